@@ -1,0 +1,20 @@
+import type { Params, PublishParams, Reply, RequestMethod } from './messages';
+
+/** What a session needs from its transport; `Connection` is the one that talks to a kernel. */
+export interface Backend {
+  /** This client's id, unique to the page and the connection. */
+  readonly client: string;
+
+  /** Asks the kernel; rejects with an `RpcError`, and with `AbortError` once `signal` fires. */
+  request<M extends RequestMethod>(
+    method: M,
+    params: Params<M>,
+    signal?: AbortSignal
+  ): Promise<Reply<M>>;
+
+  /** Calls `listener` with every push; returns what takes the listener away again. */
+  onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void;
+
+  /** Calls `listener` once when the kernel is out of reach for good; returns its disposer. */
+  onGone(listener: (why: string) => void): () => void;
+}
