@@ -62,9 +62,10 @@ node_modules/.stamp: package.json package-lock.json
 	npm ci --no-audit --loglevel=error
 	touch $@
 
-lib/.stamp: node_modules/.stamp $(SOURCES)
+lib/.stamp: $(VENV)/torch.stamp node_modules/.stamp $(SOURCES)
+	$(PIP) jupyter-builder
 	rm -rf lib attnlab/labextension attnlab/static *.tsbuildinfo
-	npm run build:prod
+	PATH="$(abspath $(BIN)):$$PATH" npm run build:prod
 	touch $@
 
 $(VENV)/demo.stamp: $(VENV)/torch.stamp lib/.stamp pyproject.toml
