@@ -1,0 +1,1 @@
+"""The language server: typed messages, their dispatcher, and the handlers that answer."""
