@@ -1,0 +1,23 @@
+/** A stretch of rows, `end` excluded. */
+export interface Stretch {
+  start: number;
+  end: number;
+}
+
+/** Up to this many rows are all in the page, so that a browser's own search finds them. */
+export const ALL = 200;
+
+/** Rows drawn beyond each edge, so that scrolling does not show bare paper. */
+const BEYOND = 12;
+
+/** Which of `total` rows are to be in the page at this scroll position. */
+export function stretch(total: number, top: number, height: number, row: number): Stretch {
+  if (total <= ALL) {
+    return { start: 0, end: total };
+  }
+  // In steps, so that most scroll events change nothing.
+  const first = Math.floor(top / row / BEYOND) * BEYOND;
+  const count = Math.ceil(height / row) + 2 * BEYOND;
+  const start = Math.max(0, Math.min(first - BEYOND, total - 1));
+  return { start, end: Math.min(total, first + count) };
+}

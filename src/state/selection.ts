@@ -1,0 +1,154 @@
+import { batch, computed, signal, type ReadonlySignal } from '@preact/signals-core';
+import type { Focus, SiteSummary, Token, TraceSummary } from '../protocol/messages';
+import { moved, sidesOf } from './tokens';
+
+/** The passing part of a selection: what the pointer or the caret is on. */
+export interface Hover {
+  query?: number;
+  key?: number;
+}
+
+/** A selection as it is stored: by index, for the trace that it was made on. */
+export interface SavedSelection {
+  site: number;
+  head: number;
+  query: number | null;
+  key: number | null;
+}
+
+/** What a site is to a reader, whatever its index in this or that trace. */
+interface Place {
+  kind: SiteSummary['kind'];
+  layer: number;
+  /** Which of the sites of this kind and layer, from 0: a module may be called twice. */
+  nth: number;
+}
+
+/**
+ * The one selection of a panel, which every view shows and changes.
+ *
+ * `hover` never leaves the browser; the rest outlives traces, see `fit`.
+ */
+export class Selection {
+  readonly focus = signal<Focus>({ site: 0, head: 0 });
+  readonly query = signal<number | null>(null);
+  readonly key = signal<number | null>(null);
+  readonly hover = signal<Hover>({});
+
+  /** The query that views show: the hovered one, else the selected one. */
+  readonly shownQuery: ReadonlySignal<number | null> = computed(() => {
+    const { query, key } = this.hover.value;
+    // A hovered key asks "who attends here", which a kept query would hide.
+    return query ?? (key === undefined ? this.query.value : null);
+  });
+
+  /** The key that views show: the hovered one, else the selected one. */
+  readonly shownKey: ReadonlySignal<number | null> = computed(
+    () => this.hover.value.key ?? this.key.value
+  );
+
+  private trace: TraceSummary | null = null;
+  private place: Place | null = null;
+
+  /** Shows another head. The query and the key stay where both sides keep their tokens. */
+  look(focus: Focus): void {
+    batch(() => {
+      const before = this.sides();
+      this.focus.value = focus;
+      this.place = this.trace && placeOf(this.trace, focus.site);
+      this.follow(before);
+    });
+  }
+
+  /** Selects a token of either side; selecting it again lets go of it. */
+  toggle(side: 'query' | 'key', index: number): void {
+    const chosen = this[side];
+    chosen.value = chosen.peek() === index ? null : index;
+  }
+
+  /** Lets go of the query, the key and the hover; the focus stays. */
+  clear(): void {
+    batch(() => {
+      this.query.value = null;
+      this.key.value = null;
+      this.hover.value = {};
+    });
+  }
+
+  /** Carries the selection over to another trace: the same head, the same tokens. */
+  fit(trace: TraceSummary | null): void {
+    if (!trace || trace === this.trace) {
+      return;
+    }
+    batch(() => {
+      const before = this.sides();
+      this.trace = trace;
+      const site = (this.place && findPlace(trace, this.place)) ?? this.focus.peek().site;
+      const focus = clamped(trace, { site, head: this.focus.peek().head });
+      if (focus.site !== this.focus.peek().site || focus.head !== this.focus.peek().head) {
+        this.focus.value = focus;
+      }
+      // A place that this trace lacks is kept: the next trace may have it again.
+      this.place ??= placeOf(trace, focus.site);
+      this.follow(before);
+    });
+  }
+
+  toJSON(): SavedSelection {
+    const { site, head } = this.focus.value;
+    return { site, head, query: this.query.value, key: this.key.value };
+  }
+
+  /** Takes up a stored selection; without a trace yet, it is fitted to the first one. */
+  restore(saved: SavedSelection): void {
+    batch(() => {
+      const focus = { site: saved.site, head: saved.head };
+      this.focus.value = this.trace ? clamped(this.trace, focus) : focus;
+      this.place = this.trace && placeOf(this.trace, this.focus.peek().site);
+      this.query.value = saved.query;
+      this.key.value = saved.key;
+      this.follow(this.sides());
+    });
+  }
+
+  private sides(): { queries: Token[]; keys: Token[] } | null {
+    const site = this.trace?.sites[this.focus.peek().site];
+    return this.trace && site ? sidesOf(this.trace, site) : null;
+  }
+
+  private follow(before: { queries: Token[]; keys: Token[] } | null): void {
+    const after = this.sides();
+    if (!after) {
+      return;
+    }
+    this.query.value = place(this.query.peek(), before?.queries, after.queries);
+    this.key.value = place(this.key.peek(), before?.keys, after.keys);
+    const { query, key } = this.hover.peek();
+    if ((query ?? -1) >= after.queries.length || (key ?? -1) >= after.keys.length) {
+      this.hover.value = {};
+    }
+  }
+}
+
+function place(index: number | null, before: Token[] | undefined, after: Token[]): number | null {
+  return index === null || after.length === 0 ? null : moved(index, before ?? after, after);
+}
+
+function placeOf(trace: TraceSummary, site: number): Place | null {
+  const own = trace.sites[site];
+  return own ? { kind: own.kind, layer: own.layer, nth: alike(trace, own).indexOf(own) } : null;
+}
+
+function findPlace(trace: TraceSummary, place: Place): number | undefined {
+  return alike(trace, place)[place.nth]?.index;
+}
+
+function alike(trace: TraceSummary, place: Pick<Place, 'kind' | 'layer'>): SiteSummary[] {
+  return trace.sites.filter(site => site.kind === place.kind && site.layer === place.layer);
+}
+
+function clamped(trace: TraceSummary, focus: Focus): Focus {
+  const site = Math.max(0, Math.min(focus.site, trace.sites.length - 1));
+  const heads = trace.sites[site]?.heads ?? 1;
+  return { site, head: Math.max(0, Math.min(focus.head, heads - 1)) };
+}
