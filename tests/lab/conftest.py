@@ -1,0 +1,119 @@
+"""A real JupyterLab with a real model, once for all tests; a fresh notebook for each."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.lab.jupyter import Server, jupyterlab
+from tests.lab.lab import Lab
+
+ROOT = Path(__file__).parent.parent.parent
+QUICKSTART = ROOT / "examples" / "quickstart.ipynb"
+
+
+def kernelspec(folder: Path, name: str, pythonpath: Path) -> None:
+    """Write a kernel that runs this Python with `pythonpath` in front."""
+    spec = folder / "kernels" / name
+    spec.mkdir(parents=True)
+    (spec / "kernel.json").write_text(
+        json.dumps(
+            {
+                "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                "display_name": name,
+                "language": "python",
+                "env": {"PYTHONPATH": str(pythonpath)},
+            }
+        )
+    )
+
+
+def without_attnlab(folder: Path) -> Path:
+    """Make a folder for PYTHONPATH that hides attnlab, as an environment without it does."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Hide:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'attnlab':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+    )
+    return folder
+
+
+def ipykernel_6(folder: Path) -> Path:
+    """Install ipykernel 6 beside the environment's own."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    target = ["--target", str(folder)]
+    subprocess.run([*pip, *target, "--no-deps", "ipykernel<7", "nest_asyncio"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("jupyter")
+    kernelspec(home / "data", "without-attnlab", without_attnlab(home / "hide"))
+    kernelspec(home / "data", "ipykernel6", ipykernel_6(home / "ipykernel6"))
+    with jupyterlab(home, minilm_path) as running:
+        yield running
+
+
+@pytest.fixture
+def notebook(server: Server, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Make a copy of the quickstart for this test alone; gives its name."""
+    made: list[Path] = []
+
+    def copy(kernel: str = "python3") -> str:
+        stem = re.sub(r"\W+", "-", request.node.name).strip("-")[:60]
+        path = server.folder / f"{stem}-{len(made)}.ipynb"
+        content = json.loads(QUICKSTART.read_text())
+        content["metadata"]["kernelspec"].update(name=kernel, display_name=kernel)
+        path.write_text(json.dumps(content))
+        made.append(path)
+        return path.name
+
+    return copy
+
+
+@pytest.fixture
+def lab(
+    browser: Browser, server: Server, notebook: Callable[..., str]
+) -> Iterator[Callable[..., Lab]]:
+    """Open pages: ``lab()`` on a new notebook, ``lab(name)`` on one that is there."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+
+    def page(name: str | None = None, *, kernel: str = "python3", app: str = "lab/tree") -> Lab:
+        # A workspace of its own: no page restores the tabs of another test.
+        name = name or notebook(kernel)
+        if app == "lab/tree":
+            app = f"lab/workspaces/{Path(name).stem}/tree"
+        return Lab(context.new_page(), server.url, name, app=app)
+
+    yield page
+    context.close()
+    server.shut_down_kernels()
+
+
+@pytest.fixture(scope="session")
+def oracle(minilm_path: Path) -> Callable[[str], list[list[list[list[float]]]]]:
+    """An eager forward pass, computed apart from attnlab: text → [layer][head][query][key]."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(minilm_path)
+    model = AutoModel.from_pretrained(minilm_path, attn_implementation="eager")
+
+    def attentions(text: str) -> list[list[list[list[float]]]]:
+        with torch.no_grad():
+            output = model(**tokenizer(text, return_tensors="pt"), output_attentions=True)
+        return [layer[0].tolist() for layer in output.attentions]
+
+    return attentions

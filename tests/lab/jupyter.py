@@ -1,0 +1,83 @@
+"""A real JupyterLab, started as a process of its own with a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Server:
+    """A running jupyter-server: where it listens and which folder it serves."""
+
+    url: str
+    folder: Path
+
+    def shut_down_kernels(self) -> None:
+        """End every session, so that models do not pile up in memory."""
+        with urllib.request.urlopen(self.url + "api/sessions", timeout=20) as answer:
+            sessions = json.load(answer)
+        for session in sessions:
+            address = f"{self.url}api/sessions/{session['id']}"
+            request = urllib.request.Request(address, method="DELETE")
+            urllib.request.urlopen(request, timeout=20).close()
+
+
+@contextmanager
+def jupyterlab(home: Path, model: Path) -> Iterator[Server]:
+    """Start JupyterLab on an empty folder in `home`, with `model` as ``ATTNLAB_MODEL``."""
+    folder = home / "notebooks"
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        "ATTNLAB_MODEL": str(model),
+        "HF_HUB_OFFLINE": "1",
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IPYTHONDIR": str(home / "ipython"),
+    }
+    log = (home / "server.log").open("w")
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command += [
+        "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
+    ]
+    command += ["--IdentityProvider.token=", "--LabApp.news_url=None"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        wait_for(url + "api", process, home / "server.log")
+        yield Server(url, folder)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")

@@ -1,0 +1,152 @@
+"""A person's hands and eyes in a real JupyterLab: open, type, run, look at the panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+PATIENCE = 60_000  # ms; a model's first import takes seconds on a loaded machine
+
+
+class Lab:
+    """One page on one notebook of a running JupyterLab."""
+
+    def __init__(self, page: Page, url: str, notebook: str, *, app: str = "lab/tree") -> None:
+        self.page = page
+        self.address = f"{url}{app}/{notebook}"
+        page.set_default_timeout(PATIENCE)
+
+    def open(self, *, idle: bool = True) -> Lab:
+        """Open the notebook and wait until it can be used (and its kernel is idle)."""
+        self.page.goto(self.address)
+        self.page.wait_for_function(
+            """async idle => {
+              const app = window.jupyterapp;
+              if (!app) return false;
+              await app.restored;
+              const panel = [...app.shell.widgets('main')].find(w => w.isVisible && w.sessionContext);
+              if (!panel?.content?.widgets?.length) return false;
+              const kernel = panel.sessionContext.session?.kernel;
+              return !!kernel && (!idle || kernel.status === 'idle');
+            }""",
+            arg=idle,
+        )
+        return self
+
+    def do(self, command: str, args: dict[str, Any] | None = None, *, wait: bool = True) -> None:
+        """Execute one of JupyterLab's commands."""
+        call = "window.jupyterapp.commands.execute(id, args)"
+        self.page.evaluate(
+            f"async ([id, args]) => {{ {'await ' if wait else 'void '}{call}; }}",
+            [command, args or {}],
+        )
+
+    def notebook(self, expression: str, arg: Any = None) -> Any:
+        """Evaluate with `panel`, the visible notebook, and `arg` in scope."""
+        return self.page.evaluate(
+            f"""async arg => {{
+              const panel = [...window.jupyterapp.shell.widgets('main')]
+                .find(w => w.isVisible && w.sessionContext);
+              return await ({expression});
+            }}""",
+            arg,
+        )
+
+    def select(self, cell: int) -> None:
+        """Make a cell the active one."""
+        self.notebook(
+            "panel.content.deselectAll(), void (panel.content.activeCellIndex = arg)", cell
+        )
+
+    def run(self, cell: int, *, wait: bool = True) -> None:
+        """Run one cell."""
+        self.select(cell)
+        self.do("notebook:run-cell", wait=wait)
+
+    def run_all(self) -> None:
+        """Run all cells, from the menu's command."""
+        self.do("notebook:run-all-cells")
+
+    def write(self, cell: int, source: str) -> None:
+        """Replace the source of a cell."""
+        self.notebook(
+            "panel.content.widgets[arg[0]].model.sharedModel.setSource(arg[1])", [cell, source]
+        )
+
+    def add(self, source: str, tags: list[str] | None = None) -> int:
+        """Append a code cell and return its index."""
+        return int(
+            self.notebook(
+                """(() => {
+                  const notebook = panel.content.model.sharedModel;
+                  notebook.insertCell(notebook.cells.length, {
+                    cell_type: 'code', source: arg[0], metadata: arg[1] ? {tags: arg[1]} : {}
+                  });
+                  return notebook.cells.length - 1;
+                })()""",
+                [source, tags],
+            )
+        )
+
+    def output(self, cell: int) -> str:
+        """Text that a cell has printed."""
+        return str(
+            self.notebook(
+                """panel.content.widgets[arg].model.sharedModel.getOutputs()
+                  .map(o => Array.isArray(o.text) ? o.text.join('') : o.text ?? '').join('')""",
+                cell,
+            )
+        )
+
+    def save(self) -> None:
+        """Save the notebook."""
+        self.do("docmanager:save")
+
+    def restart(self) -> None:
+        """Restart the kernel as the menu does, and confirm."""
+        self.do("kernelmenu:restart", wait=False)
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.page.wait_for_timeout(500)
+        self.page.wait_for_function(
+            """() => {
+              const panel = [...window.jupyterapp.shell.widgets('main')]
+                .find(w => w.isVisible && w.sessionContext);
+              return panel.sessionContext.session?.kernel?.status === 'idle';
+            }"""
+        )
+
+    # --- the panel --------------------------------------------------------------------
+
+    @property
+    def panel(self) -> Locator:
+        """The sidebar panel that is visible."""
+        return self.page.locator(".attnlab-panel:visible").first
+
+    def one(self, test_id: str, **data: object) -> Locator:
+        """An element of the panel by its test id and data attributes."""
+        filters = "".join(f'[data-{key}="{value}"]' for key, value in data.items())
+        return self.panel.locator(f'[data-testid="attnlab-{test_id}"]{filters}')
+
+    def tokens(self) -> list[str]:
+        """The tokens in the text strip."""
+        return [t.strip() for t in self.one("token").all_inner_texts()]
+
+    def sees_tokens(self, count: int) -> None:
+        """Wait until the strip shows that many tokens."""
+        expect(self.one("token")).to_have_count(count, timeout=PATIENCE)
+
+    def says(self, text: str) -> None:
+        """Wait until the panel shows this text."""
+        expect(self.panel).to_contain_text(text, timeout=PATIENCE)
+
+    def focus(self, layer: int, head: int) -> None:
+        """Click a head's thumbnail, and wait until the head is shown."""
+        thumb = self.one("thumb", site=layer, head=head)
+        thumb.click(force=True)
+        expect(thumb).to_have_attribute("aria-selected", "true")
+
+    def weights(self) -> list[float]:
+        """The weights printed beside the keys, for the query that is hovered or selected."""
+        expect(self.one("weight").first).to_be_visible()
+        return [float(str(w.get_attribute("data-value"))) for w in self.one("weight").all()]

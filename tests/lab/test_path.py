@@ -1,0 +1,282 @@
+"""The path of a person: open, run, see; edit, rerun; reload, restart, close and open again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.lab.jupyter import Server
+from tests.lab.lab import Lab
+
+LOAD, SENTENCE, PAIR = 1, 2, 4
+FOX = "the quick brown fox jumps over the lazy dog"
+FOX_TOKENS = ["[CLS]", *FOX.split(), "[SEP]"]
+OpenLab = Callable[..., Lab]
+Oracle = Callable[[str], list[list[list[list[float]]]]]
+
+
+def sentence_runs(lab: Lab) -> Lab:
+    """Open the quickstart and run its first tagged cell."""
+    lab.open()
+    lab.run(LOAD)
+    lab.run(SENTENCE)
+    lab.sees_tokens(11)
+    return lab
+
+
+def cell_with(text: str) -> str:
+    return f'outputs = model(**tokenizer({json.dumps(text)}, return_tensors="pt"))'
+
+
+@pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])
+def test_the_panel_prints_the_weights_of_an_eager_forward_pass(
+    lab: OpenLab, oracle: Oracle, kernel: str
+) -> None:
+    page = sentence_runs(lab(kernel=kernel))
+    assert page.tokens() == FOX_TOKENS
+    expect(page.one("thumb")).to_have_count(72)
+    truth = oracle(FOX)
+    for layer, head, query in [(3, 7, 8), (0, 0, 0), (5, 11, 10)]:
+        page.focus(layer, head)
+        page.one("token", index=query).click()
+        assert page.weights() == pytest.approx(truth[layer][head][query], abs=2e-6)
+        page.page.keyboard.press("Escape")
+
+
+def test_hovering_a_token_marks_it_everywhere_and_prints_its_weights(
+    lab: OpenLab, oracle: Oracle
+) -> None:
+    page = sentence_runs(lab())
+    page.focus(2, 4)
+    page.one("token", index=3).hover()
+    assert page.weights() == pytest.approx(oracle(FOX)[2][4][3], abs=2e-6)
+    page.one("head-query", index=5).hover()
+    assert page.weights() == pytest.approx(oracle(FOX)[2][4][5], abs=2e-6)
+
+
+def test_an_edited_text_redraws_and_keeps_the_selection(lab: OpenLab, oracle: Oracle) -> None:
+    page = sentence_runs(lab())
+    page.focus(4, 2)
+    page.one("token", index=4).click()
+    page.write(SENTENCE, cell_with("attention is all you need"))
+    page.run(SENTENCE)
+    page.sees_tokens(7)
+    expect(page.one("thumb", site=4, head=2)).to_have_attribute("aria-selected", "true")
+    assert page.weights() == pytest.approx(oracle("attention is all you need")[4][2][4], abs=2e-6)
+
+
+def test_a_reload_brings_back_the_same_trace_and_selection(lab: OpenLab, oracle: Oracle) -> None:
+    page = sentence_runs(lab())
+    page.focus(3, 7)
+    page.one("token", index=8).click()
+    page.page.wait_for_timeout(1500)  # the selection is saved once it rests
+    page.open()
+    page.sees_tokens(11)
+    expect(page.one("thumb", site=3, head=7)).to_have_attribute("aria-selected", "true")
+    assert page.weights() == pytest.approx(oracle(FOX)[3][7][8], abs=2e-6)
+
+
+def test_closing_and_opening_the_notebook_brings_the_trace_back(lab: OpenLab) -> None:
+    page = sentence_runs(lab())
+    page.save()
+    page.do("application:close")
+    page.do("docmanager:open", {"path": page.address.rsplit("/", 1)[1]})
+    page.sees_tokens(11)
+
+
+def test_a_restart_says_run_the_cell_again_and_then_works(lab: OpenLab) -> None:
+    page = sentence_runs(lab())
+    page.restart()
+    page.says("kernel restarted, run the cell again")
+    page.run(LOAD)
+    page.write(SENTENCE, cell_with("one two three"))
+    page.run(SENTENCE)
+    page.sees_tokens(5)
+
+
+def test_the_first_run_is_not_missed_in_run_all(lab: OpenLab) -> None:
+    page = lab().open()
+    page.run_all()
+    page.sees_tokens(17)  # the pair, which ran last
+
+
+def test_a_cell_that_imports_and_runs_in_one_is_not_missed(lab: OpenLab) -> None:
+    page = lab().open()
+    load = page.notebook("panel.content.widgets[1].model.sharedModel.getSource()")
+    page.write(SENTENCE, load + "\n" + cell_with("all in one"))
+    page.run(SENTENCE)
+    page.sees_tokens(5)
+
+
+def test_the_panel_follows_the_cell_that_ran_last_unless_one_is_pinned(lab: OpenLab) -> None:
+    page = sentence_runs(lab())
+    page.run(PAIR)
+    page.sees_tokens(17)
+    page.one("pin").click()
+    page.run(SENTENCE)
+    page.page.wait_for_timeout(1500)
+    page.sees_tokens(17)
+    page.one("pin").click()
+    page.sees_tokens(11)
+
+
+def test_each_model_call_of_a_cell_is_a_trace_and_a_picker_offers_them(lab: OpenLab) -> None:
+    page = sentence_runs(lab())
+    page.write(SENTENCE, "\n".join(cell_with(t) for t in ("one", "one two", "one two three")))
+    page.run(SENTENCE)
+    page.sees_tokens(5)
+    picker = page.one("picker")
+    expect(picker.locator("option")).to_have_count(3)
+    picker.select_option(index=0)
+    page.sees_tokens(3)
+
+
+def test_two_notebooks_never_mix_and_the_panel_follows_the_active_one(
+    lab: OpenLab, notebook: Callable[..., str]
+) -> None:
+    page = sentence_runs(lab())
+    first = page.address.rsplit("/", 1)[1]
+    second = notebook()
+    page.do("docmanager:open", {"path": second})
+    page.page.wait_for_function(
+        """() => [...window.jupyterapp.shell.widgets('main')]
+             .find(w => w.isVisible && w.sessionContext)
+             ?.sessionContext.session?.kernel?.status === 'idle'"""
+    )
+    expect(page.one("token")).to_have_count(0)
+    page.run(LOAD)
+    page.write(SENTENCE, cell_with("second"))
+    page.run(SENTENCE)
+    page.sees_tokens(3)
+    page.do("docmanager:open", {"path": first})
+    page.sees_tokens(11)
+
+
+def test_two_pages_on_one_notebook_both_show_the_trace(lab: OpenLab, oracle: Oracle) -> None:
+    one = sentence_runs(lab())
+    two = lab(one.address.rsplit("/", 1)[1]).open()
+    two.sees_tokens(11)
+    two.focus(1, 1)
+    one.focus(5, 5)
+    two.one("token", index=2).click()
+    one.one("token", index=6).click()
+    truth = oracle(FOX)
+    assert two.weights() == pytest.approx(truth[1][1][2], abs=2e-6)
+    assert one.weights() == pytest.approx(truth[5][5][6], abs=2e-6)
+
+
+@pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])
+def test_while_a_cell_runs_for_long_the_panel_answers(
+    lab: OpenLab, oracle: Oracle, kernel: str
+) -> None:
+    page = sentence_runs(lab(kernel=kernel))
+    busy = page.add("import time; time.sleep(40); print('done')")
+    page.run(busy, wait=False)
+    page.page.wait_for_timeout(1000)
+    page.focus(5, 3)
+    page.one("token", index=1).click()
+    assert page.weights() == pytest.approx(oracle(FOX)[5][3][1], abs=2e-6)
+    assert page.output(busy) == ""
+
+
+@pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])
+def test_a_page_opened_while_the_kernel_is_busy_gets_the_trace(lab: OpenLab, kernel: str) -> None:
+    page = sentence_runs(lab(kernel=kernel))
+    busy = page.add("import time; time.sleep(15)")
+    page.save()
+    page.run(busy, wait=False)
+    page.page.wait_for_timeout(1000)
+    page.open(idle=False)
+    page.sees_tokens(11)
+
+
+def test_opening_a_notebook_imports_nothing(lab: OpenLab) -> None:
+    page = lab().open()
+    page.page.wait_for_timeout(3000)
+    probe = page.add("import sys; print([m for m in ('attnlab', 'torch') if m in sys.modules])")
+    page.run(probe)
+    assert page.output(probe) == "[]\n"
+
+
+def test_an_environment_without_attnlab_is_told_how_to_install_it(lab: OpenLab) -> None:
+    page = lab(kernel="without-attnlab").open()
+    page.run(LOAD)
+    page.run(SENTENCE)
+    page.says("pip install")
+
+
+def test_an_error_in_the_cell_keeps_the_last_trace_and_says_so(lab: OpenLab) -> None:
+    page = sentence_runs(lab())
+    page.write(SENTENCE, "import torch\nmodel(torch.tensor([[10**9]]))")
+    page.run(SENTENCE)
+    page.says("index out of range")
+    page.sees_tokens(11)
+
+
+def test_the_notebook_file_does_not_grow_with_reruns(lab: OpenLab, server: Server) -> None:
+    page = sentence_runs(lab())
+    file = server.folder / page.address.rsplit("/", 1)[1]
+
+    def size() -> int:
+        page.save()
+        content = json.loads(Path(file).read_text())
+        assert "application/vnd.jupyter.widget-state+json" not in content["metadata"].get(
+            "widgets", {}
+        )
+        for cell in content["cells"]:
+            cell.get("metadata", {}).pop("execution", None)
+            cell.pop("execution_count", None)
+        return len(json.dumps(content))
+
+    before = size()
+    for _ in range(20):
+        page.run(SENTENCE)
+    assert size() == before
+
+
+HOSTILE = (
+    "<img src=x onerror=window.hacked=1> </script><script>hacked=1</script> \u202eabc 🙂 \x00 中文"
+)
+
+
+def test_hostile_text_is_shown_as_text(lab: OpenLab) -> None:
+    page = sentence_runs(lab())
+    page.write(SENTENCE, cell_with(HOSTILE))
+    page.run(SENTENCE)
+    expect(page.one("token").nth(1)).to_have_text("<")
+    assert page.page.evaluate("window.hacked") is None
+    assert page.panel.locator("img, script").count() == 0
+    page.write(SENTENCE, f"class Evil(type(model)): pass\nEvil.__name__ = {HOSTILE!r}\n"
+               f"model.__class__ = Evil\n{cell_with('named')}\nraise ValueError({HOSTILE!r})")  # fmt: skip
+    page.run(SENTENCE)
+    page.sees_tokens(3)
+    page.says("<img src=x onerror=window.hacked=1>")
+    assert page.page.evaluate("window.hacked") is None
+    assert page.panel.locator("img, script").count() == 0
+
+
+def test_no_message_is_sent_and_nothing_starts_without_a_tag(lab: OpenLab) -> None:
+    page = lab()
+    sent: list[str] = []
+    page.page.on(
+        "websocket",
+        lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))),
+    )
+    page.open()
+    for cell in (SENTENCE, PAIR):
+        page.notebook("void panel.content.widgets[arg].model.deleteMetadata('tags')", cell)
+    page.run_all()
+    assert not [frame for frame in sent if "attnlab" in frame]
+
+
+def test_the_panel_works_in_notebook_7(lab: OpenLab) -> None:
+    page = lab(app="notebooks").open()
+    page.run(LOAD)
+    page.run(SENTENCE)
+    page.do("attnlab:show-panel")
+    page.sees_tokens(11)
+    assert page.tokens() == FOX_TOKENS

@@ -1,0 +1,56 @@
+"""Four ways to tag a cell, and the mark that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.lab.lab import Lab
+
+LOAD = 1
+
+
+def by_button(page: Lab) -> None:
+    page.page.locator(".jp-Cell.jp-mod-active .jp-cell-toolbar").get_by_role(
+        "button", name="attention"
+    ).click()
+
+
+def by_palette(page: Lab) -> None:
+    page.page.keyboard.press("Control+Shift+C")
+    page.page.locator(".lm-CommandPalette-input").fill("watch attention")
+    page.page.keyboard.press("Enter")
+
+
+def by_context_menu(page: Lab) -> None:
+    page.page.locator(".jp-Cell.jp-mod-active .jp-InputArea-editor").click(button="right")
+    page.page.locator(".lm-Menu-itemLabel", has_text="Watch Attention").click()
+
+
+def by_shortcut(page: Lab) -> None:
+    page.page.locator(".jp-Cell.jp-mod-active .jp-InputPrompt").click()
+    page.page.keyboard.press("Control+Alt+A")
+
+
+@pytest.mark.parametrize("way", [by_button, by_palette, by_context_menu, by_shortcut])
+def test_a_cell_is_tagged_and_untagged(lab: Callable[..., Lab], way: Callable[[Lab], None]) -> None:
+    page = lab().open()
+    page.select(LOAD)
+    cell = page.page.locator(".jp-Notebook .jp-Cell").nth(LOAD)
+    way(page)
+    assert eventually(page, LOAD, ["attention"])
+    mark = cell.locator(".jp-InputPrompt")
+    assert "attention" in mark.evaluate("node => getComputedStyle(node, '::after').content")
+    way(page)
+    assert eventually(page, LOAD, [])
+
+
+def eventually(page: Lab, cell: int, tags: list[str]) -> bool:
+    """Wait until a cell carries just these tags."""
+    for _ in range(50):
+        found = page.notebook("panel.content.widgets[arg].model.getMetadata('tags') ?? []", cell)
+        if found == tags:
+            return True
+        page.page.wait_for_timeout(100)
+    return False
