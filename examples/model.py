@@ -10,7 +10,9 @@ def folder(package: str) -> Path:
     for file in importlib.metadata.files(package) or []:
         if file.name == "config.json" and (Path(file.locate()).parent / "tokenizer.json").exists():
             return Path(file.locate()).parent.resolve()
-    raise SystemExit(f"the package {package} holds no model: no config.json beside a tokenizer.json")
+    raise SystemExit(
+        f"the package {package} holds no model: no config.json beside a tokenizer.json"
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ class Lab:
               const app = window.jupyterapp;
               if (!app) return false;
               await app.restored;
-              const panel = [...app.shell.widgets('main')].find(w => w.isVisible && w.sessionContext);
+              const panel = [...app.shell.widgets('main')]
+                .find(w => w.isVisible && w.sessionContext);
               if (!panel?.content?.widgets?.length) return false;
               const kernel = panel.sessionContext.session?.kernel;
               return !!kernel && (!idle || kernel.status === 'idle');

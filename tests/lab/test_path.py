@@ -250,11 +250,14 @@ def test_hostile_text_is_shown_as_text(lab: OpenLab) -> None:
     expect(page.one("token").nth(1)).to_have_text("<")
     assert page.page.evaluate("window.hacked") is None
     assert page.panel.locator("img, script").count() == 0
-    page.write(SENTENCE, f"class Evil(type(model)): pass\nEvil.__name__ = {HOSTILE!r}\n"
-               f"model.__class__ = Evil\n{cell_with('named')}\nraise ValueError({HOSTILE!r})")  # fmt: skip
+    evil = f"class Evil(type(model)): pass\nEvil.__name__ = {HOSTILE!r}\nmodel.__class__ = Evil"
+    page.write(SENTENCE, f"{evil}\n{cell_with('named')}")
     page.run(SENTENCE)
     page.sees_tokens(3)
     page.says("<img src=x onerror=window.hacked=1>")
+    page.write(SENTENCE, f"model(input_ids={HOSTILE!r})")
+    page.run(SENTENCE)
+    page.sees_tokens(3)
     assert page.page.evaluate("window.hacked") is None
     assert page.panel.locator("img, script").count() == 0
 
