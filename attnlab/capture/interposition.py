@@ -1,0 +1,145 @@
+"""What is put in the way of a model while a cell is watched, and taken away exactly.
+
+Three places: every module's call (to know the outermost), the look-up of the attention
+function (to see each call's arguments), and the tokenizers' calls. Each is an attribute
+of one class. A part is put in place only once the notebook has imported its module;
+nothing here imports torch or transformers by itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Listener(Protocol):
+    """What is told, and asked, about the calls in between.
+
+    Each method gets the original and must give what the original gives.
+    """
+
+    def module_call(
+        self, original: Callable[..., Any], module: Any, args: tuple[Any, ...], kwargs: Any
+    ) -> Any:
+        """Run ``original(module, *args, **kwargs)``."""
+
+    def attention_function(
+        self, found: Callable[..., Any], default: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        """Give the attention function to be called in place of `found`, which it must call."""
+
+    def tokenizer_called(
+        self, tokenizer: Any, args: tuple[Any, ...], kwargs: Any, result: Any
+    ) -> None:
+        """See what a tokenizer returned."""
+
+
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One attribute that was replaced, and what was there before."""
+
+    owner: type
+    name: str
+    before: Any
+    placed: Any
+
+    @classmethod
+    def place(cls, owner: type, name: str, wrap: Callable[[Callable[..., Any]], Any]) -> Patch:
+        """Replace an attribute of a class by ``wrap(attribute)``."""
+        before = owner.__dict__.get(name, _MISSING)
+        placed = wrap(getattr(owner, name))
+        setattr(owner, name, placed)
+        return cls(owner, name, before, placed)
+
+    def undo(self) -> None:
+        """Put back what was there, unless somebody has replaced ours meanwhile.
+
+        Theirs then stays; ours, should theirs call it, only passes calls on.
+        """
+        if self.owner.__dict__.get(self.name) is not self.placed:
+            return
+        if self.before is _MISSING:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self.before)
+
+
+class Interposition:
+    """The replaced attributes; `ensure` adds those whose module is there by now."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._patches: dict[str, list[Patch]] = {}
+
+    PARTS = ("torch", "transformers.modeling_utils", "transformers.tokenization_utils_base")
+
+    def ensure(self) -> None:
+        """Put in place every part whose module has been imported; cheap when all are."""
+        for name in self.PARTS:
+            module = sys.modules.get(name)
+            if name not in self._patches and module is not None:
+                self.add(name, module)
+
+    def add(self, name: str, module: Any) -> None:
+        """Put one part in place; does nothing while its module is only half imported."""
+        if name in self._patches:
+            return
+        if name == "torch":
+            # Absent while torch is still being imported; then the import hook comes back.
+            owner = getattr(getattr(module, "nn", None), "Module", None)
+            if owner is not None and hasattr(module, "compiler"):
+                self._patches[name] = [Patch.place(owner, "__call__", self._wrap_module)]
+        elif name == "transformers.modeling_utils":
+            if hasattr(module, "ALL_ATTENTION_FUNCTIONS"):
+                owner = module.AttentionInterface
+                self._patches[name] = [Patch.place(owner, "get_interface", self._wrap_interface)]
+        elif hasattr(module, "PreTrainedTokenizerBase"):
+            owner = module.PreTrainedTokenizerBase
+            self._patches[name] = [
+                Patch.place(owner, method, self._wrap_tokenizer)
+                for method in ("__call__", "encode")
+            ]
+
+    def remove(self) -> None:
+        """Take everything away again, the last first."""
+        while self._patches:
+            _, patches = self._patches.popitem()
+            for patch in reversed(patches):
+                patch.undo()
+
+    def _wrap_module(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        listener = self._listener
+
+        def __call__(module: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            return listener.module_call(original, module, args, kwargs)
+
+        return __call__
+
+    def _wrap_interface(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        listener = self._listener
+
+        def get_interface(interface: Any, /, attn_implementation: Any, default: Any) -> Any:
+            found = original(interface, attn_implementation, default)
+            return listener.attention_function(found, default)
+
+        return get_interface
+
+    def _wrap_tokenizer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        listener = self._listener
+
+        def call(tokenizer: Any, /, *args: Any, **kwargs: Any) -> Any:
+            result = original(tokenizer, *args, **kwargs)
+            listener.tokenizer_called(tokenizer, args, kwargs, result)
+            return result
+
+        call.__name__ = original.__name__
+        # Callers look up which arguments a tokenizer takes.
+        call.__wrapped__ = original  # type: ignore[attr-defined]
+        return call

@@ -1,0 +1,103 @@
+"""Small pictures of whole heads: weights pooled by their maximum.
+
+Every weight counts: a single strong key in a long text stays visible, which sampling or
+averaging would lose.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+
+from attnlab.traces.weights import CHUNK_BYTES, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from attnlab.capture.records import Record
+
+
+class CancelledError(Exception):
+    """The pictures are not wanted any more."""
+
+
+def bins(length: int, size: int) -> list[range]:
+    """Positions that each of `size` pixels shows.
+
+    With at least as many positions as pixels, position ``i`` is in pixel
+    ``i * size // length``: each in exactly one. With fewer, pixel ``j`` repeats position
+    ``j * length // size``.
+    """
+    if length < size:
+        return [range(at, at + 1) for at in (pixel * length // size for pixel in range(size))]
+    edges = [-(-pixel * length // size) for pixel in range(size + 1)]
+    return [range(*edge) for edge in pairwise(edges)]
+
+
+def pooled(matrix: torch.Tensor, parts: list[range]) -> torch.Tensor:
+    """Maximum over each of `parts` along the last axis; the parts differ by one at most."""
+    widest = max(len(part) for part in parts)
+    if all(len(part) == widest for part in parts) and parts[-1].stop == widest * len(parts):
+        covered = matrix[..., : parts[-1].stop]
+        return covered.reshape(*covered.shape[:-1], len(parts), widest).amax(-1)
+    index = torch.tensor([[part[min(at, len(part) - 1)] for at in range(widest)] for part in parts])
+    return matrix[..., index.to(matrix.device)].amax(-1)
+
+
+def thumbnails(
+    records: list[Record], shape: tuple[int, int], cancelled: Callable[[], bool]
+) -> NDArray[np.uint8]:
+    """Max-pooled weights of all heads of all records, in order.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (heads of all records, *shape), u8: weights scaled by 255 and rounded; NaN is 0.
+
+    Raises
+    ------
+    CancelledError
+        As soon as `cancelled` says so; it is asked before each portion of about 16 MiB.
+    """
+    heads = sum(record.heads for record in records)
+    result = torch.zeros((heads, *shape), dtype=torch.uint8)
+    first = 0
+    for record in records:
+        for part, row, pixels in _portions(record, shape):
+            if cancelled():
+                raise CancelledError
+            result[first + part.start : first + part.stop, row] = pixels.cpu()
+        first += record.heads
+    return result.numpy()
+
+
+def _portions(
+    record: Record, shape: tuple[int, int]
+) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+    """Pixels of one record, some heads and pixel rows at a time: (heads, rows, pixels)."""
+    across = bins(record.keys, shape[1])
+    down = bins(record.queries, shape[0])
+    room = max(1, CHUNK_BYTES // (4 * record.keys))  # rows of weights at once
+    heads = max(1, min(record.heads, room // record.queries))
+    for start in range(0, record.heads, heads):
+        part = slice(start, min(start + heads, record.heads))
+        if heads > 1 or record.queries <= room:
+            matrix = weights(record, part, slice(0, record.queries)).nan_to_num(0.0)
+            yield part, slice(0, shape[0]), _bytes(pooled(_down(matrix, down), across))
+            continue
+        for pixel, rows in enumerate(down):
+            tall = weights(record, part, slice(rows.start, rows.stop)).nan_to_num(0.0)
+            yield part, slice(pixel, pixel + 1), _bytes(pooled(tall.amax(1, keepdim=True), across))
+
+
+def _down(matrix: torch.Tensor, parts: list[range]) -> torch.Tensor:
+    return pooled(matrix.transpose(-1, -2), parts).transpose(-1, -2)
+
+
+def _bytes(matrix: torch.Tensor) -> torch.Tensor:
+    return (matrix * 255).round().to(torch.uint8)

