@@ -36,7 +36,7 @@ const BRIDGE = Symbol.for('attnlab.bridge.v1');
 
 /** Returns the page's bridge, which it makes when it is the first to ask. */
 export function bridge(): Bridge {
-  const page = globalThis as { [BRIDGE]?: Bridge };
+  const page = globalThis as { [BRIDGE]?: Bridge | undefined };
   return (page[BRIDGE] ??= { hubs: new Set(), listeners: new Set() });
 }
 

@@ -116,7 +116,9 @@ export class Connection implements Backend {
     const givenUp = new Promise<never>((_, reject) => {
       giveUp = reason => {
         cancellation.cancel();
-        reject(reason as Error);
+        // Abort reasons may be anything, and callers compare them.
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+        reject(reason);
       };
     });
     const abort = () => {
@@ -142,7 +144,9 @@ export class Connection implements Backend {
       sent.catch(() => undefined);
       const result = await Promise.race([sent, givenUp]);
       const buffers =
-        typeof result === 'object' && result !== null ? this.#reader.buffers.get(result) : undefined;
+        typeof result === 'object' && result !== null
+          ? this.#reader.buffers.get(result)
+          : undefined;
       return { result, buffers: buffers ?? [] };
     } catch (error) {
       throw this.#translate(error);

@@ -1,11 +1,10 @@
-import type { ErrorCode } from './messages';
-
 /** The kernel's own answer to a request that it could not fulfil. */
 export class RpcError extends Error {
   override readonly name = 'RpcError';
 
   constructor(
-    readonly code: ErrorCode | number,
+    /** One of `ErrorCode`, unless the kernel is of another version. */
+    readonly code: number,
     message: string,
     readonly data?: unknown
   ) {

@@ -1,0 +1,101 @@
+import jupyter from '@jupyter/eslint-plugin';
+import prettier from 'eslint-config-prettier';
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
+import importX from 'eslint-plugin-import-x';
+import tseslint from 'typescript-eslint';
+
+/** What only a page has. `state` and `protocol` also run where there is none. */
+const PAGE = [
+  'document',
+  'window',
+  'navigator',
+  'location',
+  'localStorage',
+  'sessionStorage',
+  'requestAnimationFrame',
+  'HTMLElement',
+  'Element',
+  'Node',
+  'Event',
+  'ImageData'
+];
+
+/** Room → the rooms that it must not know. */
+const ARROWS = {
+  protocol: ['state', 'draw', 'views', 'lab', 'widget'],
+  state: ['draw', 'views', 'lab', 'widget'],
+  draw: ['state', 'views', 'lab', 'widget'],
+  views: ['lab', 'widget'],
+  widget: ['lab'],
+  lab: ['widget']
+};
+
+export default tseslint.config(
+  { ignores: ['lib', 'attnlab', 'node_modules', 'dist', '.venv', '.demo'] },
+  {
+    files: ['src/**/*.{ts,tsx}'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked, prettier],
+    plugins: { '@jupyter': jupyter, 'import-x': importX },
+    settings: { 'import-x/resolver-next': [createTypeScriptImportResolver()] },
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      'import-x/no-cycle': 'error',
+      'import-x/no-restricted-paths': [
+        'error',
+        {
+          zones: Object.entries(ARROWS).map(([room, others]) => ({
+            target: `./src/${room}`,
+            from: others.map(other => `./src/${other}`),
+            message: 'Arrows go one way: lab, widget → views → draw, state → protocol.'
+          }))
+        }
+      ],
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ['@jupyterlab/*', '@lumino/*'],
+              message: 'Only src/lab knows JupyterLab.'
+            }
+          ]
+        }
+      ],
+      'no-restricted-properties': [
+        'error',
+        { property: 'innerHTML', message: 'Text of a model or a notebook is never HTML.' },
+        { property: 'outerHTML', message: 'Text of a model or a notebook is never HTML.' },
+        { property: 'insertAdjacentHTML', message: 'Text of a model or a notebook is never HTML.' }
+      ],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }]
+    }
+  },
+  {
+    files: ['src/state/**', 'src/protocol/**'],
+    ignores: ['**/__tests__/**'],
+    rules: { 'no-restricted-globals': ['error', ...PAGE] }
+  },
+  {
+    files: ['src/lab/**'],
+    rules: {
+      'no-restricted-imports': 'off',
+      ...Object.fromEntries(
+        Object.keys(jupyter.rules)
+          .filter(rule => !rule.startsWith('galata') && !rule.includes('snapshot'))
+          .map(rule => [`@jupyter/${rule}`, 'error'])
+      ),
+      // Both are a few kilobytes that activation needs at once.
+      '@jupyter/prefer-lazy-imports': 'off',
+      // Lumino's signals bind the method, which `require-signal-this-arg` makes sure of.
+      '@typescript-eslint/unbound-method': 'off'
+    }
+  },
+  {
+    files: ['**/__tests__/**'],
+    rules: {
+      // A test that indexes beyond the end fails, which is what it is for.
+      '@typescript-eslint/no-non-null-assertion': 'off'
+    }
+  }
+);

@@ -1,0 +1,5 @@
+/** The commands' ids, which settings and keyboard shortcuts refer to. */
+export const CommandIDs = {
+  toggleTag: 'attnlab:toggle-tag',
+  showPanel: 'attnlab:show-panel'
+} as const;

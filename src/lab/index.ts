@@ -1,0 +1,7 @@
+import { panelPlugin } from './panel-plugin';
+import { sessionsPlugin } from './sessions-plugin';
+import { tagsPlugin } from './tags-plugin';
+
+export { INotebookSessions } from './notebook-sessions';
+
+export default [sessionsPlugin, tagsPlugin, panelPlugin];

@@ -1,0 +1,75 @@
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { Clipboard, ICommandPalette } from '@jupyterlab/apputils';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { AttentionPanel } from './attention-panel';
+import { CommandIDs } from './commands';
+import { attentionIcon } from './icon';
+import type { NotebookSession } from './notebook-session';
+import { INotebookSessions } from './notebook-sessions';
+
+const ID = 'attnlab:panel';
+
+export const panelPlugin: JupyterFrontEndPlugin<void> = {
+  id: ID,
+  description: 'Shows the attention of the active notebook in the right sidebar.',
+  autoStart: true,
+  requires: [INotebookTracker, INotebookSessions],
+  optional: [ILayoutRestorer, ICommandPalette, ISettingRegistry, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    sessions: INotebookSessions,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    registry: ISettingRegistry | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('attnlab');
+    const { commands, shell } = app;
+    const panel = new AttentionPanel({
+      tracker,
+      sessions,
+      trans,
+      tagCell: () => void commands.execute(CommandIDs.toggleTag),
+      copy: text => {
+        Clipboard.copyToSystem(text);
+      }
+    });
+    shell.add(panel, 'right', { rank: 900, type: 'Attention' });
+    restorer?.add(panel, panel.id);
+
+    commands.addCommand(CommandIDs.showPanel, {
+      label: trans.__('Show Attention'),
+      icon: attentionIcon,
+      describedBy: { args: { type: 'object', properties: {} } },
+      execute: () => {
+        shell.activateById(panel.id);
+      }
+    });
+    palette?.addItem({ command: CommandIDs.showPanel, category: trans.__('Attention') });
+
+    let reveals = true;
+    void registry?.load(ID).then(settings => {
+      const update = () => {
+        reveals = settings.get('openOnRun').composite !== false;
+      };
+      settings.changed.connect(update);
+      update();
+    });
+    // Once a notebook: who closes the panel after that wants it closed.
+    const revealed = new WeakSet<NotebookSession>();
+    sessions.scheduled.connect((_, session) => {
+      if (reveals && !revealed.has(session) && !panel.isVisible) {
+        shell.activateById(panel.id);
+      }
+      revealed.add(session);
+    });
+  }
+};

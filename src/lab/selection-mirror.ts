@@ -1,0 +1,69 @@
+import { effect } from '@preact/signals-core';
+import type { IDisposable } from '@lumino/disposable';
+
+import type { HubModel } from '../protocol/bridge';
+import type { PanelState } from '../state/panel';
+import type { SavedSelection } from '../state/selection';
+
+/** Milliseconds for which a change waits for the next one before it is sent. */
+const SETTLE = 100;
+
+type Selections = Record<string, SavedSelection | undefined>;
+
+function same(a: SavedSelection | undefined, b: SavedSelection): boolean {
+  return a?.site === b.site && a.head === b.head && a.query === b.query && a.key === b.key;
+}
+
+/** Keeps a panel's selection and the hub's `selections` trait equal, for Python to see and set. */
+export class SelectionMirror implements IDisposable {
+  readonly #model: HubModel;
+  readonly #state: PanelState;
+  readonly #stop: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isDisposed = false;
+
+  constructor(model: HubModel, state: PanelState) {
+    this.#model = model;
+    this.#state = state;
+    // What the kernel holds under this panel's id is newer than what the browser stored.
+    this.#take();
+    model.on('change:selections', this.#take);
+    this.#stop = effect(() => {
+      const selection = state.selection.toJSON();
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => {
+        this.#give(selection);
+      }, SETTLE);
+    });
+  }
+
+  get isDisposed(): boolean {
+    return this.#isDisposed;
+  }
+
+  dispose(): void {
+    this.#isDisposed = true;
+    this.#stop();
+    clearTimeout(this.#timer);
+    this.#model.off('change:selections', this.#take);
+  }
+
+  get #selections(): Selections {
+    return (this.#model.get('selections') ?? {}) as Selections;
+  }
+
+  readonly #take = (): void => {
+    const own = this.#selections[this.#state.id];
+    if (own && !same(own, this.#state.selection.toJSON())) {
+      this.#state.selection.restore(own);
+    }
+  };
+
+  #give(selection: SavedSelection): void {
+    const selections = this.#selections;
+    if (!same(selections[this.#state.id], selection)) {
+      this.#model.set('selections', { ...selections, [this.#state.id]: selection });
+      this.#model.save_changes();
+    }
+  }
+}

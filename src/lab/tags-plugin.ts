@@ -1,0 +1,89 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { isTagged, setTagged } from './attention-tag';
+import { CommandIDs } from './commands';
+import { attentionIcon } from './icon';
+import { INotebookSessions } from './notebook-sessions';
+import { TagMarks } from './tag-marks';
+
+export const tagsPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'attnlab:tags',
+  description: 'Tags the cells whose attention is watched, and marks them.',
+  autoStart: true,
+  requires: [INotebookTracker, INotebookSessions],
+  optional: [ICommandPalette, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    sessions: INotebookSessions,
+    palette: ICommandPalette | null,
+    translator: ITranslator | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load('attnlab');
+    const { commands } = app;
+    const command = CommandIDs.toggleTag;
+    const activeCode = () => {
+      const cell = tracker.activeCell;
+      return cell?.model.type === 'code' ? cell : null;
+    };
+    const isToggled = () => {
+      const cell = activeCode();
+      return cell !== null && isTagged(cell.model);
+    };
+
+    commands.addCommand(command, {
+      label: args =>
+        // A cell's toolbar has room for the icon only.
+        args.toolbar === true ? '' : trans.__('Watch Attention of This Cell'),
+      caption: () =>
+        isToggled()
+          ? trans.__('Stop watching the attention of this cell')
+          : trans.__('Watch the attention of what runs in this cell'),
+      icon: attentionIcon,
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            toolbar: { type: 'boolean', description: trans.__('Whether a toolbar shows it') }
+          }
+        }
+      },
+      isToggleable: true,
+      isToggled,
+      isEnabled: () => activeCode() !== null,
+      isVisible: () => activeCode() !== null,
+      execute: async () => {
+        const cell = activeCode();
+        const panel = tracker.currentWidget;
+        if (!cell || !panel) {
+          return;
+        }
+        const tagged = !isTagged(cell.model);
+        setTagged(cell.model, tagged);
+        if (tagged) {
+          sessions.of(panel).start();
+          await commands.execute(CommandIDs.showPanel);
+        }
+      }
+    });
+    palette?.addItem({ command, category: trans.__('Attention') });
+
+    const notify = () => {
+      commands.notifyCommandChanged(command);
+    };
+    const marks = new WeakMap<NotebookPanel, TagMarks>();
+    const mark = (panel: NotebookPanel) => {
+      const tagMarks = new TagMarks(panel, trans);
+      marks.set(panel, tagMarks);
+      tagMarks.changed.connect(notify);
+    };
+    tracker.forEach(mark);
+    tracker.widgetAdded.connect((_, panel) => {
+      mark(panel);
+    });
+    tracker.activeCellChanged.connect(notify);
+  }
+};
