@@ -2,6 +2,7 @@ import { computed, effect, signal, untracked, type ReadonlySignal } from '@preac
 import type { Backend } from '../protocol/backend';
 import type { SiteSummary, SubscribeParams, TraceSummary } from '../protocol/messages';
 import { Pictures, THUMBNAIL, type Load } from './pictures';
+import { questionOf, type Question } from './question';
 import { Selection } from './selection';
 import { Session } from './session';
 import { sidesOf, type Sides } from './tokens';
@@ -28,6 +29,8 @@ export class PanelState {
   readonly head: ReadonlySignal<Load>;
   /** The head's weights, the best there are; null before any have come. */
   readonly weights: ReadonlySignal<Weights | null>;
+  /** What is asked of the weights by what is hovered and selected. */
+  readonly question: ReadonlySignal<Question>;
 
   private readonly disposers: (() => void)[] = [];
 
@@ -61,6 +64,9 @@ export class PanelState {
         ? roughWeights(rough.picture, trace, site, selection.focus.value.head)
         : null;
     });
+    this.question = computed(() =>
+      questionOf(selection.shownQuery.value, selection.shownKey.value, this.sides.value)
+    );
     this.disposers.push(
       effect(() => {
         const trace = session.current.value;

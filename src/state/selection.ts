@@ -36,11 +36,9 @@ export class Selection {
   readonly hover = signal<Hover>({});
 
   /** The query that views show: the hovered one, else the selected one. */
-  readonly shownQuery: ReadonlySignal<number | null> = computed(() => {
-    const { query, key } = this.hover.value;
-    // A hovered key asks "who attends here", which a kept query would hide.
-    return query ?? (key === undefined ? this.query.value : null);
-  });
+  readonly shownQuery: ReadonlySignal<number | null> = computed(
+    () => this.hover.value.query ?? this.query.value
+  );
 
   /** The key that views show: the hovered one, else the selected one. */
   readonly shownKey: ReadonlySignal<number | null> = computed(

@@ -1,0 +1,42 @@
+import type { Selection } from '../state/selection';
+
+/** Which token a list's caret is on after a key; null for a key that does not move it. */
+export function step(key: string, at: number | null, length: number, line = 1): number | null {
+  if (length === 0) {
+    return null;
+  }
+  const from = at ?? -1;
+  const to: Record<string, number> = {
+    ArrowLeft: from - 1,
+    ArrowRight: from + 1,
+    ArrowUp: at === null ? 0 : from - line,
+    ArrowDown: at === null ? 0 : from + line,
+    PageUp: from - 10 * line,
+    PageDown: from + 10 * line,
+    Home: 0,
+    End: length - 1
+  };
+  const next = to[key];
+  return next === undefined ? null : Math.max(0, Math.min(next, length - 1));
+}
+
+/** Moves the caret of a list of tokens, which is its hovered token; Enter keeps it. */
+export function onTokenKey(
+  event: KeyboardEvent,
+  selection: Selection,
+  side: 'query' | 'key',
+  length: number,
+  line = 1
+): void {
+  const at = selection.hover.value[side] ?? selection[side].value;
+  if ((event.key === 'Enter' || event.key === ' ') && at !== null) {
+    event.preventDefault();
+    selection.toggle(side, at);
+    return;
+  }
+  const next = event.ctrlKey || event.metaKey ? null : step(event.key, at, length, line);
+  if (next !== null) {
+    event.preventDefault();
+    selection.hover.value = { [side]: next };
+  }
+}

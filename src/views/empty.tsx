@@ -1,0 +1,75 @@
+import { useEnv } from './env';
+
+/** What the panel shows while there is no picture: where things stand, and how to get one. */
+export function Empty() {
+  const { state, t, actions } = useEnv();
+  const { kind, message, remedy } = state.session.status.value;
+  const problem = state.session.problem.value;
+  const busy = kind === 'starting' || kind === 'waiting' || kind === 'computing';
+  const teaches = kind === 'none' && !problem && !remedy;
+  return (
+    <div class="attnlab-empty" data-testid="attnlab-empty" data-kind={problem ? 'problem' : kind}>
+      <Emblem busy={busy} />
+      <h2>{teaches ? t('See what attention does') : (problem?.title ?? t(message))}</h2>
+      {problem && <p>{problem.cause}</p>}
+      {remedy && <Remedy text={remedy} />}
+      {busy && <p class="attnlab-soft">{t('The picture comes here once a model has run.')}</p>}
+      {(teaches || kind === 'dead') && (
+        <>
+          <ol>
+            <li>
+              {t('Tag a cell that runs a transformers model with')} <code>attention</code>.
+            </li>
+            <li>{t('Run it. Every layer and head appears here.')}</li>
+            <li>{t('Point at a token to follow it through all of them.')}</li>
+          </ol>
+          {actions.tagCell && (
+            <button
+              type="button"
+              class="attnlab-button"
+              data-testid="attnlab-tag-cell"
+              onClick={() => actions.tagCell?.()}
+            >
+              {t('Tag the selected cell')}
+            </button>
+          )}
+          <p class="attnlab-soft">
+            {t('Or from Python:')} <code>attnlab.watch(model, tokenizer)</code>
+          </p>
+        </>
+      )}
+    </div>
+  );
+}
+
+/** The way out, with a button that copies it. */
+function Remedy({ text }: { text: string }) {
+  const { t, actions } = useEnv();
+  return (
+    <div class="attnlab-remedy-box">
+      <code>{text}</code>
+      {actions.copy && (
+        <button type="button" class="attnlab-button" onClick={() => actions.copy?.(text)}>
+          {t('Copy')}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Two columns of tokens and the curves between them: the product in 64 pixels. */
+function Emblem({ busy }: { busy: boolean }) {
+  const rows = [8, 24, 40, 56];
+  const to = [24, 8, 40, 40];
+  return (
+    <svg class="attnlab-emblem" data-busy={busy} viewBox="0 0 96 64" aria-hidden="true">
+      {rows.map((y, i) => (
+        <g key={y}>
+          <rect x="2" y={y - 4} width="16" height="8" rx="2" />
+          <rect x="78" y={y - 4} width="16" height="8" rx="2" />
+          <path d={`M20 ${y}C48 ${y} 48 ${to[i]} 76 ${to[i]}`} />
+        </g>
+      ))}
+    </svg>
+  );
+}

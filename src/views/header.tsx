@@ -1,0 +1,133 @@
+import type { TraceSummary } from '../protocol/messages';
+import type { StatusKind } from '../state/status';
+import { useEnv } from './env';
+
+/** Which cell, which model, how many tokens, and whether the picture is of now. */
+export function Header() {
+  const { state, t, cellLabel } = useEnv();
+  const trace = state.trace.value;
+  return (
+    <header class="attnlab-header">
+      {trace && (
+        <>
+          <Pin cell={trace.cell} />
+          <span class="attnlab-chip attnlab-cell" title={t('The cell that is shown')}>
+            {cellLabel(trace.cell)}
+          </span>
+          <Picker />
+          <span class="attnlab-chip attnlab-model-name" title={`${trace.model} ${shape(trace)}`}>
+            {trace.model} <span class="attnlab-soft">{shape(trace)}</span>
+          </span>
+          <span class="attnlab-chip">
+            {trace.queries.length === 1 ? t('1 token') : t('%1 tokens', trace.queries.length)}
+          </span>
+        </>
+      )}
+      <Status />
+    </header>
+  );
+}
+
+/** The state in a word, and in a sentence for who points at it. */
+function Status() {
+  const { state, t } = useEnv();
+  const { kind, message } = state.session.status.value;
+  const trace = state.trace.value;
+  const words: Record<StatusKind, string> = {
+    none: t('idle'),
+    starting: t('starting'),
+    waiting: t('waiting'),
+    computing: t('running'),
+    ready: t('ready'),
+    stale: t('stale'),
+    dead: t('dead')
+  };
+  return (
+    <span
+      class="attnlab-status"
+      role="status"
+      data-testid="attnlab-status"
+      data-kind={kind}
+      title={t(message)}
+    >
+      <span class="attnlab-dot" aria-hidden="true" />
+      {words[kind]}
+      {kind === 'ready' && trace && (
+        <span class="attnlab-soft" title={t('Duration of the model’s call')}>
+          {duration(trace.milliseconds)}
+        </span>
+      )}
+    </span>
+  );
+}
+
+/** Chooses among the model calls of one run of the cell. */
+function Picker() {
+  const { state, t } = useEnv();
+  const calls = state.session.calls.value;
+  if (calls.length < 2) {
+    return null;
+  }
+  return (
+    <select
+      class="attnlab-picker"
+      data-testid="attnlab-picker"
+      aria-label={t('Model call')}
+      value={state.trace.value?.id ?? ''}
+      onChange={event => state.session.pick(event.currentTarget.value)}
+    >
+      {calls.map((call, i) => (
+        <option key={call.id} value={call.id}>
+          {t('call %1 of %2', i + 1, calls.length)}
+          {call.text ? ` · ${short(call.text)}` : ''}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/** Keeps the panel to this cell, whichever cell runs. */
+function Pin({ cell }: { cell: string }) {
+  const { state, t } = useEnv();
+  const pinned = state.session.pinned.value === cell;
+  return (
+    <button
+      type="button"
+      class="attnlab-icon-button attnlab-pin"
+      data-testid="attnlab-pin"
+      aria-pressed={pinned}
+      title={pinned ? t('Follow the cell that ran last') : t('Keep to this cell')}
+      aria-label={t('Keep to this cell')}
+      onClick={() => state.session.pin(pinned ? null : cell)}
+    >
+      <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+        <path
+          d="M5.5 1.5h5M6.5 1.5v4.5l-2.5 3h8l-2.5-3V1.5M8 9v5.5"
+          fill={pinned ? 'currentColor' : 'none'}
+          stroke="currentColor"
+          stroke-width="1.3"
+          stroke-linejoin="round"
+          stroke-linecap="round"
+        />
+      </svg>
+    </button>
+  );
+}
+
+/** Layers × heads where all layers have as many, else the number of heads. */
+function shape({ sites }: TraceSummary): string {
+  const heads = new Set(sites.map(site => site.heads));
+  const total = sites.reduce((sum, site) => sum + site.heads, 0);
+  return heads.size === 1 ? `${sites.length}×${[...heads][0]}` : String(total);
+}
+
+function duration(milliseconds: number): string {
+  return milliseconds < 9950
+    ? `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`
+    : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+function short(text: string): string {
+  const characters = [...text.replace(/\s+/g, ' ')];
+  return characters.length > 32 ? `${characters.slice(0, 31).join('')}…` : characters.join('');
+}

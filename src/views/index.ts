@@ -1,0 +1,1 @@
+export { mountPanel, type PanelActions, type PanelOptions } from './panel';

@@ -1,0 +1,36 @@
+import { useEnv } from './env';
+
+/** What must be known about the picture: that it is old, why, and what it leaves out. */
+export function Notice() {
+  const { state, t, cellLabel } = useEnv();
+  const { kind, message, remedy } = state.session.status.value;
+  const problem = state.session.problem.value;
+  const stale = state.session.stale.value;
+  const notes = state.trace.value?.notes ?? [];
+  return (
+    <>
+      {(stale || kind === 'waiting') && (
+        <div class="attnlab-notice" data-kind={stale ? 'stale' : kind} role="note">
+          <p>
+            <b>{problem ? problem.title : t(message)}</b>{' '}
+            {stale && <span>{t('The picture is of an older run.')}</span>}
+          </p>
+          {problem && (
+            <p>
+              {problem.cell !== state.trace.value?.cell && `${cellLabel(problem.cell)}: `}
+              {problem.cause}
+            </p>
+          )}
+          {(problem?.remedy ?? remedy) && <p class="attnlab-remedy">{problem?.remedy ?? remedy}</p>}
+        </div>
+      )}
+      {notes.length > 0 && (
+        <ul class="attnlab-notes" aria-label={t('Notes')}>
+          {notes.map(note => (
+            <li key={note}>{note}</li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,96 @@
+import { useSignal } from '@preact/signals';
+import { render } from 'preact';
+import { useRef } from 'preact/hooks';
+import type { PanelState } from '../state/panel';
+import { Empty } from './empty';
+import { EnvContext, filled, useEnv, type PanelActions } from './env';
+import { HeadView } from './head';
+import { Header } from './header';
+import { ModelView } from './model';
+import { Notice } from './notice';
+import { Announcement } from './readout';
+import { Splitter } from './splitter';
+import { Strip } from './strip';
+import { watchPalette } from './theme';
+
+export type { PanelActions } from './env';
+
+/** What a host gives a panel. */
+export interface PanelOptions {
+  /** Translates a string; `%1`, `%2`, … stay for the panel to fill. */
+  translate(text: string): string;
+  /** A person's name for a cell, e.g. `cell [2]`. */
+  cellLabel(cell: string): string;
+  actions?: PanelActions;
+  /** Takes the panel down. */
+  signal: AbortSignal;
+}
+
+/** Renders a panel into `host`, until the signal aborts; `state` is not disposed of. */
+export function mountPanel(host: HTMLElement, state: PanelState, options: PanelOptions): void {
+  const { signal, translate, cellLabel, actions = {} } = options;
+  if (signal.aborted) {
+    return;
+  }
+  host.classList.add('attnlab-panel');
+  const palette = watchPalette(host, signal);
+  const env = {
+    state,
+    palette,
+    actions,
+    cellLabel,
+    t: (text: string, ...values: (string | number)[]) => filled(translate(text), values)
+  };
+  host.addEventListener(
+    'keydown',
+    event => {
+      if (event.key === 'Escape' && !event.defaultPrevented) {
+        state.selection.clear();
+      }
+    },
+    { signal }
+  );
+  render(
+    <EnvContext.Provider value={env}>
+      <Panel />
+    </EnvContext.Provider>,
+    host
+  );
+  signal.addEventListener('abort', () => {
+    render(null, host);
+    host.classList.remove('attnlab-panel');
+  });
+}
+
+function Panel() {
+  const { state, t } = useEnv();
+  const model = useRef<HTMLElement>(null);
+  const height = useSignal<number | null>(null);
+  return (
+    <>
+      <Header />
+      {state.trace.value ? (
+        <div class="attnlab-body" data-stale={state.session.stale.value || undefined}>
+          <Notice />
+          <Strip />
+          <section
+            ref={model}
+            class="attnlab-part attnlab-model-part"
+            aria-label={t('Model')}
+            style={height.value === null ? undefined : { flex: `0 0 ${height.value}px` }}
+            data-sized={height.value !== null || undefined}
+          >
+            <ModelView />
+          </section>
+          <Splitter above={model} height={height} label={t('Height of the model view')} />
+          <section class="attnlab-part attnlab-head-part" aria-label={t('Head')}>
+            <HeadView />
+          </section>
+          <Announcement />
+        </div>
+      ) : (
+        <Empty />
+      )}
+    </>
+  );
+}

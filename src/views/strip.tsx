@@ -1,0 +1,178 @@
+import { useComputed, useSignal } from '@preact/signals';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { broken } from '../draw/lines';
+import { fontOf, Ruler } from '../draw/ruler';
+import { stretch } from '../draw/window';
+import type { Token } from '../protocol/messages';
+import { answer } from '../state/question';
+import { Chip, continues, shown } from './chip';
+import { onTokenKey } from './cursor';
+import { useEnv } from './env';
+import { useView } from './size';
+
+/** Height of a line of tokens, and what surrounds a token's text; as in `style/strip.css`. */
+const LINE = 22;
+const PADDING = 8;
+const JOINED = 3;
+
+/** The input as the model reads it; two texts where the keys are of another. */
+export function Strip() {
+  const { state, t } = useEnv();
+  const { queries, keys, same } = state.sides.value;
+  return (
+    <section class="attnlab-strip" aria-label={t('Text')}>
+      {same ? (
+        <Tokens side="query" tokens={queries} same />
+      ) : (
+        <>
+          <h3>{t('Queries')}</h3>
+          <Tokens side="query" tokens={queries} same={false} />
+          <h3>{t('Keys')}</h3>
+          <Tokens side="key" tokens={keys} same={false} />
+        </>
+      )}
+    </section>
+  );
+}
+
+interface TokensProps {
+  side: 'query' | 'key';
+  tokens: Token[];
+  /** Whether each token is both a query and a key. */
+  same: boolean;
+}
+
+/** Tokens on lines that are broken here, so that only the lines in view are in the page. */
+function Tokens({ side, tokens, same }: TokensProps) {
+  const { state, t } = useEnv();
+  const { selection } = state;
+  const box = useRef<HTMLDivElement>(null);
+  const view = useView(box);
+  const ruler = useSignal<Ruler | null>(null);
+  const width = useComputed(() => view.value.width);
+  useLayoutEffect(() => {
+    ruler.value = box.current && new Ruler(fontOf(box.current));
+  }, []);
+  const measure = ruler.value;
+  const lines = useMemo(
+    () => (measure ? broken(widthsOf(tokens, measure), width.value) : []),
+    [tokens, measure, width.value]
+  );
+  const perLine = Math.max(1, Math.round(tokens.length / Math.max(1, lines.length)));
+  const { start, end } =
+    tokens.length <= 200
+      ? { start: 0, end: lines.length }
+      : stretch(Math.max(201, lines.length), view.value.top, view.value.height, LINE);
+
+  const question = state.question.value;
+  const weights = state.weights.value;
+  const query = selection.shownQuery.value;
+  const key = selection.shownKey.value;
+  const keptQuery = selection.query.value;
+  const keptKey = selection.key.value;
+  const active = side === 'query' ? query : key;
+  const hovered = selection.hover.value[side];
+  useEffect(() => {
+    // The caret moves by keys: bring its line into view. A pointer is in view already.
+    if (hovered !== undefined && box.current?.matches(':focus')) {
+      scrollTo(box.current, lines.findIndex(line => hovered < line.end));
+    }
+  }, [hovered]);
+
+  const chip = (index: number) => {
+    const token = tokens[index];
+    if (!token) {
+      return null;
+    }
+    const isQuery = (same || side === 'query') && index === query;
+    const isKey = (same || side === 'key') && index === key;
+    const weight = same
+      ? (answer(question, weights, 'key', index) ?? answer(question, weights, 'query', index))
+      : answer(question, weights, side, index);
+    return (
+      <Chip
+        key={index}
+        id={`${state.id}-${side}-${index}`}
+        index={index}
+        token={token}
+        joined={continues(token, tokens[index - 1])}
+        weight={weight}
+        mark={isQuery && isKey ? 'both' : isQuery ? 'query' : isKey ? 'key' : undefined}
+        kept={
+          ((same || side === 'query') && index === keptQuery) ||
+          ((same || side === 'key') && index === keptKey)
+        }
+      />
+    );
+  };
+
+  return (
+    <div
+      ref={box}
+      class="attnlab-tokens"
+      role="listbox"
+      tabIndex={0}
+      aria-label={same ? t('Tokens') : side === 'query' ? t('Query tokens') : t('Key tokens')}
+      aria-activedescendant={active === null ? undefined : `${state.id}-${side}-${active}`}
+      data-side={side}
+      onPointerMove={event => hover(event, selection, side)}
+      onPointerLeave={() => (selection.hover.value = {})}
+      onBlur={() => (selection.hover.value = {})}
+      onClick={event => {
+        const index = indexAt(event.target);
+        if (index !== null) {
+          selection.toggle(side, index);
+        }
+      }}
+      onKeyDown={event => onTokenKey(event, selection, side, tokens.length, perLine)}
+    >
+      <div class="attnlab-lines" style={{ height: `${lines.length * LINE}px` }}>
+        {lines.slice(start, end).map((line, i) => (
+          <div
+            class="attnlab-line"
+            role="presentation"
+            key={start + i}
+            style={{ top: `${(start + i) * LINE}px` }}
+          >
+            {Array.from({ length: line.end - line.start }, (_, j) => chip(line.start + j))}
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function widthsOf(tokens: Token[], ruler: Ruler): number[] {
+  return tokens.map(
+    (token, i) =>
+      ruler.width(shown(token)) + (continues(token, tokens[i - 1]) ? JOINED : PADDING)
+  );
+}
+
+/** The index of the token that an event happened on. */
+export function indexAt(target: EventTarget | null): number | null {
+  const element = target instanceof Element ? target.closest<HTMLElement>('[data-index]') : null;
+  return element ? Number(element.dataset.index) : null;
+}
+
+/** Hovers the token under the pointer, on one side. */
+export function hover(
+  event: PointerEvent,
+  selection: { hover: { value: { query?: number; key?: number }; peek(): object } },
+  side: 'query' | 'key'
+): void {
+  const index = indexAt(event.target);
+  const old = selection.hover.value;
+  if (index === null ? Object.keys(old).length > 0 : old[side] !== index) {
+    selection.hover.value = index === null ? {} : { [side]: index };
+  }
+}
+
+function scrollTo(box: HTMLElement, line: number): void {
+  const [top, bottom] = [line * LINE, (line + 1) * LINE];
+  if (top < box.scrollTop) {
+    box.scrollTop = top;
+  } else if (bottom > box.scrollTop + box.clientHeight) {
+    box.scrollTop = bottom - box.clientHeight;
+  }
+}

@@ -1,0 +1,280 @@
+/** A kernel in the page: deterministic traces behind the interface of a real connection. */
+import { mountPanel, type PanelActions } from '../../src/views';
+import { PanelState } from '../../src/state/panel';
+import type { Backend } from '../../src/protocol/backend';
+import type {
+  Picture,
+  PublishParams,
+  SiteSummary,
+  State,
+  SubscribeParams,
+  Token,
+  TraceSummary
+} from '../../src/protocol/messages';
+
+interface Shape {
+  id?: string;
+  cell?: string;
+  call?: number;
+  calls?: number;
+  execution?: number;
+  model?: string;
+  words: string[];
+  keyWords?: string[];
+  layers?: number;
+  heads?: number;
+  groups?: number;
+  sites?: Partial<SiteSummary>[];
+  notes?: string[];
+  /** What every row sums to. */
+  mass?: number;
+  /** A query whose row is NaN. */
+  nan?: number;
+}
+
+interface Held extends Shape {
+  summary: TraceSummary;
+}
+
+function tokens(words: string[]): Token[] {
+  let at = 0;
+  return words.map((text, i) => {
+    const special = /^\[.*\]$/.test(text) || /^<.>$/.test(text);
+    const joined = text.startsWith('##');
+    const shown = joined ? text.slice(2) : text;
+    const start = special ? -1 : joined ? at : at + 1;
+    at = special ? at : start + shown.length;
+    return {
+      id: hash(text) % 30000,
+      text: shown,
+      piece: text,
+      special,
+      start,
+      end: special ? -1 : at,
+      part: text.startsWith('�') || (words[i - 1] === text && text.length <= 2 && /[^\x00-\x7f]/.test(text))
+    };
+  });
+}
+
+function hash(text: string): number {
+  return [...text].reduce((sum, c) => (sum * 31 + (c.codePointAt(0) ?? 0)) >>> 0, 7);
+}
+
+function noise(...seeds: number[]): number {
+  const x = Math.sin(seeds.reduce((sum, seed, i) => sum + seed * (12.9898 + i * 37.719), 1)) * 43758.5453;
+  return x - Math.floor(x);
+}
+
+/** One head's weights: a pattern by head, softmaxed; what the panel is compared to. */
+export function matrix(trace: Held, site: SiteSummary, head: number): Float32Array {
+  const { queries: n, keys: m } = site;
+  const out = new Float32Array(n * m);
+  const pattern = Math.floor(noise(site.index, head, 3) * 5);
+  for (let q = 0; q < n; q++) {
+    let sum = 0;
+    for (let k = 0; k < m; k++) {
+      const target = [q - 1, q, 0, m - 1, -1][pattern] ?? -1;
+      const causal = site.kind === 'decoder' && k > q;
+      const score = (k === target ? 5 : 0) + 2.2 * noise(q, k, head, site.index);
+      const e = causal ? 0 : Math.exp(score);
+      out[q * m + k] = e;
+      sum += e;
+    }
+    for (let k = 0; k < m; k++) {
+      const value = (out[q * m + k]! / sum) * (trace.mass ?? 1);
+      out[q * m + k] = q === trace.nan ? NaN : value;
+    }
+  }
+  return out;
+}
+
+function thumbnails(trace: Held, size: number): { shape: number[]; data: Uint8Array } {
+  const { sites } = trace.summary;
+  const n = Math.max(...sites.map(site => site.queries));
+  const m = Math.max(...sites.map(site => site.keys));
+  const [rows, columns] = [Math.min(size, n), Math.min(size, m)];
+  const total = sites.reduce((sum, site) => sum + site.heads, 0);
+  const data = new Uint8Array(total * rows * columns);
+  let base = 0;
+  for (const site of sites) {
+    for (let head = 0; head < site.heads; head++, base += rows * columns) {
+      const weights = matrix(trace, site, head);
+      for (let q = 0; q < site.queries; q++) {
+        for (let k = 0; k < site.keys; k++) {
+          const at = base + Math.floor((q * rows) / site.queries) * columns + Math.floor((k * columns) / site.keys);
+          data[at] = Math.max(data[at]!, Math.round((weights[q * site.keys + k] || 0) * 255));
+        }
+      }
+    }
+  }
+  return { shape: [total, rows, columns], data };
+}
+
+export class FakeKernel implements Backend {
+  readonly client = 'fake';
+  readonly log: { method: string; params: unknown }[] = [];
+  traces: Held[] = [];
+  state: State = { revision: 0, running: null, traces: [], problems: [] };
+  subscription: SubscribeParams | null = null;
+  /** Milliseconds until an answer; below zero for never. */
+  delay = 5;
+  private readonly publishers = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
+  private readonly mourners = new Set<(why: string) => void>();
+
+  async request(method: string, params: any, signal?: AbortSignal): Promise<any> {
+    this.log.push({ method, params });
+    await new Promise<void>((resolve, reject) => {
+      if (this.delay >= 0) {
+        setTimeout(resolve, this.delay);
+      }
+      signal?.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
+    });
+    switch (method) {
+      case 'state':
+        return { result: structuredClone(this.state), buffers: [] };
+      case 'subscribe':
+        this.subscription = params;
+        return { result: null, buffers: [] };
+      case 'unsubscribe':
+        this.subscription = null;
+        return { result: null, buffers: [] };
+      default: {
+        const trace = this.traces.find(({ summary }) => summary.id === params.trace);
+        if (!trace) {
+          throw new Error('This trace is gone: the cell has run again.');
+        }
+        const kind = method.slice('trace/'.length) as 'thumbnails' | 'head';
+        const { picture, buffer } = this.picture(trace, kind, params);
+        return { result: { picture }, buffers: [buffer] };
+      }
+    }
+  }
+
+  onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void {
+    this.publishers.add(listener);
+    return () => this.publishers.delete(listener);
+  }
+
+  onGone(listener: (why: string) => void): () => void {
+    this.mourners.add(listener);
+    return () => this.mourners.delete(listener);
+  }
+
+  die(why: string): void {
+    this.mourners.forEach(listener => listener(why));
+  }
+
+  /** A watched cell has run: its new trace replaces those of its older runs. */
+  run(shape: Shape, { lost = false, bare = false } = {}): void {
+    const summary = this.summarise(shape);
+    const held = { ...shape, summary };
+    const forgotten = this.traces
+      .filter(({ summary: old }) => old.cell === summary.cell && old.execution !== summary.execution)
+      .map(({ summary: old }) => old.id);
+    this.traces = [...this.traces.filter(({ summary: old }) => !forgotten.includes(old.id)), held];
+    const problems = this.state.problems.filter(problem => problem.cell !== summary.cell);
+    this.state = { ...this.state, problems, traces: this.traces.map(trace => trace.summary) };
+    const pictures: { picture: Picture; buffer: ArrayBuffer }[] = [];
+    if (this.subscription && !bare) {
+      pictures.push(this.picture(held, 'thumbnails', this.subscription));
+      const focus = this.subscription.focus;
+      if (focus && summary.sites[focus.site] && focus.head < summary.sites[focus.site]!.heads) {
+        pictures.push(this.picture(held, 'head', focus, 1));
+      }
+    }
+    this.publish({ trace: summary, forgotten, pictures: pictures.map(({ picture }) => picture) },
+      pictures.map(({ buffer }) => buffer), lost);
+  }
+
+  fail(cell: string, title: string, cause: string, remedy: string): void {
+    const problem = { cell, title, cause, remedy };
+    this.state = { ...this.state, problems: [...this.state.problems.filter(p => p.cell !== cell), problem] };
+    this.publish({ problem, forgotten: [], pictures: [] }, []);
+  }
+
+  busy(running: string | null): void {
+    this.state = { ...this.state, running };
+    this.publish({ forgotten: [], pictures: [] }, []);
+  }
+
+  private publish(params: Omit<PublishParams, 'revision' | 'running'>, buffers: ArrayBuffer[], lost = false): void {
+    this.state = { ...this.state, revision: this.state.revision + 1 };
+    const { revision, running } = this.state;
+    if (!lost) {
+      this.publishers.forEach(listener => listener({ revision, running, ...params }, buffers));
+    }
+  }
+
+  private picture(trace: Held, kind: 'thumbnails' | 'head', where: any, buffer = 0) {
+    const { site = -1, head = -1 } = kind === 'head' ? where : {};
+    const base = { kind, trace: trace.summary.id, site, head, query: -1, buffer };
+    if (kind === 'thumbnails') {
+      const { shape, data } = thumbnails(trace, where.size);
+      return { picture: { ...base, shape }, buffer: data.buffer as ArrayBuffer };
+    }
+    const of = trace.summary.sites[site]!;
+    return {
+      picture: { ...base, shape: [of.queries, of.keys] },
+      buffer: matrix(trace, of, head).buffer as ArrayBuffer
+    };
+  }
+
+  private summarise(shape: Shape): TraceSummary {
+    const { words, keyWords = words, layers = 6, heads = 12, groups = heads } = shape;
+    const execution = shape.execution ?? this.state.revision + 1;
+    const sites = (shape.sites ?? Array.from({ length: layers }, () => ({}))).map(
+      (site, index): SiteSummary => ({
+        index,
+        name: `encoder.layer.${index}.attention.self`,
+        kind: 'encoder',
+        layer: index,
+        heads,
+        groups,
+        queries: words.length,
+        keys: keyWords.length,
+        tier: 'exact',
+        ...site
+      })
+    );
+    return {
+      id: shape.id ?? `t${execution}.${shape.call ?? 0}`,
+      cell: shape.cell ?? 'cell-2',
+      execution,
+      call: shape.call ?? 0,
+      calls: shape.calls ?? 1,
+      model: shape.model ?? 'BertModel',
+      text: words.join(' '),
+      queries: tokens(words),
+      keys: tokens(keyWords),
+      sites,
+      notes: shape.notes ?? [],
+      milliseconds: 24.3
+    };
+  }
+}
+
+const state = new PanelState('test');
+const kernel = new FakeKernel();
+const until = new AbortController();
+const did: string[] = [];
+const actions: PanelActions = {
+  tagCell: () => did.push('tag'),
+  copy: text => did.push(`copy ${text}`)
+};
+mountPanel(document.getElementById('panel')!, state, {
+  translate: text => text,
+  cellLabel: cell => `cell [${cell.replace('cell-', '')}]`,
+  actions,
+  signal: until.signal
+});
+Object.assign(globalThis, {
+  lab: {
+    state,
+    kernel,
+    until,
+    did,
+    weights: (site: number, head: number, trace = kernel.traces.at(-1)!) =>
+      Array.from(matrix(trace, trace.summary.sites[site]!, head)),
+    log: (method: string) => kernel.log.filter(entry => entry.method === method)
+  }
+});
