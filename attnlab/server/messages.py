@@ -82,6 +82,10 @@ class SiteSummary(TypedDict):
     """Key/value heads; equal to `heads` without grouping."""
     queries: int
     keys: int
+    rows: Literal["queries", "keys", "positions"]
+    """Which list of the trace's tokens stands along the queries; ``positions`` for neither."""
+    columns: Literal["queries", "keys", "positions"]
+    """Which list of the trace's tokens stands along the keys."""
     tier: Literal["exact", "unverified"]
     certificate: NotRequired[str]
     """Why the site is unverified, in words; absent when it is exact."""
@@ -129,8 +133,10 @@ class Focus(TypedDict):
 class Picture(TypedDict):
     """Numbers for one view, in a binary buffer of the same message.
 
-    - ``thumbnails``: u8, (heads of all sites in order, min(size, queries), min(size, keys)),
-      max-pooled weights scaled by 255; NaN is 0.
+    - ``thumbnails``: u8, (heads of all sites in order, min(size, most queries of a site),
+      min(size, most keys of a site)), max-pooled weights scaled by 255; NaN is 0. In a site
+      of length N and a picture of side S, position i is in pixel floor(i * S / N); where
+      N < S, pixel j shows position floor(j * N / S).
     - ``head``: f32, (queries, keys), exact weights of one head.
     - ``row``: f32, (heads, keys), exact weights of one query in one site.
 
@@ -247,8 +253,10 @@ class State(TypedDict):
 
 
 class PublishParams(TypedDict):
-    """A change of the kernel's state, with the pictures that this client has subscribed to.
+    """A change of the kernel's state, with the pictures that panels have subscribed to.
 
+    One message serves the panels of all clients, so that a page may get pictures that
+    another one wanted. Where a run makes several calls at once, only the last has pictures.
     A push whose revision a client knows already (a `state` reply overtook it) brings
     nothing new but its pictures; one beyond the next revision shows that another was lost.
     """
@@ -269,7 +277,9 @@ class ProgressParams(TypedDict):
 
     id: int | str
     done: int
+    """Portions of the work that are done."""
     total: int
+    """Portions in all; 0 where that is not known."""
     what: str
 
 

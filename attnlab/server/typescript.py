@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import itertools
 import sys
 import textwrap
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import (
+    TYPE_CHECKING,
     Any,
     Literal,
     NotRequired,
@@ -26,6 +27,9 @@ from typing import (
 )
 
 from attnlab.server import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TARGET = Path(__file__).resolve().parents[2] / "src" / "protocol" / "messages.ts"
 
@@ -94,7 +98,9 @@ def _interface(cls: type) -> str:
         lines.append(
             _comment(docs.get(name), "  ") + f"  {name}{'?' if optional else ''}: {_type(hint)};\n"
         )
-    return f"{_comment(inspect.getdoc(cls))}export interface {cls.__name__} {{\n{''.join(lines)}}}\n"
+    return (
+        f"{_comment(inspect.getdoc(cls))}export interface {cls.__name__} {{\n{''.join(lines)}}}\n"
+    )
 
 
 def _table(name: str, constant: str, rows: dict[str, Any]) -> str:
@@ -137,7 +143,7 @@ def _docs(thing: Any) -> dict[str, str]:
     )
     body = tree.body if isinstance(tree, ast.Module | ast.ClassDef) else []
     docs = {}
-    for node, after in zip(body, body[1:], strict=False):
+    for node, after in itertools.pairwise(body):
         if not (isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)):
             continue
         target = node.target if isinstance(node, ast.AnnAssign) else None

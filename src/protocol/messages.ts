@@ -61,6 +61,10 @@ export interface SiteSummary {
   groups: number;
   queries: number;
   keys: number;
+  /** Which list of the trace's tokens stands along the queries; `positions` for neither. */
+  rows: 'queries' | 'keys' | 'positions';
+  /** Which list of the trace's tokens stands along the keys. */
+  columns: 'queries' | 'keys' | 'positions';
   tier: 'exact' | 'unverified';
   /** Why the site is unverified, in words; absent when it is exact. */
   certificate?: string;
@@ -105,8 +109,10 @@ export interface Focus {
 /**
  * Numbers for one view, in a binary buffer of the same message.
  *
- * - `thumbnails`: u8, (heads of all sites in order, min(size, queries), min(size, keys)),
- *   max-pooled weights scaled by 255; NaN is 0.
+ * - `thumbnails`: u8, (heads of all sites in order, min(size, most queries of a site),
+ *   min(size, most keys of a site)), max-pooled weights scaled by 255; NaN is 0. In a site
+ *   of length N and a picture of side S, position i is in pixel floor(i * S / N); where
+ *   N < S, pixel j shows position floor(j * N / S).
  * - `head`: f32, (queries, keys), exact weights of one head.
  * - `row`: f32, (heads, keys), exact weights of one query in one site.
  *
@@ -208,8 +214,10 @@ export interface State {
 }
 
 /**
- * A change of the kernel's state, with the pictures that this client has subscribed to.
+ * A change of the kernel's state, with the pictures that panels have subscribed to.
  *
+ * One message serves the panels of all clients, so that a page may get pictures that
+ * another one wanted. Where a run makes several calls at once, only the last has pictures.
  * A push whose revision a client knows already (a `state` reply overtook it) brings
  * nothing new but its pictures; one beyond the next revision shows that another was lost.
  */
@@ -228,7 +236,9 @@ export interface PublishParams {
 /** Progress of a request that takes over half a second, at most ten a second. */
 export interface ProgressParams {
   id: number | string;
+  /** Portions of the work that are done. */
   done: number;
+  /** Portions in all; 0 where that is not known. */
   total: number;
   what: string;
 }

@@ -1,0 +1,35 @@
+"""See what attention does in your model, in your notebook, while you type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attnlab.api import unwatch as unwatch
+    from attnlab.api import watch as watch
+
+__all__ = ["__version__", "unwatch", "watch"]
+
+__version__: str
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first asked for: JupyterLab's server imports this package too, and needs
+    # nothing of it.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("attnlab")
+    if name in ("watch", "unwatch"):
+        from attnlab import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'attnlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "attnlab"}]

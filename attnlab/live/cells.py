@@ -1,0 +1,115 @@
+"""Tells watched cells from others, and observes the model calls of their runs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+from attnlab.capture.watch import observing
+from attnlab.live.run import Run
+from attnlab.live.watched import WatchedModels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from attnlab.capture.call import Call, Refusal
+    from attnlab.live.run import Listener
+
+logger = logging.getLogger(__name__)
+
+TAG = "attention"
+"""Tag of a cell whose model calls are looked at."""
+
+
+class CellWatcher:
+    """Observes the runs of cells that have the tag, and of all cells where models are watched.
+
+    A cell that is not watched costs one look at its tags; nothing is interposed.
+
+    Parameters
+    ----------
+    shell
+        IPython's shell.
+    listener
+        Told of every watched run.
+    """
+
+    def __init__(self, shell: Any, listener: Listener) -> None:
+        self.models = WatchedModels()
+        self._shell = shell
+        self._listener = listener
+        self._run: Run | None = None
+        self._request = ""
+        self._nested = 0
+        self._exits = contextlib.ExitStack()
+
+    def start(self) -> None:
+        """Look at cells from the next one on."""
+        self._shell.events.register("pre_run_cell", self.before)
+        self._shell.events.register("post_run_cell", self.after)
+
+    def stop(self) -> None:
+        """Look at cells no longer; the run at hand ends now."""
+        for name, callback in (("pre_run_cell", self.before), ("post_run_cell", self.after)):
+            with contextlib.suppress(ValueError):
+                self._shell.events.unregister(name, callback)
+        self._end()
+
+    def before(self, info: Any) -> None:
+        """Begin to observe, where the cell that is about to run is watched."""
+        parent = self._parent()
+        request = str(parent.get("header", {}).get("msg_id", ""))
+        if self._run is not None:
+            if request == self._request:
+                self._nested += 1  # A cell may run code as cells, e.g. by %run.
+                return
+            self._end()  # Its own end was lost, e.g. to an interrupt at the wrong moment.
+        tagged = TAG in _tags(parent)
+        if not tagged and not any(self.models):
+            return
+        cell = getattr(info, "cell_id", None) or parent.get("metadata", {}).get("cellId")
+        run = Run(cell if isinstance(cell, str) else "", int(self._shell.execution_count))
+        self._run, self._request, self._nested = run, request, 0
+        self._listener.began(run)
+        self._observe(run, tagged)
+
+    def after(self, _result: Any) -> None:
+        """Observe no longer, where the watched cell has run."""
+        if self._run is None:
+            return
+        if self._nested:
+            self._nested -= 1
+        else:
+            self._end()
+
+    def _observe(self, run: Run, tagged: bool) -> None:
+        names = self._shell.user_ns
+        on_call = self._on_call(run)
+        if tagged:
+            self._exits.enter_context(observing(on_call, names))
+        else:
+            for watched in self.models:
+                context = observing(on_call, watched.namespace(names), only=watched.model)
+                self._exits.enter_context(context)
+
+    def _on_call(self, run: Run) -> Callable[[Call | Refusal], None]:
+        return lambda outcome: self._listener.called(run, outcome)
+
+    def _end(self) -> None:
+        run, self._run = self._run, None
+        try:
+            self._exits.close()
+        finally:
+            if run is not None:
+                self._listener.ended(run)
+
+    def _parent(self) -> dict[str, Any]:
+        kernel = getattr(self._shell, "kernel", None)
+        parent = kernel.get_parent("shell") if kernel is not None else None
+        return parent if isinstance(parent, dict) else {}
+
+
+def _tags(parent: dict[str, Any]) -> list[Any]:
+    tags = parent.get("metadata", {}).get("tags", [])
+    return tags if isinstance(tags, list) else []

@@ -1,0 +1,207 @@
+"""JSON-RPC 2.0: every request is answered exactly once, whatever happens to it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from attnlab.server.errors import RpcError, cancelled, from_exception
+from attnlab.server.messages import NOTIFICATIONS, REQUESTS, CancelParams, ErrorCode
+from attnlab.server.request import Handler, Id, Reply, Request, Send
+from attnlab.server.validation import MisfitError, check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from attnlab.server.worker import Worker
+
+REMEMBERED_CANCELS = 256
+"""Cancels that came before their request; beyond this the oldest is given up."""
+
+
+class Dispatcher:
+    """Takes JSON-RPC messages of clients, finds their handlers and sends their answers.
+
+    Safe to use from several threads at once: the kernel's main thread, subshells, the
+    control thread and the worker.
+
+    Parameters
+    ----------
+    handlers
+        What answers each method of `messages.REQUESTS`.
+    admit
+        Called with client and method before anything else; raises to refuse.
+    worker
+        Where handlers that compute are run.
+    send
+        How messages leave.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        admit: Callable[[str, str], None],
+        worker: Worker,
+        send: Send,
+    ) -> None:
+        self._handlers = handlers
+        self._admit = admit
+        self._worker = worker
+        self.send = send
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, Id], Request] = {}
+        self._early_cancels: OrderedDict[tuple[str, Id], None] = OrderedDict()
+
+    @property
+    def open(self) -> int:
+        """How many requests wait for their answer."""
+        return len(self._open)
+
+    def receive(self, client: str, rpc: Any) -> None:
+        """Take one message. A request is answered now or later, and once; nothing is raised.
+
+        A request whose id is still open is refused without an id, so that the first one
+        keeps its answer.
+        """
+        if isinstance(rpc, dict) and "method" not in rpc and ("result" in rpc or "error" in rpc):
+            return  # An answer, and the kernel asks nothing of a client.
+        try:
+            id_, method, params = _parse(rpc)
+        except RpcError as error:
+            self._refuse(client, _id_of(rpc), error)
+            return
+        if id_ is None:
+            self._notice(client, method, params)
+        else:
+            self._ask(client, id_, method, params)
+
+    def _ask(self, client: str, id_: Id, method: str, params: Any) -> None:
+        key = (client, id_)
+        with self._lock:
+            early = key in self._early_cancels
+            self._early_cancels.pop(key, None)
+            duplicate = key in self._open
+            if not duplicate:
+                handler = self._handlers.get(method)
+                absent = Handler(lambda *_: _raise(_unknown(method, self._handlers)))
+                request = Request(client, id_, self.send, handler or absent, params, self.settle)
+                self._open[key] = request
+        if duplicate:
+            message = f"Request {id_!r} is open already; ids must not be used twice."
+            self._refuse(client, None, RpcError(ErrorCode.INVALID_REQUEST, message))
+            return
+        try:
+            if early:
+                raise cancelled()
+            if handler is not None:
+                self._admit(client, method)
+                _check_params(method, params, REQUESTS[method][0])
+        except RpcError as error:
+            self.settle(request, error)
+            return
+        if handler is not None and handler.computes:
+            self._worker.request(request)
+        else:
+            raised = request.attempt()
+            if raised is not None and not isinstance(raised, Exception):
+                raise raised  # Answered; an interrupt or exit is still the kernel's to have.
+
+    def _notice(self, client: str, method: str, params: Any) -> None:
+        # A notification has no answer, so that a bad one can only be left alone.
+        if method != "$/cancelRequest":
+            return
+        try:
+            _check_params(method, params, NOTIFICATIONS[method])
+        except RpcError:
+            return
+        self._cancel(client, params)
+
+    def _cancel(self, client: str, params: CancelParams) -> None:
+        key = (client, params["id"])
+        with self._lock:
+            request = self._open.get(key)
+            if request is None:
+                self._early_cancels[key] = None
+                while len(self._early_cancels) > REMEMBERED_CANCELS:
+                    self._early_cancels.popitem(last=False)
+                return
+        request.cancelled.set()
+        if self._worker.withdraw(request):
+            self.settle(request, cancelled())
+
+    def settle(self, request: Request, answer: Reply | RpcError) -> None:
+        """Send a request's answer, unless it has had one."""
+        with self._lock:
+            if self._open.get((request.client, request.id)) is not request:
+                return
+            del self._open[(request.client, request.id)]
+        if not isinstance(answer, RpcError):
+            result, buffers = answer
+            rpc = {"jsonrpc": "2.0", "id": request.id, "result": result}
+            try:
+                request.send(rpc, buffers)
+            except Exception as error:  # noqa: BLE001 - it did not leave: say so in its place
+                answer = from_exception(error)
+        if isinstance(answer, RpcError):
+            request.send(_error(request.id, answer), [])
+
+    def refuse(self, client: str, rpc: Any, why: str) -> None:
+        """Answer a message whose envelope was no good."""
+        self._refuse(client, _id_of(rpc), RpcError(ErrorCode.INVALID_REQUEST, why))
+
+    def _refuse(self, client: str, id_: Id | None, error: RpcError) -> None:
+        self.send(client, _error(id_, error), [])
+
+
+def _parse(rpc: Any) -> tuple[Id | None, str, Any]:
+    def invalid(why: str) -> RpcError:
+        return RpcError(ErrorCode.INVALID_REQUEST, f"Not a JSON-RPC 2.0 request: {why}.")
+
+    if not isinstance(rpc, dict):
+        raise invalid(f"the message is a {type(rpc).__name__}, not an object")
+    if rpc.get("jsonrpc") != "2.0":
+        raise invalid("jsonrpc must be '2.0'")
+    if not isinstance(rpc.get("method"), str):
+        raise invalid("method must be a string")
+    if "id" in rpc and _id_of(rpc) is None:
+        raise invalid("id must be a string or an integer")
+    params = rpc.get("params")
+    if isinstance(params, list) and len(params) == 1:
+        params = params[0]  # A lone parameter by position, as vscode-jsonrpc sends null.
+    return _id_of(rpc), rpc["method"], params
+
+
+def _id_of(rpc: Any) -> Id | None:
+    id_ = rpc.get("id") if isinstance(rpc, dict) else None
+    return id_ if isinstance(id_, int | str) and not isinstance(id_, bool) else None
+
+
+def _check_params(method: str, params: Any, hint: Any) -> None:
+    if hint is None and params in ([], {}):
+        return
+    try:
+        check(params, hint, "params")
+    except MisfitError as error:
+        raise RpcError(ErrorCode.INVALID_PARAMS, f"{method}: {error}.") from None
+
+
+def _unknown(method: str, handlers: Mapping[str, Handler]) -> RpcError:
+    known = ", ".join(sorted(handlers))
+    return RpcError(
+        ErrorCode.METHOD_NOT_FOUND,
+        f"The kernel's attnlab has no method {method!r}; it has {known}. If the panel is newer, "
+        "update attnlab in the kernel's environment.",
+    )
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
+
+
+def _error(id_: Id | None, error: RpcError) -> dict[str, Any]:
+    return {
+        "jsonrpc": "2.0",
+        "id": id_,
+        "error": {"code": int(error.code), "message": error.message},
+    }

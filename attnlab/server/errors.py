@@ -1,0 +1,75 @@
+"""Errors as a panel sees them: a code of the protocol's table, the cause and the way out."""
+
+from __future__ import annotations
+
+from attnlab.server.messages import PROTOCOL, ErrorCode
+
+
+class RpcError(Exception):
+    """A request's answer that is no result.
+
+    Parameters
+    ----------
+    code : ErrorCode
+        A row of the protocol's table.
+    message : str
+        Cause and remedy, in sentences that a panel shows as they are.
+    """
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def trace_gone(trace: str) -> RpcError:
+    """Return the error for a trace that the kernel holds no more."""
+    return RpcError(
+        ErrorCode.TRACE_GONE, f"The kernel holds trace {trace!r} no more. Run the cell again."
+    )
+
+
+def version_mismatch(theirs: int) -> RpcError:
+    """Return the error for a panel that speaks another version of the protocol."""
+    where, which = (
+        ("the environment of the kernel", "restart the kernel")
+        if theirs > PROTOCOL
+        else ("the environment that JupyterLab runs in", "reload the page")
+    )
+    return RpcError(
+        ErrorCode.VERSION_MISMATCH,
+        f"The panel speaks version {theirs} of attnlab's protocol, the kernel version {PROTOCOL}. "
+        f"Update attnlab in {where} (pip install --upgrade attnlab), then {which}.",
+    )
+
+
+def cancelled() -> RpcError:
+    """Return the answer to a request that its client has cancelled."""
+    return RpcError(ErrorCode.REQUEST_CANCELLED, "The request was cancelled.")
+
+
+def from_exception(error: BaseException) -> RpcError:
+    """Return what a panel is told of an exception that a handler has raised."""
+    if isinstance(error, RpcError):
+        return error
+    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
+        return RpcError(
+            ErrorCode.OUT_OF_MEMORY,
+            f"The kernel has too little memory for this picture ({error}). Use a shorter text, "
+            "or free memory in the notebook.",
+        )
+    if isinstance(error, IndexError):
+        return RpcError(ErrorCode.NO_SUCH_HEAD, str(error))
+    return RpcError(
+        ErrorCode.INTERNAL_ERROR,
+        f"attnlab failed with {type(error).__name__}: {error}. Run the cell again; if it "
+        "happens again, please report it.",
+    )
+
+
+def _is_torch_out_of_memory(error: BaseException) -> bool:
+    # Told by name: the server must not import torch. The CPU allocator raises a plain
+    # RuntimeError.
+    if type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,0 +1,136 @@
+"""What answers each request of a panel."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from attnlab.server import pictures
+from attnlab.server.errors import RpcError, trace_gone, version_mismatch
+from attnlab.server.messages import (
+    PROTOCOL,
+    ErrorCode,
+    HeadParams,
+    InitializeParams,
+    InitializeResult,
+    PictureResult,
+    RowParams,
+    SubscribeParams,
+    ThumbnailsParams,
+    UnsubscribeParams,
+)
+from attnlab.server.request import Call, Handler, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from attnlab.server.pictures import Drawn
+    from attnlab.server.session import Session
+    from attnlab.traces.trace import Trace
+
+SIZES = range(1, 513)
+"""Sides of a thumbnail that may be asked for, in pixels."""
+
+
+class Handlers:
+    """The methods of `messages.REQUESTS` over one session.
+
+    Parameters
+    ----------
+    session
+        What is asked about.
+    server
+        Name and version of this software.
+    capabilities, missing
+        As in `InitializeResult`.
+    """
+
+    def __init__(
+        self, session: Session, server: str, capabilities: Sequence[str], missing: Sequence[str]
+    ) -> None:
+        self._session = session
+        self._server = server
+        self._capabilities = list(capabilities)
+        self._missing = list(missing)
+
+    def table(self) -> Mapping[str, Handler]:
+        """Return what answers each method."""
+        return {
+            "initialize": Handler(self._initialize),
+            "state": Handler(lambda *_: (self._session.state(), [])),
+            "subscribe": Handler(self._subscribe),
+            "unsubscribe": Handler(self._unsubscribe),
+            "trace/thumbnails": Handler(self._thumbnails, computes=True),
+            "trace/head": Handler(self._head, computes=True),
+            "trace/row": Handler(self._row, computes=True),
+        }
+
+    def admit(self, client: str, method: str) -> None:
+        """Refuse a client that has not initialized; note that the others are there."""
+        if method != "initialize":
+            with self._session.lock:
+                self._session.clients.hear(client)
+
+    def _initialize(self, call: Call, params: InitializeParams) -> Reply:
+        if params["protocol"] != PROTOCOL:
+            raise version_mismatch(params["protocol"])
+        with self._session.lock:
+            self._session.clients.greet(call.client)
+            state = self._session.state()
+        result = InitializeResult(
+            protocol=PROTOCOL,
+            server=self._server,
+            session=self._session.name,
+            capabilities=self._capabilities,
+            missing=self._missing,
+            state=state,
+        )
+        return result, []
+
+    def _subscribe(self, call: Call, params: SubscribeParams) -> Reply:
+        if params["size"] != 0:
+            _check_size(params["size"])
+        with self._session.lock:
+            self._session.clients.subscribe(call.client, params)
+        return None, []
+
+    def _unsubscribe(self, call: Call, params: UnsubscribeParams) -> Reply:
+        with self._session.lock:
+            self._session.clients.unsubscribe(call.client, params["panel"])
+        return None, []
+
+    def _thumbnails(self, call: Call, params: ThumbnailsParams) -> Reply:
+        _check_size(params["size"])
+        trace = self._trace(params)
+        portions = itertools.count(1)
+
+        def stopped() -> bool:
+            call.progress(next(portions), 0, "thumbnails")
+            return call.stopped()
+
+        return _picture(pictures.thumbnails(trace, params["size"], stopped))
+
+    def _head(self, _call: Call, params: HeadParams) -> Reply:
+        return _picture(pictures.head(self._trace(params), params["site"], params["head"]))
+
+    def _row(self, _call: Call, params: RowParams) -> Reply:
+        return _picture(pictures.row(self._trace(params), params["site"], params["query"]))
+
+    def _trace(self, params: Any) -> Trace:
+        trace = self._session.trace(params["trace"])
+        if trace is None:
+            raise trace_gone(params["trace"])
+        return trace
+
+
+def _check_size(size: int) -> None:
+    if size not in SIZES:
+        raise RpcError(
+            ErrorCode.INVALID_PARAMS,
+            f"params.size must be {SIZES.start} to {SIZES.stop - 1} pixels, not {size}.",
+        )
+
+
+def _picture(drawn: Drawn) -> Reply:
+    picture, data = drawn
+    return PictureResult(picture=picture), [data]

@@ -1,0 +1,203 @@
+"""What one kernel holds for its panels, and the pushes that tell them of its changes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from attnlab.server import pictures
+from attnlab.server.clients import Clients
+from attnlab.server.errors import from_exception
+from attnlab.server.messages import Picture, Problem, PublishParams, State, TraceSummary
+from attnlab.server.summaries import summary
+
+if TYPE_CHECKING:
+    from attnlab.capture.call import Call, Refusal
+    from attnlab.live.run import Run
+    from attnlab.server.clients import Wishes
+    from attnlab.server.worker import Worker
+    from attnlab.traces.store import Store
+    from attnlab.traces.trace import Trace
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 0.2
+"""Seconds that a running cell's calls are gathered: pictures are drawn of the last of them
+alone, and none while the cell goes straight on, since computing beside a forward pass makes
+both many times slower."""
+
+RUN_LIMIT = 64
+"""Traces kept of one run: `generate` makes a model call for every token."""
+
+
+class Publish(Protocol):
+    """How a push leaves, on behalf of a run."""
+
+    def __call__(self, run: Run, params: PublishParams, buffers: list[bytes]) -> None:
+        """Send it."""
+
+
+class Session:
+    """The traces and problems of watched cells, a listener of `live.cells.CellWatcher`.
+
+    Everything changes on the worker, in order, so that a push with revision n + 1 always
+    leaves after that with revision n. What the kernel's thread tells is only noted.
+
+    Parameters
+    ----------
+    name : str
+        Unique to the kernel's life; the traces' ids begin with it.
+    worker
+        Where changes are made and pictures drawn.
+    publish
+        Sends a push to all clients.
+    """
+
+    def __init__(self, name: str, worker: Worker, publish: Publish) -> None:
+        self.name = name
+        self.clients = Clients()
+        self.lock = threading.RLock()
+        self._worker = worker
+        self._publish = publish
+        self._revision = 0
+        self._running: str | None = None
+        self._store: Store | None = None
+        self._runs: dict[str, Run] = {}
+        self._problems: dict[str, Problem] = {}
+        self._made = 0
+        self._pending: list[tuple[Run, Call | Refusal, int]] = []
+
+    # --- what requests ask ----------------------------------------------------------------
+
+    def state(self) -> State:
+        """Return everything that is held, without numbers."""
+        with self.lock:
+            return State(
+                revision=self._revision,
+                running=self._running,
+                traces=[self._summary(trace) for trace in self._traces()],
+                problems=list(self._problems.values()),
+            )
+
+    def trace(self, id_: str) -> Trace | None:
+        """Return the trace of an id, or None where it is held no more."""
+        with self.lock:
+            return None if self._store is None else self._store.get(id_)
+
+    # --- what live tells, on the thread that runs the cell ----------------------------------
+
+    def began(self, run: Run) -> None:
+        """Note that a watched cell is about to run."""
+        self._worker.push(lambda: self._begin(run))
+
+    def called(self, run: Run, outcome: Call | Refusal) -> None:
+        """Note what a model call has left."""
+        with self.lock:
+            self._pending.append((run, outcome, run.calls))
+            first = len(self._pending) == 1
+        run.calls += 1
+        if first:
+            self._worker.push(self._gather, INTERVAL)
+
+    def ended(self, run: Run) -> None:
+        """Note that the cell has run; what it has left is published at once."""
+        self._worker.push(lambda: self._finish(run))
+        self._worker.flush()
+
+    # --- changes, on the worker -------------------------------------------------------------
+
+    def _begin(self, run: Run) -> None:
+        with self.lock:
+            self._running = run.cell
+            resolved = [run.cell] if self._problems.pop(run.cell, None) else []
+            params = self._change()
+            if resolved:
+                params["resolved"] = resolved
+        self._publish(run, params, [])
+
+    def _finish(self, run: Run) -> None:
+        with self.lock:
+            self._running = None
+            params = self._change()
+        self._publish(run, params, [])
+
+    def _gather(self) -> None:
+        from attnlab.capture.call import Refusal
+
+        with self.lock:
+            pending, self._pending = self._pending, []
+        calls = [place for place, item in enumerate(pending) if not isinstance(item[1], Refusal)]
+        for place, (run, outcome, index) in enumerate(pending):
+            if isinstance(outcome, Refusal):
+                self._fail(run, _problem(run, outcome))
+            else:
+                self._keep(run, outcome, index, drawn=place == calls[-1])
+
+    def _fail(self, run: Run, problem: Problem) -> None:
+        with self.lock:
+            self._problems[run.cell] = problem
+            params = self._change()
+            params["problem"] = problem
+        self._publish(run, params, [])
+
+    def _keep(self, run: Run, call: Call, index: int, *, drawn: bool) -> None:
+        try:
+            self._add(run, call, index, drawn)
+        except Exception as error:
+            logger.exception("attnlab could not keep a trace")
+            cause = from_exception(error)
+            problem = Problem(
+                cell=run.cell,
+                title=f"attnlab could not keep what {call.model} did",
+                cause=cause.message,
+                remedy="The model's own result is not affected.",
+            )
+            self._fail(run, problem)
+
+    def _add(self, run: Run, call: Call, index: int, drawn: bool) -> None:
+        from attnlab.traces.store import Store
+        from attnlab.traces.trace import Trace
+
+        self._made += 1
+        id_ = f"{self.name[:8]}-{self._made}"
+        trace = Trace.from_call(call, id_, run.cell, run.execution, index)
+        shown = summary(trace, run.calls)  # Computes certificates, so not under the lock.
+        with self.lock:
+            wishes = self.clients.wishes() if drawn else []
+        drawings, buffers = self._draw(trace, wishes)
+        with self.lock:
+            if self._store is None:
+                self._store = Store()
+            forgotten = self._store.add(trace)
+            self._runs[run.cell] = run
+            params = self._change()
+            params["trace"] = shown
+            params["forgotten"] = forgotten
+            params["pictures"] = drawings
+        self._publish(run, params, buffers)
+
+    def _draw(self, trace: Trace, wishes: Wishes) -> tuple[list[Picture], list[bytes]]:
+        try:
+            return pictures.wished(trace, wishes)
+        except Exception:
+            # The panel asks for what has not come, and is told the error then.
+            logger.exception("attnlab could not draw a trace")
+            return [], []
+
+    def _change(self) -> PublishParams:
+        self._revision += 1
+        return PublishParams(
+            revision=self._revision, running=self._running, forgotten=[], pictures=[]
+        )
+
+    def _traces(self) -> list[Trace]:
+        return [] if self._store is None else self._store.traces
+
+    def _summary(self, trace: Trace) -> TraceSummary:
+        run = self._runs[trace.cell]
+        return summary(trace, run.calls)
+
+
+def _problem(run: Run, why: Refusal) -> Problem:
+    return Problem(cell=run.cell, title=why.title, cause=why.cause, remedy=why.remedy)
