@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.browser"]
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
