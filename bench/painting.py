@@ -52,8 +52,7 @@ model_view(attention, tokenizer.convert_ids_to_tokens(inputs["input_ids"][0]))""
 # Painted: the page shows what was asked for, and two frames have passed since.
 PAINTED = """async ready => {
   const start = performance.now();
-  const panel = [...window.jupyterapp.shell.widgets('main')]
-    .find(w => w.isVisible && w.sessionContext);
+  const panel = window.jupyterapp.shell.currentWidget;
   panel.content.activeCellIndex = ready.cell;
   const done = window.jupyterapp.commands.execute('notebook:run-cell');
   const seen = new Function('return ' + ready.seen);

@@ -49,18 +49,20 @@ def check(value: Any, hint: Any, where: str) -> None:
 def _check_fields(value: Any, hint: Any, where: str) -> None:
     if not isinstance(value, dict):
         raise MisfitError(f"{where} must be an object ({hint.__name__}), not {_shown(value)}")
-    for name, field in _fields(hint).items():
+    for name, (field, required) in _fields(hint).items():
         if name in value:
             check(value[name], field, f"{where}.{name}")
-        elif name in hint.__required_keys__:
+        elif required:
             raise MisfitError(f"{where}.{name} is missing; it must be {_name(field)}")
 
 
 @functools.cache
-def _fields(hint: Any) -> dict[str, Any]:
+def _fields(hint: Any) -> dict[str, tuple[Any, bool]]:
+    # `__required_keys__` is no help: it does not see NotRequired in annotations that are
+    # strings, as they are in `messages.py`.
     hints = get_type_hints(hint, include_extras=True)
     return {
-        name: get_args(field)[0] if get_origin(field) is NotRequired else field
+        name: (get_args(field)[0], False) if get_origin(field) is NotRequired else (field, True)
         for name, field in hints.items()
     }
 

@@ -8,10 +8,8 @@ export type Start =
   /** The kernel dropped the request, e.g. after an error in a cell before it. */
   | { outcome: 'dropped' };
 
-/** Wrapped in `JSON`, since a plain value would come back as its `repr`. */
-const EXPRESSION =
-  "__import__('IPython.display', fromlist=['JSON'])" +
-  ".JSON(__import__('attnlab.widget', fromlist=['start']).start())";
+/** Evaluates to something that shows itself as JSON; a plain value would come as its `repr`. */
+const EXPRESSION = "__import__('attnlab.widget', fromlist=['start']).start()";
 
 interface Outcome {
   status?: string;

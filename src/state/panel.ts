@@ -83,10 +83,10 @@ export class PanelState {
   }
 
   /** Tells the kernel what this panel shows, so that a push brings just that. */
-  private subscribe(): (() => void) | void {
+  private subscribe(): (() => void) | undefined {
     const backend = this.session.backend.value;
     if (!backend || !this.visible.value) {
-      return;
+      return undefined;
     }
     const params = computed<SubscribeParams>(() => ({
       panel: this.id,

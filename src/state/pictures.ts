@@ -250,15 +250,12 @@ function request(backend: Backend, wish: Wish, signal: AbortSignal) {
 }
 
 function decoded(picture: Picture, buffer: ArrayBuffer | undefined): Load {
-  const length = picture.shape.reduce((product, side) => product * side, 1);
-  const size = picture.kind === 'thumbnails' ? 1 : 4;
-  if (!buffer || buffer.byteLength !== length * size) {
-    const got = buffer ? `${buffer.byteLength} bytes` : 'none';
-    return {
-      state: 'failed',
-      why: `A picture of ${length * size} bytes was promised, ${got} came.`
-    };
+  const width = picture.kind === 'thumbnails' ? 1 : 4;
+  const bytes = picture.shape.reduce((product, side) => product * side, width);
+  if (buffer?.byteLength !== bytes) {
+    const came = buffer?.byteLength ?? 0;
+    return { state: 'failed', why: `A picture of ${bytes} bytes was promised, ${came} came.` };
   }
-  const data = size === 1 ? new Uint8Array(buffer) : new Float32Array(buffer);
+  const data = width === 1 ? new Uint8Array(buffer) : new Float32Array(buffer);
   return { state: 'ready', picture: { shape: picture.shape, data } };
 }

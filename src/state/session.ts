@@ -69,7 +69,7 @@ export class Session {
     this.calls = computed(() => held.traces.value.filter(trace => trace.cell === cell.value));
     this.current = computed(() => {
       const picked = held.picked.value;
-      const call = picked?.cell === cell.value ? picked?.call : undefined;
+      const call = picked?.cell === cell.value ? picked.call : undefined;
       const calls = this.calls.value;
       return calls.find(trace => trace.call === call) ?? calls.at(-1) ?? null;
     });
@@ -206,7 +206,8 @@ export class Session {
     const { traces, problems, running, last, phase, word } = this.held;
     phase.value = 'attached';
     // "Kernel restarted, run the cell again" holds until the cell has run again.
-    word.value = state.traces.length || !word.peek() ? null : { ...word.peek()!, kind: 'none' };
+    const left = word.peek();
+    word.value = left && state.traces.length === 0 ? { ...left, kind: 'none' } : null;
     traces.value = state.traces;
     problems.value = state.problems;
     running.value = state.running;

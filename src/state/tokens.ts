@@ -8,33 +8,15 @@ export interface Sides {
   same: boolean;
 }
 
-/**
- * The tokens that a site's rows and columns stand for.
- *
- * A trace has two lists. They differ in encoder-decoder models, where the keys are the
- * encoder's tokens and the queries the decoder's, and with a cache, where the keys begin
- * with the tokens of earlier calls.
- */
+/** The tokens that a site's rows and columns stand for. */
 export function sidesOf(trace: TraceSummary, site: SiteSummary): Sides {
-  const crosses = trace.sites.some(other => other.kind === 'cross');
-  let queries = trace.queries;
-  let keys = trace.keys;
-  if (crosses && site.kind === 'encoder') {
-    queries = keys;
-  } else if (crosses && site.kind === 'decoder') {
-    keys = queries;
-  }
-  queries = fitted(queries, site.queries, trace.keys);
-  keys = fitted(keys, site.keys, trace.queries);
+  const queries = listed(trace, site.rows, site.queries);
+  const keys = listed(trace, site.columns, site.keys);
   return { queries, keys, same: site.kind !== 'cross' && identical(queries, keys) };
 }
 
-/** `tokens` where they are `length` long, else `other`, else bare positions. */
-function fitted(tokens: Token[], length: number, other: Token[]): Token[] {
-  if (tokens.length === length) {
-    return tokens;
-  }
-  return other.length === length ? other : Array.from({ length }, (_, i) => position(i));
+function listed(trace: TraceSummary, list: SiteSummary['rows'], length: number): Token[] {
+  return list === 'positions' ? Array.from({ length }, (_, i) => position(i)) : trace[list];
 }
 
 function position(index: number): Token {

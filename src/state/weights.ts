@@ -16,11 +16,7 @@ export function exactWeights({ shape, data }: Numbers): Weights {
   return { exact: true, queries, keys, at: (query, key) => data[query * keys + key] ?? NaN };
 }
 
-/**
- * Weights as the thumbnails know them: to a 255th, and the largest of a bin.
- *
- * The pixel `p` of `size` stands for the tokens `i` with `floor(i * size / tokens) = p`.
- */
+/** Weights as the thumbnails know them: to a 255th, and where tokens share a pixel, its largest. */
 export function roughWeights(
   { shape, data }: Numbers,
   trace: TraceSummary,
@@ -35,11 +31,16 @@ export function roughWeights(
     queries,
     keys,
     at: (query, key) => {
-      const row = Math.floor((query * rows) / queries);
-      const column = Math.floor((key * columns) / keys);
-      return (data[base + row * columns + column] ?? NaN) / 255;
+      const at = base + pixel(query, queries, rows) * columns + pixel(key, keys, columns);
+      return (data[at] ?? NaN) / 255;
     }
   };
+}
+
+/** A pixel that shows the token `index`, of `tokens` on `pixels`; see `Picture`. */
+function pixel(index: number, tokens: number, pixels: number): number {
+  const at = (index * pixels) / tokens;
+  return tokens < pixels ? Math.ceil(at) : Math.floor(at);
 }
 
 /** How many heads the sites before this one have: where its thumbnails begin. */

@@ -40,3 +40,21 @@ export function onTokenKey(
     selection.hover.value = { [side]: next };
   }
 }
+
+/** The index of the token that an event happened on. */
+export function indexAt(target: EventTarget | null): number | null {
+  const element = target instanceof Element ? target.closest<HTMLElement>('[data-index]') : null;
+  return element ? Number(element.dataset.index) : null;
+}
+
+/** Hovers the token under the pointer, on one side. */
+export function hoverAt(
+  target: EventTarget | null,
+  { hover }: Selection,
+  side: 'query' | 'key'
+): void {
+  const index = indexAt(target);
+  if (index !== (hover.value[side] ?? null)) {
+    hover.value = index === null ? {} : { [side]: index };
+  }
+}

@@ -6,7 +6,7 @@ import type { Stretch } from '../draw/window';
 import type { Question } from '../state/question';
 import type { Weights } from '../state/weights';
 import { useEnv } from './env';
-import { ROW } from './head';
+import { ROW } from './row';
 import { useView } from './size';
 
 /**
@@ -28,20 +28,21 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
   const draw = (canvas: HTMLCanvasElement | null, strokes: (frame: Frame) => void): void => {
     const { start, end } = window.value;
     const across = width.value;
-    palette.value; // a new palette or zoom draws again
+    // Read here too, so that a new palette or zoom draws again whatever is drawn.
+    const { mark, accent } = palette.value;
     if (!canvas) {
       return;
     }
     canvas.style.top = `${start * ROW}px`;
     const context = surface(canvas, across, (end - start) * ROW);
     if (context) {
-      strokes({ context, width: across, row: ROW, first: start });
+      strokes({ context, mark, accent, width: across, row: ROW, first: start });
     }
   };
   useSignalEffect(() =>
-    draw(base.current, ({ context, ...frame }) =>
+    draw(base.current, ({ context, accent, ...frame }) =>
       strokeEdges(context, all.value, frame, {
-        colour: palette.value.accent,
+        colour: accent,
         faint: 0.06,
         full: 0.62,
         wide: 4
@@ -52,11 +53,11 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
     const weights = state.weights.value;
     const question = state.question.value;
     box.current?.toggleAttribute('data-asked', question.kind !== 'none');
-    draw(over.current, ({ context, ...frame }) => {
+    draw(over.current, ({ context, mark, ...frame }) => {
       if (!weights) {
         return;
       }
-      const stroke = { colour: palette.value.mark, wide: 4 };
+      const stroke = { colour: mark, wide: 4 };
       const pair = pairOf(question);
       const edges = edgesOf(question, weights);
       strokeEdges(context, edges, frame, { ...stroke, faint: 0.12, full: pair ? 0.45 : 1 });
@@ -76,6 +77,8 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
 
 interface Frame {
   context: CanvasRenderingContext2D;
+  mark: string;
+  accent: string;
   width: number;
   row: number;
   first: number;

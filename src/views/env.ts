@@ -7,19 +7,19 @@ import type { PanelState } from '../state/panel';
 /** What a host can do for the panel; what it cannot is not offered. */
 export interface PanelActions {
   /** Tags the active cell so that it is watched. */
-  tagCell?(): void;
+  tagCell?: () => void;
   /** Puts text on the clipboard. */
-  copy?(text: string): void;
+  copy?: (text: string) => void;
 }
 
 /** What every view is given. */
 export interface Env {
   state: PanelState;
   /** Translates; `%1`, `%2`, … in the translation stand for the values. */
-  t(text: string, ...values: (string | number)[]): string;
+  t: (text: string, ...values: (string | number)[]) => string;
   actions: PanelActions;
   /** A person's name for a cell, e.g. `cell [2]`. */
-  cellLabel(cell: string): string;
+  cellLabel: (cell: string) => string;
   /** The theme's colours and the screen's pixels, new whenever either changes. */
   palette: ReadonlySignal<Palette>;
 }

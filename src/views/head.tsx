@@ -5,16 +5,14 @@ import { fontOf, Ruler } from '../draw/ruler';
 import { stretch } from '../draw/window';
 import type { Token } from '../protocol/messages';
 import { restOf } from '../state/weights';
+import { Bar } from './bar';
 import { shown } from './chip';
 import { Curves } from './curves';
 import { useEnv } from './env';
 import { HeadList } from './list';
 import { Readout } from './readout';
-import { Bar } from './bar';
+import { ROW } from './row';
 import { useView } from './size';
-
-/** Height of a token's row, in pixels; as in `style/head.css`. */
-export const ROW = 18;
 
 /** A weight that is missing by less than this is rounding. */
 const ROUNDING = 1e-3;
@@ -86,10 +84,7 @@ function Rest() {
   const question = state.question.value;
   const weights = state.weights.value;
   const row = question.kind === 'row' && weights?.exact ? question.query : null;
-  const rest = useMemo(
-    () => (row === null || !weights ? 0 : restOf(weights, row)),
-    [weights, row]
-  );
+  const rest = useMemo(() => (row === null || !weights ? 0 : restOf(weights, row)), [weights, row]);
   if (!(rest > ROUNDING)) {
     return null;
   }
@@ -121,7 +116,8 @@ function useColumn(
     }
   }, []);
   const widest = useMemo(
-    () => (ruler ? tokens.reduce((most, token) => Math.max(most, ruler.width(shown(token))), 24) : 48),
+    () =>
+      ruler ? tokens.reduce((most, token) => Math.max(most, ruler.width(shown(token))), 24) : 48,
     [tokens, ruler]
   );
   return Math.ceil(Math.min(widest + room, Math.max(64, width * 0.3)));

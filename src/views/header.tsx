@@ -128,6 +128,7 @@ function duration(milliseconds: number): string {
 }
 
 function short(text: string): string {
-  const characters = [...text.replace(/\s+/g, ' ')];
-  return characters.length > 32 ? `${characters.slice(0, 31).join('')}…` : characters.join('');
+  const line = text.replace(/\s+/g, ' ');
+  const characters = Array.from(new Intl.Segmenter().segment(line), ({ segment }) => segment);
+  return characters.length > 32 ? `${characters.slice(0, 31).join('')}…` : line;
 }

@@ -105,7 +105,7 @@ function Cell({ site, head, left, side }: CellProps) {
       class="attnlab-thumb"
       role="gridcell"
       aria-label={t('layer %1 head %2', site.layer, head)}
-      aria-selected={selected as ReadonlySignal<'true' | 'false'>}
+      aria-selected={selected}
       aria-colindex={head + 2}
       tabIndex={tab}
       title={t('layer %1 head %2', site.layer, head)}

@@ -6,10 +6,9 @@ import type { Token } from '../protocol/messages';
 import { answer } from '../state/question';
 import { Bar } from './bar';
 import { shown, spoken, titled } from './chip';
-import { onTokenKey } from './cursor';
+import { hoverAt, indexAt, onTokenKey } from './cursor';
 import { useEnv } from './env';
-import { ROW } from './head';
-import { hover, indexAt } from './strip';
+import { ROW } from './row';
 import { tint } from './tint';
 
 interface HeadListProps {
@@ -58,9 +57,7 @@ export function HeadList({ side, tokens, window, scroller }: HeadListProps) {
         role="option"
         aria-selected={index === kept}
         aria-label={
-          weight === undefined
-            ? spoken(token)
-            : t('%1, weight %2', spoken(token), printed(weight))
+          weight === undefined ? spoken(token) : t('%1, weight %2', spoken(token), printed(weight))
         }
         aria-setsize={tokens.length}
         aria-posinset={index + 1}
@@ -101,7 +98,7 @@ export function HeadList({ side, tokens, window, scroller }: HeadListProps) {
       data-side={side}
       aria-label={side === 'query' ? t('Queries of the head') : t('Keys of the head')}
       aria-activedescendant={own === null ? undefined : `${id}-${own}`}
-      onPointerMove={event => hover(event, selection, side)}
+      onPointerMove={event => hoverAt(event.target, selection, side)}
       onPointerLeave={() => (selection.hover.value = {})}
       onBlur={() => (selection.hover.value = {})}
       onClick={event => {

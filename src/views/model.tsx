@@ -9,10 +9,10 @@ import { useView } from './size';
 
 /** Side of a thumbnail, in pixels: as large as the panel is wide, within these bounds. */
 const SMALLEST = 16;
-const LARGEST = 56;
+const LARGEST = 60;
 
 /** Width of the layers' labels and the padding, in pixels; as in `style/model.css`. */
-const LABELS = 24;
+const LABELS = 20;
 const PADDING = 20;
 
 /** All layers × heads. */

@@ -18,9 +18,9 @@ export type { PanelActions } from './env';
 /** What a host gives a panel. */
 export interface PanelOptions {
   /** Translates a string; `%1`, `%2`, … stay for the panel to fill. */
-  translate(text: string): string;
+  translate: (text: string) => string;
   /** A person's name for a cell, e.g. `cell [2]`. */
-  cellLabel(cell: string): string;
+  cellLabel: (cell: string) => string;
   actions?: PanelActions;
   /** Takes the panel down. */
   signal: AbortSignal;

@@ -2,18 +2,18 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { broken } from '../draw/lines';
 import { fontOf, Ruler } from '../draw/ruler';
-import { stretch } from '../draw/window';
+import { ALL, stretch } from '../draw/window';
 import type { Token } from '../protocol/messages';
 import { answer } from '../state/question';
 import { Chip, continues, shown } from './chip';
-import { onTokenKey } from './cursor';
+import { hoverAt, indexAt, onTokenKey } from './cursor';
 import { useEnv } from './env';
 import { useView } from './size';
 
 /** Height of a line of tokens, and what surrounds a token's text; as in `style/strip.css`. */
 const LINE = 22;
 const PADDING = 8;
-const JOINED = 3;
+const JOINED = 1;
 
 /** The input as the model reads it; two texts where the keys are of another. */
 export function Strip() {
@@ -60,9 +60,9 @@ function Tokens({ side, tokens, same }: TokensProps) {
   );
   const perLine = Math.max(1, Math.round(tokens.length / Math.max(1, lines.length)));
   const { start, end } =
-    tokens.length <= 200
+    tokens.length <= ALL
       ? { start: 0, end: lines.length }
-      : stretch(Math.max(201, lines.length), view.value.top, view.value.height, LINE);
+      : stretch(Math.max(ALL + 1, lines.length), view.value.top, view.value.height, LINE);
 
   const question = state.question.value;
   const weights = state.weights.value;
@@ -75,7 +75,10 @@ function Tokens({ side, tokens, same }: TokensProps) {
   useEffect(() => {
     // The caret moves by keys: bring its line into view. A pointer is in view already.
     if (hovered !== undefined && box.current?.matches(':focus')) {
-      scrollTo(box.current, lines.findIndex(line => hovered < line.end));
+      scrollTo(
+        box.current,
+        lines.findIndex(line => hovered < line.end)
+      );
     }
   }, [hovered]);
 
@@ -115,7 +118,7 @@ function Tokens({ side, tokens, same }: TokensProps) {
       aria-label={same ? t('Tokens') : side === 'query' ? t('Query tokens') : t('Key tokens')}
       aria-activedescendant={active === null ? undefined : `${state.id}-${side}-${active}`}
       data-side={side}
-      onPointerMove={event => hover(event, selection, side)}
+      onPointerMove={event => hoverAt(event.target, selection, side)}
       onPointerLeave={() => (selection.hover.value = {})}
       onBlur={() => (selection.hover.value = {})}
       onClick={event => {
@@ -144,28 +147,8 @@ function Tokens({ side, tokens, same }: TokensProps) {
 
 function widthsOf(tokens: Token[], ruler: Ruler): number[] {
   return tokens.map(
-    (token, i) =>
-      ruler.width(shown(token)) + (continues(token, tokens[i - 1]) ? JOINED : PADDING)
+    (token, i) => ruler.width(shown(token)) + (continues(token, tokens[i - 1]) ? JOINED : PADDING)
   );
-}
-
-/** The index of the token that an event happened on. */
-export function indexAt(target: EventTarget | null): number | null {
-  const element = target instanceof Element ? target.closest<HTMLElement>('[data-index]') : null;
-  return element ? Number(element.dataset.index) : null;
-}
-
-/** Hovers the token under the pointer, on one side. */
-export function hover(
-  event: PointerEvent,
-  selection: { hover: { value: { query?: number; key?: number }; peek(): object } },
-  side: 'query' | 'key'
-): void {
-  const index = indexAt(event.target);
-  const old = selection.hover.value;
-  if (index === null ? Object.keys(old).length > 0 : old[side] !== index) {
-    selection.hover.value = index === null ? {} : { [side]: index };
-  }
 }
 
 function scrollTo(box: HTMLElement, line: number): void {

@@ -2,7 +2,13 @@ import { signal, type ReadonlySignal } from '@preact/signals';
 import { readPalette, type Palette } from '../draw/palette';
 
 /** Attributes by which JupyterLab and VS Code name their theme, and a host its own. */
-const NAMES = ['data-jp-theme-name', 'data-jp-theme-light', 'data-vscode-theme-id', 'class', 'style'];
+const NAMES = [
+  'data-jp-theme-name',
+  'data-jp-theme-light',
+  'data-vscode-theme-id',
+  'class',
+  'style'
+];
 
 /** The palette of `host`, read again when the theme, the contrast or the zoom changes. */
 export function watchPalette(host: HTMLElement, until: AbortSignal): ReadonlySignal<Palette> {

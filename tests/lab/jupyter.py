@@ -37,6 +37,11 @@ def jupyterlab(home: Path, model: Path) -> Iterator[Server]:
     """Start JupyterLab on an empty folder in `home`, with `model` as ``ATTNLAB_MODEL``."""
     folder = home / "notebooks"
     folder.mkdir()
+    config = home / "config" / "labconfig"
+    config.mkdir(parents=True)
+    # The news would ask the network, and cover the panel with a question.
+    disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (config / "page_config.json").write_text(json.dumps(disabled))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -56,8 +61,7 @@ def jupyterlab(home: Path, model: Path) -> Iterator[Server]:
         "--LabApp.expose_app_in_browser=True",
         "--JupyterNotebookApp.expose_app_in_browser=True",
     ]
-    command += ["--IdentityProvider.token=", "--LabApp.news_url=None"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    command += ["--IdentityProvider.token="]
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
     )
@@ -66,8 +70,10 @@ def jupyterlab(home: Path, model: Path) -> Iterator[Server]:
         wait_for(url + "api", process, home / "server.log")
         yield Server(url, folder)
     finally:
-        process.terminate()
-        process.wait(20)
+        # Killed, not asked: it would first wait for every kernel of a test that failed.
+        process.kill()
+        process.wait()
+        log.close()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

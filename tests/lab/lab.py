@@ -21,14 +21,10 @@ class Lab:
         """Open the notebook and wait until it can be used (and its kernel is idle)."""
         self.page.goto(self.address)
         self.page.wait_for_function(
-            """async idle => {
-              const app = window.jupyterapp;
-              if (!app) return false;
-              await app.restored;
-              const panel = [...app.shell.widgets('main')]
-                .find(w => w.isVisible && w.sessionContext);
-              if (!panel?.content?.widgets?.length) return false;
-              const kernel = panel.sessionContext.session?.kernel;
+            """idle => {
+              const panel = window.jupyterapp?.shell.currentWidget;
+              if (!panel?.isVisible || !panel.content?.widgets?.length) return false;
+              const kernel = panel.sessionContext?.session?.kernel;
               return !!kernel && (!idle || kernel.status === 'idle');
             }""",
             arg=idle,
@@ -47,8 +43,7 @@ class Lab:
         """Evaluate with `panel`, the visible notebook, and `arg` in scope."""
         return self.page.evaluate(
             f"""async arg => {{
-              const panel = [...window.jupyterapp.shell.widgets('main')]
-                .find(w => w.isVisible && w.sessionContext);
+              const panel = window.jupyterapp.shell.currentWidget;
               return await ({expression});
             }}""",
             arg,
@@ -111,8 +106,7 @@ class Lab:
         self.page.wait_for_timeout(500)
         self.page.wait_for_function(
             """() => {
-              const panel = [...window.jupyterapp.shell.widgets('main')]
-                .find(w => w.isVisible && w.sessionContext);
+              const panel = window.jupyterapp.shell.currentWidget;
               return panel.sessionContext.session?.kernel?.status === 'idle';
             }"""
         )

@@ -143,9 +143,12 @@ def test_two_notebooks_never_mix_and_the_panel_follows_the_active_one(
     second = notebook()
     page.do("docmanager:open", {"path": second})
     page.page.wait_for_function(
-        """() => [...window.jupyterapp.shell.widgets('main')]
-             .find(w => w.isVisible && w.sessionContext)
-             ?.sessionContext.session?.kernel?.status === 'idle'"""
+        """name => {
+             const panel = window.jupyterapp.shell.currentWidget;
+             return panel?.context?.path === name
+               && panel.sessionContext.session?.kernel?.status === 'idle';
+           }""",
+        arg=second,
     )
     expect(page.one("token")).to_have_count(0)
     page.run(LOAD)

@@ -51,7 +51,9 @@ function tokens(words: string[]): Token[] {
       special,
       start,
       end: special ? -1 : at,
-      part: text.startsWith('�') || (words[i - 1] === text && text.length <= 2 && /[^\x00-\x7f]/.test(text))
+      part:
+        text.startsWith('�') ||
+        (words[i - 1] === text && text.length <= 2 && /[^\x00-\x7f]/.test(text))
     };
   });
 }
@@ -61,7 +63,8 @@ function hash(text: string): number {
 }
 
 function noise(...seeds: number[]): number {
-  const x = Math.sin(seeds.reduce((sum, seed, i) => sum + seed * (12.9898 + i * 37.719), 1)) * 43758.5453;
+  const x =
+    Math.sin(seeds.reduce((sum, seed, i) => sum + seed * (12.9898 + i * 37.719), 1)) * 43758.5453;
   return x - Math.floor(x);
 }
 
@@ -101,7 +104,10 @@ function thumbnails(trace: Held, size: number): { shape: number[]; data: Uint8Ar
       const weights = matrix(trace, site, head);
       for (let q = 0; q < site.queries; q++) {
         for (let k = 0; k < site.keys; k++) {
-          const at = base + Math.floor((q * rows) / site.queries) * columns + Math.floor((k * columns) / site.keys);
+          const at =
+            base +
+            Math.floor((q * rows) / site.queries) * columns +
+            Math.floor((k * columns) / site.keys);
           data[at] = Math.max(data[at]!, Math.round((weights[q * site.keys + k] || 0) * 255));
         }
       }
@@ -169,7 +175,9 @@ export class FakeKernel implements Backend {
     const summary = this.summarise(shape);
     const held = { ...shape, summary };
     const forgotten = this.traces
-      .filter(({ summary: old }) => old.cell === summary.cell && old.execution !== summary.execution)
+      .filter(
+        ({ summary: old }) => old.cell === summary.cell && old.execution !== summary.execution
+      )
       .map(({ summary: old }) => old.id);
     this.traces = [...this.traces.filter(({ summary: old }) => !forgotten.includes(old.id)), held];
     const problems = this.state.problems.filter(problem => problem.cell !== summary.cell);
@@ -182,13 +190,19 @@ export class FakeKernel implements Backend {
         pictures.push(this.picture(held, 'head', focus, 1));
       }
     }
-    this.publish({ trace: summary, forgotten, pictures: pictures.map(({ picture }) => picture) },
-      pictures.map(({ buffer }) => buffer), lost);
+    this.publish(
+      { trace: summary, forgotten, pictures: pictures.map(({ picture }) => picture) },
+      pictures.map(({ buffer }) => buffer),
+      lost
+    );
   }
 
   fail(cell: string, title: string, cause: string, remedy: string): void {
     const problem = { cell, title, cause, remedy };
-    this.state = { ...this.state, problems: [...this.state.problems.filter(p => p.cell !== cell), problem] };
+    this.state = {
+      ...this.state,
+      problems: [...this.state.problems.filter(p => p.cell !== cell), problem]
+    };
     this.publish({ problem, forgotten: [], pictures: [] }, []);
   }
 
@@ -197,7 +211,11 @@ export class FakeKernel implements Backend {
     this.publish({ forgotten: [], pictures: [] }, []);
   }
 
-  private publish(params: Omit<PublishParams, 'revision' | 'running'>, buffers: ArrayBuffer[], lost = false): void {
+  private publish(
+    params: Omit<PublishParams, 'revision' | 'running'>,
+    buffers: ArrayBuffer[],
+    lost = false
+  ): void {
     this.state = { ...this.state, revision: this.state.revision + 1 };
     const { revision, running } = this.state;
     if (!lost) {
@@ -232,6 +250,8 @@ export class FakeKernel implements Backend {
         groups,
         queries: words.length,
         keys: keyWords.length,
+        rows: 'queries',
+        columns: 'keys',
         tier: 'exact',
         ...site
       })
