@@ -56,7 +56,7 @@ class Hub(anywidget.AnyWidget):
         self.on_msg(lambda _, content, __: endpoint.receive(content))
 
     @property
-    def open(self) -> bool:
+    def attached(self) -> bool:
         """Whether the front end still has it; `Widget.close_all` takes it away."""
         return self.comm is not None
 
@@ -104,7 +104,7 @@ class Backend:
 
     def reopen(self) -> None:
         """Open the hub again, where something has closed it."""
-        if not self.hub.open:
+        if not self.hub.attached:
             self.hub = Hub(self.endpoint)
             _answer_where_asked(self.hub)
 
