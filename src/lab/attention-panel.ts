@@ -102,9 +102,10 @@ export class AttentionPanel extends Widget {
       this.#mounted.delete(panel);
     }, this);
     mountPanel(host, session.state, {
-      // The views know their strings, not where translations come from.
+      // The views know their strings, not where translations come from; they fill in the
+      // values themselves, so each placeholder stands for itself.
       // eslint-disable-next-line @jupyter/no-dynamic-translation
-      translate: text => trans.__(text),
+      translate: text => trans.__(text, '%1', '%2', '%3', '%4'),
       cellLabel: cell => session.labelOf(cell, trans),
       actions: { tagCell, copy },
       signal: unmount.signal
