@@ -169,13 +169,25 @@ class Session:
         with self.lock:
             if self._store is None:
                 self._store = Store()
-            forgotten = self._store.add(trace)
+            forgotten = [*self._store.add(trace), *self._surplus(self._store, run)]
             self._runs[run.cell] = run
             params = self._change()
             params["trace"] = shown
             params["forgotten"] = forgotten
             params["pictures"] = drawings
         self._publish(run, params, buffers)
+
+    def _surplus(self, store: Store, run: Run) -> list[str]:
+        """Drop what a run has left beyond its limit, the oldest first."""
+        own = [
+            trace.id
+            for trace in store.traces
+            if (trace.cell, trace.execution) == (run.cell, run.execution)
+        ]
+        surplus = own[:-RUN_LIMIT]
+        for id_ in surplus:
+            store.discard(id_)
+        return surplus
 
     def _draw(self, trace: Trace, wishes: Wishes) -> tuple[list[Picture], list[bytes]]:
         try:

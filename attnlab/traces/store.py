@@ -71,6 +71,12 @@ class Store:
         with self._lock:
             return self._traces.get(id)
 
+    def discard(self, id: str) -> None:  # noqa: A002
+        """Drop a trace, if it is held."""
+        with self._lock:
+            if id in self._traces:
+                self._drop(id)
+
     def forget(self, cell: str) -> list[str]:
         """Drop all traces of a cell; their ids."""
         with self._lock:

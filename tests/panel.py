@@ -1,0 +1,53 @@
+"""What a panel knows, kept as the protocol says: pushes in order, a gap healed by `state`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+DTYPES = {"thumbnails": "u1", "head": "<f4", "row": "<f4"}
+
+
+def numbers(picture: dict[str, Any], buffers: list[Any]) -> np.ndarray[Any, Any]:
+    """A picture's numbers, read from its buffer."""
+    data = np.frombuffer(bytes(buffers[picture["buffer"]]), DTYPES[picture["kind"]])
+    return data.reshape(picture["shape"])
+
+
+@dataclass
+class Panel:
+    """One panel's copy of the kernel's state."""
+
+    revision: int = 0
+    running: str | None = None
+    traces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pictures: dict[tuple[Any, ...], np.ndarray[Any, Any]] = field(default_factory=dict)
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take a whole state."""
+        self.revision, self.running = state["revision"], state["running"]
+        self.traces = {trace["id"]: trace for trace in state["traces"]}
+        self.problems = {problem["cell"]: problem for problem in state["problems"]}
+
+    def push(self, params: dict[str, Any], buffers: list[Any]) -> bool:
+        """Take a push; return whether one before it was lost."""
+        for picture in params["pictures"]:
+            place = tuple(picture[name] for name in ("kind", "trace", "site", "head", "query"))
+            self.pictures[place] = numbers(picture, buffers)
+        if params["revision"] <= self.revision:
+            return False
+        if params["revision"] > self.revision + 1:
+            return True
+        self.revision, self.running = params["revision"], params["running"]
+        for gone in params["forgotten"]:
+            self.traces.pop(gone, None)
+        if "trace" in params:
+            self.traces[params["trace"]["id"]] = params["trace"]
+        for cell in params.get("resolved", []):
+            self.problems.pop(cell, None)
+        if "problem" in params:
+            self.problems[params["problem"]["cell"]] = params["problem"]
+        return False
