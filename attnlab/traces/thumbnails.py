@@ -79,24 +79,41 @@ def thumbnails(
 def _portions(
     record: Record, shape: tuple[int, int]
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
-    """Pixels of one record, some heads and pixel rows at a time: (heads, rows, pixels)."""
+    """Pixels of one record, as many at a time as memory allows: (heads, pixel rows, pixels)."""
     across = bins(record.keys, shape[1])
     down = bins(record.queries, shape[0])
     room = max(1, CHUNK_BYTES // (4 * record.keys))  # rows of weights at once
-    heads = max(1, min(record.heads, room // record.queries))
-    for start in range(0, record.heads, heads):
-        part = slice(start, min(start + heads, record.heads))
-        if heads > 1 or record.queries <= room:
-            matrix = weights(record, part, slice(0, record.queries)).nan_to_num(0.0)
-            yield part, slice(0, shape[0]), _bytes(pooled(_down(matrix, down), across))
-            continue
-        for pixel, rows in enumerate(down):
-            tall = weights(record, part, slice(rows.start, rows.stop)).nan_to_num(0.0)
-            yield part, slice(pixel, pixel + 1), _bytes(pooled(tall.amax(1, keepdim=True), across))
+    step = max(1, min(record.heads, room // record.queries))
+    for start in range(0, record.heads, step):
+        heads = slice(start, min(start + step, record.heads))
+        for band in _bands(down, room // step):
+            yield heads, band, _bytes(_tall(record, heads, down[band], across, room))
 
 
-def _down(matrix: torch.Tensor, parts: list[range]) -> torch.Tensor:
-    return pooled(matrix.transpose(-1, -2), parts).transpose(-1, -2)
+def _bands(parts: list[range], room: int) -> Iterator[slice]:
+    """Neighbouring pixels whose positions together are at most `room`, or a single pixel."""
+    start = 0
+    for pixel in range(1, len(parts) + 1):
+        if pixel == len(parts) or parts[pixel].stop - parts[start].start > room:
+            yield slice(start, pixel)
+            start = pixel
+
+
+def _tall(
+    record: Record, heads: slice, down: list[range], across: list[range], room: int
+) -> torch.Tensor:
+    """Pixels of some rows: (heads, len(down), len(across)), of weights or 0 for NaN."""
+    first, last = down[0].start, down[-1].stop
+    if len(down) > 1:
+        matrix = weights(record, heads, slice(first, last)).nan_to_num(0.0)
+        own = [range(part.start - first, part.stop - first) for part in down]
+        return pooled(pooled(matrix.transpose(-1, -2), own).transpose(-1, -2), across)
+    # One pixel of a long text may hold more rows than there is room for.
+    pieces = [
+        weights(record, heads, slice(at, min(at + room, last))).nan_to_num(0.0).amax(1)
+        for at in range(first, last, room)
+    ]
+    return pooled(torch.stack(pieces).amax(0)[:, None], across)
 
 
 def _bytes(matrix: torch.Tensor) -> torch.Tensor:
