@@ -163,6 +163,8 @@ export class Session {
   private take(push: Push): void {
     const { revision } = push.params;
     if (revision <= this.revision) {
+      // A `state` reply overtook it: only its pictures are news.
+      batch(() => this.takePictures(push));
       return;
     }
     batch(() => this.apply(push));
@@ -218,7 +220,8 @@ export class Session {
     missed.sort((a, b) => a.params.revision - b.params.revision).forEach(push => this.take(push));
   }
 
-  private apply({ params, buffers }: Push): void {
+  private apply(push: Push): void {
+    const { params } = push;
     const { traces, problems, running, last } = this.held;
     const { trace, problem, forgotten } = params;
     const gone = new Set(forgotten);
@@ -235,10 +238,17 @@ export class Session {
       this.held.word.value = null;
     }
     running.value = params.running;
-    for (const picture of params.pictures) {
-      this.pictures.put(picture, buffers);
-    }
+    this.takePictures(push);
     this.pictures.forget(forgotten);
+  }
+
+  private takePictures({ params, buffers }: Push): void {
+    const held = new Set(this.held.traces.peek().map(({ id }) => id));
+    for (const picture of params.pictures) {
+      if (held.has(picture.trace)) {
+        this.pictures.put(picture, buffers);
+      }
+    }
   }
 }
 

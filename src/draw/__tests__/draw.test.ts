@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { heaviest } from '../curves';
+import { broken } from '../lines';
+import { printed } from '../number';
+import { ramp } from '../palette';
+import { ALL, stretch } from '../window';
+
+test.each([
+  [0.9678, '0.968'],
+  [0.1, '0.100'],
+  [0.01234, '0.0123'],
+  [0.00001234, '1.2e-5'],
+  [1, '1.000'],
+  [0, '0'],
+  [NaN, 'NaN']
+])('the weight %d is printed as %s', (weight, text) => {
+  expect(printed(weight)).toBe(text);
+});
+
+test('a ramp runs from its first colour to its last, each weight darker than the one before', () => {
+  const table = ramp([
+    [255, 255, 255],
+    [100, 150, 200],
+    [10, 20, 30]
+  ]);
+  expect(table[0]).toBe(0xffffffff);
+  expect(table[255]).toBe(0xff1e140a);
+  const light = Array.from(
+    table,
+    word => (word & 255) + ((word >> 8) & 255) + ((word >> 16) & 255)
+  );
+  light.slice(1).forEach((sum, i) => expect(sum).toBeLessThanOrEqual(light[i] ?? 0));
+});
+
+test('lines hold every box once, in order, and none is too wide unless one box is', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(50)), fc.integer({ min: 1, max: 120 }), (widths, available) => {
+      const lines = broken(widths, available);
+      const all = lines.flatMap(({ start, end }) => widths.slice(start, end));
+      expect(all).toEqual(widths);
+      for (const { start, end } of lines) {
+        const used = widths.slice(start, end).reduce((sum, width) => sum + width, 0);
+        expect(end - start === 1 || used <= available).toBe(true);
+      }
+    })
+  );
+});
+
+describe('of a list', () => {
+  test('that is short, every row is in the page', () => {
+    expect(stretch(ALL, 900, 100, 18)).toEqual({ start: 0, end: ALL });
+  });
+
+  test('that is long, the rows in view are in the page, and few more', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: ALL + 1, max: 5000 }), fc.nat(90_000), (total, top) => {
+        const at = Math.min(top, total * 18 - 300);
+        const { start, end } = stretch(total, at, 300, 18);
+        expect(start).toBeLessThanOrEqual(Math.floor(at / 18));
+        expect(end).toBeGreaterThanOrEqual(Math.min(total, Math.ceil((at + 300) / 18)));
+        expect(end - start).toBeLessThan(80);
+      })
+    );
+  });
+});
+
+describe('of the curves', () => {
+  const weights = {
+    queries: 300,
+    keys: 300,
+    at: (query: number, key: number) => ((query * 7 + key * 13) % 100) / 100
+  };
+
+  test('the heaviest are drawn, lightest first, and no more than the bound', () => {
+    const edges = heaviest(weights, { start: 0, end: 300 }, 2000);
+    expect(edges).toHaveLength(2000);
+    const drawn = edges.map(({ weight }) => weight);
+    expect(drawn).toEqual([...drawn].sort((a, b) => a - b));
+    // 900 of 90,000 weights have each of the 100 values: two values and a bit are drawn.
+    expect(drawn[0]).toBe(0.97);
+  });
+
+  test('those are drawn that touch a row in view, each once', () => {
+    const edges = heaviest(weights, { start: 10, end: 12 }, Infinity);
+    const seen = (i: number): boolean => i === 10 || i === 11;
+    expect(edges.every(({ query, key }) => seen(query) || seen(key))).toBe(true);
+    expect(new Set(edges.map(({ query, key }) => query * 300 + key)).size).toBe(edges.length);
+    const expected = Array.from(
+      { length: 90_000 },
+      (_, i) => [Math.floor(i / 300), i % 300] as const
+    )
+      .filter(([query, key]) => seen(query) || seen(key))
+      .filter(([query, key]) => weights.at(query, key) >= 0.01).length;
+    expect(edges).toHaveLength(expected);
+  });
+
+  test('a weight that is not a number is none', () => {
+    const none = { queries: 2, keys: 2, at: () => NaN };
+    expect(heaviest(none, { start: 0, end: 2 })).toEqual([]);
+  });
+});

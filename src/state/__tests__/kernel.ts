@@ -1,0 +1,125 @@
+import type { Backend } from '../../protocol/backend';
+import type {
+  Params,
+  Picture,
+  PublishParams,
+  Reply,
+  RequestMethod,
+  SiteSummary,
+  State,
+  Token,
+  TraceSummary
+} from '../../protocol/messages';
+
+export function token(id: number, text = `w${id}`): Token {
+  return { id, text, piece: text, special: false, start: -1, end: -1, part: false };
+}
+
+export function site(index: number, length: number, more: Partial<SiteSummary> = {}): SiteSummary {
+  return {
+    index,
+    name: `layer.${index}`,
+    kind: 'encoder',
+    layer: index,
+    heads: 4,
+    groups: 4,
+    queries: length,
+    keys: length,
+    rows: 'queries',
+    columns: 'keys',
+    tier: 'exact',
+    ...more
+  };
+}
+
+export function trace(id: string, more: Partial<TraceSummary> & { ids?: number[] } = {}) {
+  const { ids = [1, 2, 3], ...rest } = more;
+  const tokens = ids.map(i => token(i));
+  const summary: TraceSummary = {
+    id,
+    cell: 'a',
+    execution: 1,
+    call: 0,
+    calls: 1,
+    model: 'BertModel',
+    queries: tokens,
+    keys: tokens,
+    sites: [site(0, ids.length), site(1, ids.length)],
+    notes: [],
+    milliseconds: 1,
+    ...rest
+  };
+  return summary;
+}
+
+export function headPicture(trace: string, head: number, size: number): Picture {
+  return { kind: 'head', trace, site: 0, head, query: -1, shape: [size, size], buffer: 0 };
+}
+
+interface Open {
+  method: RequestMethod;
+  params: unknown;
+  signal: AbortSignal | undefined;
+  answer: (result: unknown, buffers?: ArrayBuffer[]) => void;
+  refuse: (why: string) => void;
+}
+
+/** A backend whose every answer and push a test gives by hand. */
+export class HandBackend implements Backend {
+  readonly client = 'test';
+  readonly open: Open[] = [];
+  private readonly publishers = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
+  private readonly mourners = new Set<(why: string) => void>();
+
+  request<M extends RequestMethod>(
+    method: M,
+    params: Params<M>,
+    signal?: AbortSignal
+  ): Promise<Reply<M>> {
+    return new Promise((resolve, reject) => {
+      const answer = (result: unknown, buffers: ArrayBuffer[] = []): void =>
+        resolve({ result, buffers } as Reply<M>);
+      const refuse = (why: string): void => reject(new Error(why));
+      signal?.addEventListener('abort', () => refuse('aborted'));
+      this.open.push({ method, params, signal, answer, refuse });
+    });
+  }
+
+  onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void {
+    this.publishers.add(listener);
+    return () => this.publishers.delete(listener);
+  }
+
+  onGone(listener: (why: string) => void): () => void {
+    this.mourners.add(listener);
+    return () => this.mourners.delete(listener);
+  }
+
+  get listeners(): number {
+    return this.publishers.size + this.mourners.size;
+  }
+
+  asked(method: RequestMethod): Open[] {
+    return this.open.filter(request => request.method === method);
+  }
+
+  push(revision: number, more: Partial<PublishParams> = {}, buffers: ArrayBuffer[] = []): void {
+    const params = { revision, running: null, forgotten: [], pictures: [], ...more };
+    this.publishers.forEach(listener => listener(params, buffers));
+  }
+
+  die(why: string): void {
+    this.mourners.forEach(listener => listener(why));
+  }
+}
+
+export function state(revision: number, more: Partial<State> = {}): State {
+  return { revision, running: null, traces: [], problems: [], ...more };
+}
+
+/** Lets promises that are settled run their handlers. */
+export async function settled(): Promise<void> {
+  for (let i = 0; i < 8; i++) {
+    await Promise.resolve();
+  }
+}

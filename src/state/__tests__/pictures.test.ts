@@ -1,0 +1,133 @@
+import { effect } from '@preact/signals-core';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Pictures } from '../pictures';
+import { HandBackend, headPicture, settled } from './kernel';
+
+/** Wants a head's picture until the returned function is called. */
+function watch(pictures: Pictures, head: number): () => void {
+  return pictures.head('t', 0, head).subscribe(() => undefined);
+}
+
+function made(limit?: number) {
+  const pictures = new Pictures(limit);
+  const backend = new HandBackend();
+  pictures.attach(backend);
+  return { pictures, backend };
+}
+
+describe('a picture', () => {
+  test('is requested when it is watched, once for all who watch', async () => {
+    const { pictures, backend } = made();
+    const seen: string[] = [];
+    const stops = [1, 2].map(() =>
+      effect(() => {
+        seen.push(pictures.head('t', 0, 1).value.state);
+      })
+    );
+    expect(backend.open.map(({ params }) => params)).toEqual([{ trace: 't', site: 0, head: 1 }]);
+    const weights = new Float32Array([1, 0, 0.25, 0.75]);
+    backend.open[0]?.answer({ picture: headPicture('t', 1, 2) }, [weights.buffer]);
+    await settled();
+    expect(seen).toEqual(['pending', 'pending', 'ready', 'ready']);
+    const load = pictures.head('t', 0, 1).peek();
+    expect(load.state === 'ready' && load.picture.data).toEqual(weights);
+    stops.forEach(stop => stop());
+  });
+
+  test('is no longer requested when nobody watches', async () => {
+    const { pictures, backend } = made();
+    const stop = watch(pictures, 1);
+    stop();
+    expect(backend.open[0]?.signal?.aborted).toBe(true);
+    await settled();
+    expect(pictures.head('t', 0, 1).peek().state).toBe('pending');
+  });
+
+  test('that a push has brought is not requested', () => {
+    const { pictures, backend } = made();
+    pictures.put(headPicture('t', 1, 1), [new Float32Array([1]).buffer]);
+    const stop = watch(pictures, 1);
+    expect(backend.open).toEqual([]);
+    stop();
+  });
+
+  test('whose request a push overtakes is taken from the push', async () => {
+    const { pictures, backend } = made();
+    const stop = watch(pictures, 1);
+    pictures.put(headPicture('t', 1, 1), [new Float32Array([1]).buffer]);
+    expect(backend.open[0]?.signal?.aborted).toBe(true);
+    await settled();
+    expect(pictures.head('t', 0, 1).peek().state).toBe('ready');
+    stop();
+  });
+
+  test('that is refused says why, and is asked for again by the next who wants it', async () => {
+    const { pictures, backend } = made();
+    let stop = watch(pictures, 1);
+    backend.open[0]?.refuse('The trace is gone.');
+    await settled();
+    expect(pictures.head('t', 0, 1).peek()).toEqual({ state: 'failed', why: 'The trace is gone.' });
+    stop();
+    stop = watch(pictures, 1);
+    expect(backend.open).toHaveLength(2);
+    stop();
+  });
+
+  test('of another size than it says is refused', () => {
+    const { pictures } = made();
+    pictures.put(headPicture('t', 1, 2), [new Float32Array([1]).buffer]);
+    expect(pictures.head('t', 0, 1).peek().state).toBe('failed');
+  });
+
+  test('of one kernel is not shown for another that uses the same ids', () => {
+    const { pictures } = made();
+    pictures.put(headPicture('t', 1, 1), [new Float32Array([1]).buffer]);
+    const next = new HandBackend();
+    const stop = watch(pictures, 1);
+    pictures.attach(next);
+    expect(pictures.head('t', 0, 1).peek().state).toBe('pending');
+    expect(next.asked('trace/head')).toHaveLength(1);
+    stop();
+  });
+});
+
+test('whatever is put, watched and let go, the cache holds no more than its bound', () => {
+  const step = fc.record({
+    what: fc.constantFrom('put', 'watch', 'leave', 'forget'),
+    head: fc.nat(7),
+    side: fc.integer({ min: 1, max: 6 })
+  });
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 80 }),
+      fc.integer({ min: 0, max: 400 }),
+      (steps, limit) => {
+        const { pictures } = made(limit);
+        const stops = new Map<number, () => void>();
+        for (const { what, head, side } of steps) {
+          if (what === 'put') {
+            pictures.put(headPicture('t', head, side), [new Float32Array(side * side).buffer]);
+          } else if (what === 'watch') {
+            stops.get(head)?.();
+            stops.set(head, watch(pictures, head));
+          } else if (what === 'leave') {
+            stops.get(head)?.();
+            stops.delete(head);
+          } else {
+            pictures.forget(['t']);
+          }
+          const watched = [...stops.keys()].reduce((sum, on) => {
+            const load = pictures.head('t', 0, on).peek();
+            return sum + (load.state === 'ready' ? load.picture.data.byteLength : 0);
+          }, 0);
+          expect(pictures.bytes).toBeLessThanOrEqual(Math.max(limit, watched));
+          expect(pictures.bytes).toBeGreaterThanOrEqual(watched);
+        }
+        stops.forEach(stop => stop());
+        pictures.forget(['t']);
+        expect(pictures.bytes).toBe(0);
+      }
+    )
+  );
+});

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Selection } from '../selection';
+import { moved } from '../tokens';
+import { site, token, trace } from './kernel';
+
+describe('a selection', () => {
+  test('hovers without letting go of what is kept', () => {
+    const selection = new Selection();
+    selection.toggle('query', 2);
+    selection.hover.value = { query: 0 };
+    expect([selection.shownQuery.value, selection.query.value]).toEqual([0, 2]);
+    selection.hover.value = {};
+    expect(selection.shownQuery.value).toBe(2);
+  });
+
+  test('lets go of a token that is selected again, and of all when cleared', () => {
+    const selection = new Selection();
+    selection.toggle('key', 1);
+    selection.toggle('key', 1);
+    expect(selection.key.value).toBeNull();
+    selection.toggle('key', 1);
+    selection.toggle('query', 1);
+    selection.clear();
+    expect(selection.toJSON()).toEqual({ site: 0, head: 0, query: null, key: null });
+  });
+
+  test('keeps the head by its kind and layer, wherever its site stands', () => {
+    const selection = new Selection();
+    selection.fit(trace('t1'));
+    selection.look({ site: 1, head: 3 });
+    const decoder = site(0, 3, { kind: 'decoder' });
+    const moved = [decoder, site(1, 3, { layer: 0 }), site(2, 3, { layer: 1 })];
+    selection.fit(trace('t2', { sites: moved }));
+    expect(selection.focus.value).toEqual({ site: 2, head: 3 });
+  });
+
+  test('comes back to its head after a trace that lacked it', () => {
+    const selection = new Selection();
+    selection.fit(trace('t1'));
+    selection.look({ site: 1, head: 3 });
+    selection.fit(trace('t2', { sites: [site(0, 3)] }));
+    expect(selection.focus.value.site).toBe(0);
+    selection.fit(trace('t3'));
+    expect(selection.focus.value).toEqual({ site: 1, head: 3 });
+  });
+
+  test('keeps a word selected while text before it is edited', () => {
+    const selection = new Selection();
+    selection.fit(trace('t1', { ids: [1, 2, 3, 4] }));
+    selection.toggle('query', 3);
+    selection.fit(trace('t2', { ids: [1, 7, 8, 2, 3, 4] }));
+    expect(selection.query.value).toBe(5);
+  });
+
+  test('stays within a shorter text, and nothing is selected in an empty one', () => {
+    const selection = new Selection();
+    selection.fit(trace('t1', { ids: [1, 2, 3, 4] }));
+    selection.toggle('query', 2);
+    selection.hover.value = { key: 3 };
+    selection.fit(trace('t2', { ids: [9] }));
+    expect(selection.query.value).toBe(0);
+    expect(selection.hover.value).toEqual({});
+    selection.fit(trace('t3', { ids: [] }));
+    expect(selection.query.value).toBeNull();
+  });
+
+  test('is restored as it was stored, also before the first trace', () => {
+    const saved = { site: 1, head: 2, query: 2, key: 0 };
+    const selection = new Selection();
+    selection.restore(saved);
+    selection.fit(trace('t1'));
+    expect(selection.toJSON()).toEqual(saved);
+  });
+});
+
+test('a token that both texts share at their beginning or end is found again', () => {
+  const ids = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 5 });
+  fc.assert(
+    fc.property(ids, ids, ids, ids, (head, from, to, tail) => {
+      const before = [...head, ...from, ...tail].map(id => token(id));
+      const after = [...head, ...to, ...tail].map(id => token(id));
+      before.forEach((_, i) => {
+        const at = moved(i, before, after);
+        expect(at).toBeGreaterThanOrEqual(0);
+        if (after.length) {
+          expect(at).toBeLessThan(after.length);
+        }
+        if (i < head.length || i >= before.length - tail.length) {
+          expect(after[at]?.id).toBe(before[i]?.id);
+        }
+      });
+    })
+  );
+});

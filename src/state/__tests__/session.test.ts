@@ -1,0 +1,232 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { PublishParams, State, TraceSummary } from '../../protocol/messages';
+import { Pictures } from '../pictures';
+import { Session } from '../session';
+import { HandBackend, headPicture, settled, state, trace } from './kernel';
+
+function made(initial?: State) {
+  const pictures = new Pictures();
+  const session = new Session(pictures);
+  const backend = new HandBackend();
+  session.attach(backend, initial);
+  return { session, backend, pictures };
+}
+
+const PROBLEM = { cell: 'a', title: 'The pass failed', cause: 'ValueError', remedy: 'Mend it.' };
+
+describe('a session', () => {
+  test('asks for the state, and is ready with the newest trace', async () => {
+    const { session, backend } = made();
+    expect(session.status.value.kind).toBe('starting');
+    backend.open[0]?.answer(state(4, { traces: [trace('t1'), trace('t2', { cell: 'b' })] }));
+    await settled();
+    expect(session.status.value.kind).toBe('ready');
+    expect(session.current.value?.id).toBe('t2');
+  });
+
+  test('follows the cell that ran last, unless one is pinned', () => {
+    const { session, backend } = made(state(0));
+    backend.push(1, { trace: trace('t1') });
+    backend.push(2, { trace: trace('t2', { cell: 'b' }) });
+    expect(session.current.value?.id).toBe('t2');
+    session.pin('a');
+    expect(session.current.value?.id).toBe('t1');
+    backend.push(3, { trace: trace('t3', { cell: 'b' }), forgotten: ['t2'] });
+    expect(session.current.value?.id).toBe('t1');
+    session.pin(null);
+    expect(session.current.value?.id).toBe('t3');
+  });
+
+  test('keeps to the picked call of a cell over its next run', () => {
+    const { session, backend } = made(state(0));
+    backend.push(1, { trace: trace('t1', { call: 0 }) });
+    backend.push(2, { trace: trace('t2', { call: 1 }) });
+    session.pick('t1');
+    expect(session.current.value?.id).toBe('t1');
+    backend.push(3, { trace: trace('u1', { call: 0, execution: 2 }), forgotten: ['t1', 't2'] });
+    backend.push(4, { trace: trace('u2', { call: 1, execution: 2 }) });
+    expect(session.current.value?.id).toBe('u1');
+    session.pick(null);
+    expect(session.current.value?.id).toBe('u2');
+  });
+
+  test('shows no empty moment while a run replaces its older one', () => {
+    const { session, backend } = made(state(1, { traces: [trace('t1')] }));
+    const seen: (string | undefined)[] = [];
+    session.current.subscribe(current => seen.push(current?.id));
+    backend.push(2, { trace: trace('t2'), forgotten: ['t1'] });
+    expect(seen).toEqual(['t1', 't2']);
+  });
+
+  test('marks the last good trace as stale when its cell fails, until it runs again', () => {
+    const { session, backend } = made(state(1, { traces: [trace('t1')] }));
+    backend.push(2, { problem: PROBLEM });
+    expect(session.current.value?.id).toBe('t1');
+    expect(session.stale.value).toBe(true);
+    expect(session.status.value).toMatchObject({ kind: 'stale', remedy: 'Mend it.' });
+    backend.push(3, { trace: trace('t2'), forgotten: ['t1'] });
+    expect(session.stale.value).toBe(false);
+    expect(session.status.value.kind).toBe('ready');
+  });
+
+  test('says that a cell runs', () => {
+    const { session, backend } = made(state(1, { traces: [trace('t1')] }));
+    backend.push(2, { running: 'a' });
+    expect(session.status.value.kind).toBe('computing');
+    session.pin('b');
+    expect(session.status.value.kind).not.toBe('computing');
+  });
+
+  test('shows a push beyond a gap at once, and asks for what it missed', async () => {
+    const { session, backend } = made(state(1));
+    backend.push(3, { trace: trace('t3', { cell: 'b' }) });
+    expect(session.current.value?.id).toBe('t3');
+    expect(backend.asked('state')).toHaveLength(1);
+    backend.push(4, { trace: trace('t4', { cell: 'c' }) });
+    backend.open[0]?.answer(state(3, { traces: [trace('t2'), trace('t3', { cell: 'b' })] }));
+    await settled();
+    expect(session.traces.value.map(({ id }) => id)).toEqual(['t2', 't3', 't4']);
+    expect(backend.asked('state')).toHaveLength(1);
+  });
+
+  test('takes the pictures of a push before its trace is shown', () => {
+    const { session, backend, pictures } = made(state(0));
+    const seen: string[] = [];
+    session.current.subscribe(now => now && seen.push(pictures.head(now.id, 0, 1).peek().state));
+    const buffer = new Float32Array([1]).buffer;
+    backend.push(1, { trace: trace('t1'), pictures: [headPicture('t1', 1, 1)] }, [buffer]);
+    expect(seen).toEqual(['ready']);
+  });
+
+  test('takes no more than the pictures of a push that the state has overtaken', () => {
+    const { session, backend, pictures } = made(state(5, { traces: [trace('t1')] }));
+    const buffer = new Float32Array([1]).buffer;
+    const late = [headPicture('t1', 1, 1), headPicture('gone', 1, 1)];
+    backend.push(4, { trace: trace('t0', { cell: 'b' }), pictures: late }, [buffer]);
+    expect(session.traces.value.map(({ id }) => id)).toEqual(['t1']);
+    expect(pictures.head('t1', 0, 1).peek().state).toBe('ready');
+    expect(pictures.bytes).toBe(4);
+  });
+
+  test('keeps the picture of a kernel that is gone, marked, and says why', () => {
+    const { session, backend } = made(state(1, { traces: [trace('t1')] }));
+    session.detach('Kernel restarted, run the cell again.');
+    expect(session.status.value).toEqual({
+      kind: 'dead',
+      message: 'Kernel restarted, run the cell again.'
+    });
+    expect(session.current.value?.id).toBe('t1');
+    expect(session.stale.value).toBe(true);
+    expect(backend.listeners).toBe(0);
+  });
+
+  test('keeps saying why until the cell has run in the new kernel', () => {
+    const { session } = made(state(1, { traces: [trace('t1')] }));
+    session.detach('Kernel restarted, run the cell again.');
+    const next = new HandBackend();
+    session.attach(next, state(0));
+    expect(session.current.value).toBeNull();
+    expect(session.status.value).toMatchObject({
+      kind: 'none',
+      message: 'Kernel restarted, run the cell again.'
+    });
+    next.push(1, { trace: trace('t1') });
+    expect(session.status.value.kind).toBe('ready');
+  });
+
+  test('is detached when its backend is gone', () => {
+    const { session, backend } = made(state(1));
+    backend.die('The kernel died.');
+    expect(session.status.value).toMatchObject({ kind: 'dead', message: 'The kernel died.' });
+  });
+
+  test('says what the host has to say while there is no kernel', () => {
+    const session = new Session(new Pictures());
+    const word = { kind: 'none', message: 'No transformers.', remedy: 'pip install x' } as const;
+    session.say(word);
+    expect(session.status.value).toEqual(word);
+  });
+});
+
+describe('a kernel that does not answer', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test('is said to be waited for, and no longer when it answers', async () => {
+    const { session, backend } = made();
+    vi.advanceTimersByTime(2000);
+    expect(session.status.value.kind).toBe('waiting');
+    backend.open[0]?.answer(state(1));
+    await settled();
+    expect(session.status.value.kind).toBe('none');
+  });
+
+  test('is asked again after a failure, until the session is detached', async () => {
+    const { session, backend } = made();
+    backend.open[0]?.refuse('No answer in time.');
+    await settled();
+    expect(session.status.value).toEqual({ kind: 'waiting', message: 'No answer in time.' });
+    vi.advanceTimersByTime(2000);
+    expect(backend.asked('state')).toHaveLength(2);
+    backend.open[1]?.refuse('No answer in time.');
+    await settled();
+    session.detach('gone');
+    vi.advanceTimersByTime(10_000);
+    expect(backend.asked('state')).toHaveLength(2);
+  });
+});
+
+test('whichever pushes are lost or late, the session ends with what the kernel holds', async () => {
+  const run = fc.record({
+    cell: fc.constantFrom('a', 'b', 'c'),
+    fails: fc.boolean(),
+    fate: fc.constantFrom('comes', 'is lost', 'comes late')
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(run, { minLength: 1, maxLength: 12 }),
+      fc.nat(12),
+      async (runs, at) => {
+        let held = state(0);
+        const { session, backend } = made();
+        const late: Partial<PublishParams>[] = [];
+        const answer = (): void => backend.asked('state').at(-1)?.answer(structuredClone(held));
+        const pushes = [...runs, { cell: 'a', fails: false, fate: 'comes' }];
+        for (const [i, { cell, fails, fate }] of pushes.entries()) {
+          if (i === at) {
+            answer();
+            await settled();
+          }
+          const made = happened(held, cell, fails, i);
+          held = made.state;
+          if (fate === 'comes') {
+            backend.push(held.revision, made.push);
+          } else if (fate === 'comes late') {
+            late.push({ ...made.push, revision: held.revision });
+          }
+        }
+        late.forEach(push => backend.push(push.revision ?? 0, push));
+        answer();
+        await settled();
+        const { traces, problems } = session;
+        expect(traces.value.map(({ id }) => id)).toEqual(held.traces.map(({ id }) => id));
+        expect(problems.value).toEqual(held.problems);
+      }
+    )
+  );
+});
+
+/** What a run of a cell does to a kernel's state, and the push that says so. */
+function happened(held: State, cell: string, fails: boolean, i: number) {
+  const revision = held.revision + 1;
+  const problems = held.problems.filter(problem => problem.cell !== cell);
+  if (fails) {
+    const problem = { ...PROBLEM, cell };
+    return { state: { ...held, revision, problems: [...problems, problem] }, push: { problem } };
+  }
+  const added: TraceSummary = trace(`t${i}`, { cell, execution: i });
+  const old = held.traces.filter(other => other.cell === cell).map(({ id }) => id);
+  const traces = [...held.traces.filter(({ id }) => !old.includes(id)), added];
+  return { state: { ...held, revision, problems, traces }, push: { trace: added, forgotten: old } };
+}
