@@ -59,7 +59,9 @@ def eager(kernel: Kernel) -> np.ndarray[Any, Any]:
 
 def test_one_message_brings_the_trace_and_what_the_panel_shows(kernel: Kernel) -> None:
     kernel.attach(size=4, focus={"site": 3, "head": 7}, query=2)
-    watched = kernel.watched(CALL)
+    watched = kernel.watched(
+        f"inputs = tokenizer('The cat sat on the mat', return_tensors='pt')\n{CALL}"
+    )
     assert [push["running"] for push in watched.pushes] == ["abc", "abc", None]
     (trace,) = watched.traces
     assert trace["cell"] == "abc"
@@ -152,7 +154,7 @@ finally:
             and m["msg_type"] == "stream"
             for m in kernel.iopub
         )
-    )  # noqa: E501
+    )
     kernel.manager.interrupt_kernel()
     ran = kernel.finish(id_)
     assert ran.reply["ename"] == "KeyboardInterrupt"

@@ -364,7 +364,8 @@ def test_pushes_alone_lead_to_the_same_state(page: Page) -> None:
     page.run(call(1), Refusal("t", "c", "r"), cell="d", execution=3)
     page.run(call(2), cell="c", execution=4)
     panel = Panel()
-    assert not any([panel.push(*push) for push in page.pushes()])
+    gaps = [panel.push(*push) for push in page.pushes()]
+    assert not any(gaps)
     held = page.ask("state")[0]["result"]
     assert panel.revision == held["revision"]
     assert list(panel.traces.values()) == held["traces"]
