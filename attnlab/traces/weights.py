@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from attnlab.capture.records import Record
 
-CHUNK_BYTES = 16 << 20
+CHUNK_BYTES = 8 << 20
 """Weights computed at once; a head of 4,096 tokens alone has 64 MiB."""
 
 
@@ -52,29 +52,28 @@ def weights(record: Record, heads: slice, queries: slice | list[int]) -> torch.T
         group = record.heads // record.groups
         owners = torch.tensor([head // group for head in chosen], device=device)
         query = record.query[heads][:, queries].float()
-        scores = query @ record.key[owners].float().transpose(1, 2) * record.scale
+        scores = query @ record.key[owners].float().transpose(1, 2)
+        scores *= record.scale
         if record.softcap is not None:
-            scores = torch.tanh(scores / record.softcap) * record.softcap
-        forbidden = torch.zeros((1, len(rows), record.keys), dtype=torch.bool, device=device)
+            scores.div_(record.softcap).tanh_().mul_(record.softcap)
         if record.bias is not None:
-            scores = scores + _part(record.bias, heads, queries).float()
+            scores += _part(record.bias, heads, queries)
         if record.mask is not None:
             mask = _part(record.mask, heads, queries)
             if mask.is_floating_point():
+                scores += mask
                 # Half of the type's lowest: masks are made of it, sometimes added up.
-                forbidden = forbidden | (mask <= torch.finfo(mask.dtype).min / 2)
-                scores = scores + mask.float()
+                scores.masked_fill_(mask <= torch.finfo(mask.dtype).min / 2, -torch.inf)
             else:
-                forbidden = forbidden | ~mask.bool()
+                scores.masked_fill_(~mask.bool(), -torch.inf)
         if record.causal or record.window is not None:
-            forbidden = forbidden | _beyond(record, rows, device)
-        scores = scores.masked_fill(forbidden, -torch.inf)
-        if record.sinks is not None:
-            sink = record.sinks[heads].float()[:, None, None].expand(-1, len(rows), 1)
-            result = torch.softmax(torch.cat([scores, sink], dim=-1), dim=-1)[..., :-1]
-            undefined = forbidden.all(dim=-1, keepdim=True)
-            return result.masked_fill(undefined, torch.nan)
-        return torch.softmax(scores, dim=-1)  # a row of -inf gives NaN
+            scores.masked_fill_(_beyond(record, rows, device), -torch.inf)
+        if record.sinks is None:
+            return torch.softmax(scores, dim=-1)  # a row of -inf gives NaN
+        sink = record.sinks[heads].float()[:, None, None].expand(-1, len(rows), 1)
+        result = torch.softmax(torch.cat([scores, sink], dim=-1), dim=-1)[..., :-1]
+        undefined = (scores == -torch.inf).all(dim=-1, keepdim=True)
+        return result.masked_fill(undefined, torch.nan)
 
 
 def chunks(record: Record, head: int) -> Iterator[tuple[slice, torch.Tensor]]:
