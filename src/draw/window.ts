@@ -7,17 +7,24 @@ export interface Stretch {
 /** Up to this many rows are all in the page, so that a browser's own search finds them. */
 export const ALL = 200;
 
-/** Rows drawn beyond each edge, so that scrolling does not show bare paper. */
-const BEYOND = 12;
-
-/** Which of `total` rows are to be in the page at this scroll position. */
-export function stretch(total: number, top: number, height: number, row: number): Stretch {
+/**
+ * Which of `total` rows are to be in the page at this scroll position.
+ *
+ * @param beyond - Rows drawn past each edge, so that scrolling does not show bare paper.
+ */
+export function stretch(
+  total: number,
+  top: number,
+  height: number,
+  row: number,
+  beyond = 12
+): Stretch {
   if (total <= ALL) {
     return { start: 0, end: total };
   }
   // In steps, so that most scroll events change nothing.
-  const first = Math.floor(top / row / BEYOND) * BEYOND;
-  const count = Math.ceil(height / row) + 2 * BEYOND;
-  const start = Math.max(0, Math.min(first - BEYOND, total - 1));
+  const first = Math.floor(top / row / beyond) * beyond;
+  const count = Math.ceil(height / row) + 2 * beyond;
+  const start = Math.max(0, Math.min(first - beyond, total - 1));
   return { start, end: Math.min(total, first + count) };
 }

@@ -62,7 +62,7 @@ function Tokens({ side, tokens, same }: TokensProps) {
   const { start, end } =
     tokens.length <= ALL
       ? { start: 0, end: lines.length }
-      : stretch(Math.max(ALL + 1, lines.length), view.value.top, view.value.height, LINE);
+      : stretch(Math.max(ALL + 1, lines.length), view.value.top, view.value.height, LINE, 3);
 
   const question = state.question.value;
   const weights = state.weights.value;

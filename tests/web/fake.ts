@@ -78,7 +78,9 @@ export function matrix(trace: Held, site: SiteSummary, head: number): Float32Arr
     for (let k = 0; k < m; k++) {
       const target = [q - 1, q, 0, m - 1, -1][pattern] ?? -1;
       const causal = site.kind === 'decoder' && k > q;
-      const score = (k === target ? 5 : 0) + 2.2 * noise(q, k, head, site.index);
+      const score =
+        (k === target ? 5 + Math.max(0, Math.log(m / 12)) : 0) +
+        2.2 * noise(q, k, head, site.index);
       const e = causal ? 0 : Math.exp(score);
       out[q * m + k] = e;
       sum += e;
@@ -164,6 +166,10 @@ export class FakeKernel implements Backend {
   onGone(listener: (why: string) => void): () => void {
     this.mourners.add(listener);
     return () => this.mourners.delete(listener);
+  }
+
+  get listeners(): number {
+    return this.publishers.size + this.mourners.size;
   }
 
   die(why: string): void {
@@ -293,8 +299,25 @@ Object.assign(globalThis, {
     kernel,
     until,
     did,
-    weights: (site: number, head: number, trace = kernel.traces.at(-1)!) =>
-      Array.from(matrix(trace, trace.summary.sites[site]!, head)),
-    log: (method: string) => kernel.log.filter(entry => entry.method === method)
+    theme: (name: 'light' | 'dark') => {
+      const link = document.querySelector('link') as HTMLLinkElement;
+      link.onload = () => {
+        document.body.dataset.jpThemeLight = String(name === 'light');
+        document.body.dataset.jpThemeName = name;
+      };
+      link.href = `${name}.css`;
+    },
+    weights: (site: number, head: number) => {
+      const trace = kernel.traces.at(-1)!;
+      return matrix(trace, trace.summary.sites[site]!, head);
+    },
+    base64: ({ buffer }: Float32Array<ArrayBuffer> | Uint8ClampedArray<ArrayBuffer>) => {
+      const bytes = new Uint8Array(buffer);
+      let text = '';
+      for (let i = 0; i < bytes.length; i += 8192) {
+        text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+      }
+      return btoa(text);
+    }
   }
 });

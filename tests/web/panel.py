@@ -1,0 +1,119 @@
+"""What a person does with a panel and sees in it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Locator, Page
+
+FOX = ["[CLS]", "the", "quick", "brown", "fox", "jumps", "over", "the", "dog", "[SEP]"]
+
+
+@dataclass
+class Pixels:
+    """What a canvas shows."""
+
+    width: int
+    height: int
+    data: bytes
+
+    def at(self, y: int, x: int) -> tuple[int, ...]:
+        """Red, green, blue and opacity of a pixel."""
+        start = 4 * (y * self.width + x)
+        return tuple(self.data[start : start + 4])
+
+    def light(self, y: int, x: int) -> int:
+        """Sum of a pixel's colours, from 0 for black to 765 for white."""
+        return sum(self.at(y, x)[:3])
+
+
+class Panel:
+    """A page that holds one panel and a fake kernel (`tests/web/fake.ts`)."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    # --- the kernel -------------------------------------------------------------------
+
+    def attach(self) -> None:
+        """Connect the panel to the kernel, and let it subscribe."""
+        self.page.evaluate("lab.state.session.attach(lab.kernel)")
+        self.page.wait_for_function("lab.kernel.subscription !== null")
+
+    def run(self, words: list[str] | None = None, **shape: Any) -> None:
+        """Run a cell whose model read these words."""
+        options = {key: shape.pop(key) for key in ("lost", "bare") if key in shape}
+        self.page.evaluate(
+            "([shape, options]) => lab.kernel.run(shape, options)",
+            [{"words": words or FOX, **shape}, options],
+        )
+
+    def show(self, words: list[str] | None = None, **shape: Any) -> None:
+        """Attach, run, and wait until the head is drawn from exact weights."""
+        self.attach()
+        self.run(words, **shape)
+        self.exact()
+
+    def exact(self) -> None:
+        """Wait until the head view's numbers are the kernel's own."""
+        self.page.wait_for_selector(".attnlab-head[data-exact=true]")
+
+    def weights(self, site: int, head: int) -> array[float]:
+        """All weights of a head, row by row, as the kernel holds them."""
+        script = "([site, head]) => lab.base64(lab.weights(site, head))"
+        return array("f", base64.b64decode(self.page.evaluate(script, [site, head])))
+
+    def requests(self, method: str = "") -> int:
+        """How many requests the kernel has had."""
+        script = "method => lab.kernel.log.filter(e => e.method.startsWith(method)).length"
+        return self.page.evaluate(script, method)
+
+    # --- what is seen -----------------------------------------------------------------
+
+    def find(self, name: str, index: int | None = None) -> Locator:
+        """Elements by their test id, and by a token's index."""
+        at = "" if index is None else f'[data-index="{index}"]'
+        return self.page.locator(f'[data-testid="attnlab-{name}"]{at}')
+
+    def thumb(self, site: int, head: int) -> Locator:
+        """One head in the model view."""
+        where = f'[data-site="{site}"][data-head="{head}"]'
+        return self.page.locator(f'[data-testid="attnlab-thumb"]{where}')
+
+    def printed(self) -> dict[int, float]:
+        """Key → weight, as the head view holds them beside its keys."""
+        script = "all => all.map(e => [Number(e.dataset.index), e.dataset.value])"
+        return {i: float(value) for i, value in self.find("weight").evaluate_all(script)}
+
+    def focus(self) -> dict[str, int | None]:
+        """Read the selection as it would be stored."""
+        return json.loads(self.page.evaluate("JSON.stringify(lab.state.selection)"))
+
+    def status(self) -> str:
+        """Kind of the status."""
+        return self.find("status").get_attribute("data-kind") or ""
+
+    def pixels(self, selector: str) -> Pixels:
+        """Read a canvas, by a copy: reading a canvas itself makes the browser complain."""
+        width, height, data = self.page.eval_on_selector(
+            selector,
+            """canvas => {
+              const { width, height } = canvas;
+              const copy = new OffscreenCanvas(width, height);
+              const context = copy.getContext('2d', { willReadFrequently: true });
+              context.drawImage(canvas, 0, 0);
+              const { data } = context.getImageData(0, 0, width, height);
+              return [width, height, lab.base64(data)];
+            }""",
+        )
+        return Pixels(width, height, base64.b64decode(data))
+
+    def frame(self) -> None:
+        """Wait for one frame to be drawn."""
+        self.page.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )

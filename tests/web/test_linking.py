@@ -1,0 +1,182 @@
+"""One selection: every view shows it and changes it, by pointer and by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.web.panel import FOX, Panel
+
+N = len(FOX)
+AT = "getComputedStyle(e, '::before')"
+
+
+@pytest.mark.parametrize("where", ["token", "head-query"])
+def test_a_hovered_token_is_marked_everywhere_without_asking_the_kernel(
+    panel: Panel, where: str
+) -> None:
+    panel.show()
+    panel.frame()
+    before = panel.requests()
+    panel.find(where, 4).hover()
+    panel.frame()
+    assert panel.find("token", 4).get_attribute("data-mark") == "query"
+    assert panel.find("head-query", 4).get_attribute("data-mark") == "own"
+    assert panel.find("head-key", 4).get_attribute("data-mark") == "same"
+    assert panel.find("weight").count() == N
+    thumb = panel.thumb(5, 11)
+    side = float(thumb.evaluate("e => e.clientWidth"))
+    assert float(thumb.evaluate(f"e => parseFloat({AT}.top)")) == pytest.approx(4 * side / N, abs=1)
+    assert panel.requests() == before
+
+
+def test_a_hover_is_drawn_within_a_frame(panel: Panel) -> None:
+    panel.show()
+    marked = panel.page.evaluate(
+        """() => new Promise(done => {
+          lab.state.selection.hover.value = { query: 6 };
+          requestAnimationFrame(() => setTimeout(() => done(
+            document.querySelectorAll('[data-index="6"][data-mark]').length)));
+        })"""
+    )
+    assert marked == 3
+
+
+def test_a_hovered_key_shows_who_attends_to_it(panel: Panel) -> None:
+    panel.show()
+    panel.find("head-key", 3).hover()
+    weights = panel.weights(0, 0)
+    received = panel.find("query-weight").evaluate_all(
+        "all => all.map(e => Number(e.dataset.value))"
+    )
+    assert received == [weights[q * N + 3] for q in range(N)]
+    assert panel.find("weight").count() == 0
+
+
+def test_a_click_keeps_a_token_and_escape_lets_go(panel: Panel) -> None:
+    panel.show()
+    panel.find("token", 4).click()
+    panel.page.mouse.move(5, 880)
+    assert panel.find("head-query", 4).get_attribute("aria-selected") == "true"
+    assert panel.find("weight").count() == N
+    panel.find("head-key", 2).click()
+    panel.page.mouse.move(5, 880)
+    said = panel.find("live").inner_text()
+    assert said.startswith("fox attends to quick: ")
+    weight = panel.weights(0, 0)[4 * N + 2]
+    assert float(said.rsplit(" ", 1)[1]) == pytest.approx(weight, rel=0.05)
+    panel.page.keyboard.press("Escape")
+    assert panel.focus() == {"site": 0, "head": 0, "query": None, "key": None}
+    assert panel.find("weight").count() == 0
+
+
+def test_while_a_query_is_kept_a_hovered_key_names_their_weight(panel: Panel) -> None:
+    panel.show()
+    panel.find("head-query", 4).click()
+    panel.find("head-key", 2).hover()
+    assert panel.find("weight").count() == N
+    readout = panel.find("readout").inner_text()
+    assert "fox" in readout
+    assert "quick" in readout
+
+
+def test_a_click_on_a_thumbnail_shows_its_head(panel: Panel) -> None:
+    panel.show()
+    panel.thumb(3, 7).click()
+    assert panel.thumb(3, 7).get_attribute("aria-selected") == "true"
+    assert panel.page.locator("[data-testid=attnlab-thumb][aria-selected=true]").count() == 1
+    panel.page.get_by_text("layer 3 · head 7").wait_for()
+
+
+def test_arrow_keys_walk_through_the_heads(panel: Panel) -> None:
+    panel.show()
+    panel.thumb(0, 0).focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "End", "ArrowLeft"):
+        panel.page.keyboard.press(key)
+    assert panel.focus() == {"site": 1, "head": 10, "query": None, "key": None}
+    assert panel.page.evaluate("document.activeElement.getAttribute('aria-label')") == (
+        "layer 1 head 10"
+    )
+    panel.page.keyboard.press("Control+End")
+    assert panel.focus()["site"] == 5
+    tabbable = panel.page.locator("[data-testid=attnlab-thumb][tabindex='0']")
+    assert tabbable.count() == 1
+
+
+def test_the_keyboard_does_with_tokens_what_the_pointer_does(panel: Panel) -> None:
+    panel.show()
+    panel.page.locator(".attnlab-tokens").focus()
+    panel.page.keyboard.press("ArrowRight")
+    panel.page.keyboard.press("ArrowRight")
+    assert panel.find("token", 1).get_attribute("data-mark") == "query"
+    active = panel.page.evaluate("document.activeElement.getAttribute('aria-activedescendant')")
+    assert panel.find("token", 1).get_attribute("id") == active
+    panel.page.keyboard.press("Enter")
+    assert panel.focus()["query"] == 1
+    panel.page.locator(".attnlab-keys").focus()
+    panel.page.keyboard.press("End")
+    panel.page.keyboard.press("Enter")
+    assert panel.focus()["key"] == N - 1
+    panel.page.keyboard.press("Escape")
+    assert panel.focus()["query"] is None
+
+
+def test_everything_that_can_be_used_is_reached_by_tab(panel: Panel) -> None:
+    panel.show()
+    panel.page.locator(".attnlab-pin").focus()
+    seen = []
+    for _ in range(6):
+        seen.append(panel.page.evaluate("document.activeElement.className"))
+        panel.page.keyboard.press("Tab")
+    assert [name.split()[-1] for name in seen] == [
+        "attnlab-pin",
+        "attnlab-tokens",
+        "attnlab-thumb",
+        "attnlab-splitter",
+        "attnlab-queries",
+        "attnlab-keys",
+    ]
+
+
+def test_the_bar_between_the_views_moves_by_keys_and_by_the_pointer(panel: Panel) -> None:
+    panel.show()
+    part = panel.page.locator(".attnlab-model-part")
+    first = part.bounding_box()["height"]
+    bar = panel.page.get_by_role("separator")
+    bar.focus()
+    panel.page.keyboard.press("ArrowUp")
+    assert part.bounding_box()["height"] == pytest.approx(first - 24, abs=1)
+    box = bar.bounding_box()
+    panel.page.mouse.move(box["x"] + 50, box["y"] + 3)
+    panel.page.mouse.down()
+    panel.page.mouse.move(box["x"] + 50, box["y"] + 43)
+    panel.page.mouse.up()
+    assert part.bounding_box()["height"] == pytest.approx(first + 16, abs=1.5)
+    bar.dblclick()
+    assert part.bounding_box()["height"] == pytest.approx(first, abs=1)
+
+
+def test_queries_and_keys_of_two_texts_are_two_strips(open_panel: Callable[..., Panel]) -> None:
+    panel = open_panel()
+    source = ["a", "b", "c", "d"]
+    target = ["x", "y"]
+    encoder = {"rows": "keys", "columns": "keys", "queries": 4, "keys": 4, "layer": 0}
+    decoder = {"kind": "decoder", "columns": "queries", "queries": 2, "keys": 2, "layer": 0}
+    cross = {"kind": "cross", "queries": 2, "keys": 4, "layer": 0}
+    panel.show(target, keyWords=source, sites=[encoder, decoder, cross], heads=4)
+    assert panel.page.locator(".attnlab-group").count() == 3
+    assert panel.find("head-query").all_inner_texts() == source
+    panel.thumb(1, 0).click()
+    assert panel.find("head-key").all_inner_texts() == target
+    panel.thumb(2, 3).click()
+    panel.exact()
+    assert panel.find("head-query").all_inner_texts() == target
+    assert panel.find("head-key").all_inner_texts() == source
+    strips = panel.page.locator(".attnlab-tokens")
+    assert strips.count() == 2
+    strips.nth(0).locator("[data-index='1']").hover()
+    weights = panel.weights(2, 3)
+    assert panel.printed() == {k: weights[4 + k] for k in range(4)}
+    assert strips.nth(1).locator("[data-tinted]").count() == 4
+    assert strips.nth(0).locator("[data-tinted]").count() == 0

@@ -1,0 +1,207 @@
+"""The panel says where it stands, and keeps what a person has arranged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.web.panel import FOX, Panel, Pixels
+
+HOSTILE = [
+    "<img src=x onerror=window.hacked=1>",
+    "</script><script>window.hacked=1</script>",
+    "&lt;b&gt;",
+    "\u202eאבג",
+    "👩‍👩‍👧",
+    "␀",
+    "${7*7}",
+    "__proto__",
+]
+
+
+def test_hostile_text_is_shown_as_text(panel: Panel) -> None:
+    bad = HOSTILE[0]
+    panel.show(HOSTILE, model=bad, notes=[bad], cell=bad)
+    assert panel.find("token").all_inner_texts() == HOSTILE
+    panel.find("token", 0).hover()
+    panel.find("head-key", 1).click()
+    assert panel.find("head-query").locator("bdi").all_text_contents() == HOSTILE
+    panel.page.evaluate("bad => lab.kernel.fail(bad, bad, bad, bad)", bad)
+    panel.page.locator(".attnlab-notice").wait_for()
+    assert panel.page.locator("#panel img, #panel script").count() == 0
+    panel.page.evaluate("bad => lab.state.session.detach(bad, bad)", bad)
+    panel.frame()
+    assert panel.page.locator("#panel img, #panel script").count() == 0
+    assert panel.page.evaluate("window.hacked") is None
+
+
+def test_an_empty_panel_teaches_and_tags_a_cell(panel: Panel) -> None:
+    empty = panel.find("empty")
+    assert "attention" in empty.inner_text()
+    assert panel.status() == "none"
+    panel.find("tag-cell").click()
+    assert panel.page.evaluate("lab.did") == ["tag"]
+
+
+def test_a_missing_package_comes_with_the_command_that_installs_it(panel: Panel) -> None:
+    panel.page.evaluate(
+        """lab.state.session.say({ kind: 'dead', message: 'The kernel has no transformers.',
+                                   remedy: 'pip install transformers' })"""
+    )
+    assert "The kernel has no transformers." in panel.find("empty").inner_text()
+    panel.page.get_by_role("button", name="Copy").click()
+    assert panel.page.evaluate("lab.did") == ["copy pip install transformers"]
+
+
+def test_a_problem_without_a_picture_says_cause_and_remedy(panel: Panel) -> None:
+    panel.attach()
+    panel.page.evaluate(
+        "lab.kernel.fail('cell-2', 'No attention seen', 'It is a CNN.', 'Try BERT.')"
+    )
+    text = panel.find("empty").inner_text()
+    assert all(part in text for part in ("No attention seen", "It is a CNN.", "Try BERT."))
+
+
+def test_a_silent_kernel_is_waited_for(panel: Panel) -> None:
+    panel.page.evaluate("lab.kernel.delay = -1; lab.state.session.attach(lab.kernel)")
+    assert panel.status() == "starting"
+    panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=waiting]")
+    assert "busy" in panel.find("empty").inner_text()
+
+
+def test_an_old_picture_is_marked(panel: Panel) -> None:
+    panel.show()
+    assert panel.page.locator("[data-stale]").count() == 0
+    panel.page.evaluate("lab.kernel.fail('cell-2', 'The pass failed', 'ValueError', 'Mend it.')")
+    panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=stale]")
+    assert panel.page.locator(".attnlab-body[data-stale]").count() == 1
+    assert "older run" in panel.page.locator(".attnlab-notice").inner_text()
+    panel.run()
+    panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=ready]")
+    assert panel.page.locator("[data-stale]").count() == 0
+
+
+def test_a_dead_kernel_leaves_its_picture_and_the_way_out(panel: Panel) -> None:
+    panel.show()
+    panel.page.evaluate("lab.state.session.detach('Kernel restarted, run the cell again.')")
+    panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=dead]")
+    assert "run the cell again" in panel.page.locator(".attnlab-notice").inner_text()
+    panel.find("token", 2).hover()
+    assert panel.find("weight").count() == len(FOX)
+
+
+def test_a_running_cell_is_said_to_run(panel: Panel) -> None:
+    panel.show()
+    panel.page.evaluate("lab.kernel.busy('cell-2')")
+    panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=computing]")
+
+
+def test_a_new_trace_keeps_selection_scroll_and_sizes_with_no_further_request(
+    open_panel: Callable[..., Panel],
+) -> None:
+    panel = open_panel(height=600)
+    panel.show(layers=24)
+    panel.thumb(20, 3).click()
+    panel.exact()
+    panel.find("head-query", 4).click()
+    bar = panel.page.get_by_role("separator")
+    bar.focus()
+    panel.page.keyboard.press("ArrowUp")
+    panel.page.wait_for_function("lab.kernel.subscription.query === 4")
+    read = """() => ['.attnlab-model', '.attnlab-head'].map(name => {
+      const box = document.querySelector(name);
+      return [box.scrollTop, box.clientHeight];
+    })"""
+    before = panel.page.evaluate(read)
+    assert before[0][0] > 0
+    asked = panel.requests("trace/")
+    panel.run([*FOX[:-1], "!", "[SEP]"], layers=24)
+    panel.page.wait_for_function("lab.state.trace.value.id === 't2.0'")
+    panel.exact()
+    panel.frame()
+    assert panel.page.evaluate(read) == before
+    assert panel.focus() == {"site": 20, "head": 3, "query": 4, "key": None}
+    assert panel.find("head-query", 4).get_attribute("aria-selected") == "true"
+    assert panel.requests("trace/") == asked
+
+
+def test_a_lost_push_is_made_up_for(panel: Panel) -> None:
+    panel.show()
+    panel.run(["one"], cell="cell-3", lost=True)
+    panel.run(["two", "words"], cell="cell-4")
+    panel.page.wait_for_function("lab.state.session.traces.value.length === 3")
+    assert panel.requests("state") == 2
+    assert panel.find("token").all_inner_texts() == ["two", "words"]
+
+
+def test_a_cell_is_pinned_and_let_go(panel: Panel) -> None:
+    panel.show()
+    panel.find("pin").click()
+    panel.run(["other"], cell="cell-9")
+    panel.frame()
+    assert panel.find("token").count() == len(FOX)
+    assert panel.find("pin").get_attribute("aria-pressed") == "true"
+    panel.find("pin").click()
+    panel.frame()
+    assert panel.find("token").all_inner_texts() == ["other"]
+
+
+def test_several_calls_of_a_cell_are_picked_from(panel: Panel) -> None:
+    panel.show(["first"], execution=7, call=0)
+    assert panel.find("picker").count() == 0
+    panel.run(["second", "call"], execution=7, call=1)
+    panel.frame()
+    assert panel.find("token").count() == 2
+    panel.find("picker").select_option(index=0)
+    panel.frame()
+    assert panel.find("token").all_inner_texts() == ["first"]
+
+
+@pytest.mark.parametrize("scheme", ["jupyterlab", "system"])
+def test_a_change_of_theme_draws_the_thumbnails_again(
+    open_panel: Callable[..., Panel], scheme: str
+) -> None:
+    panel = open_panel()
+    if scheme == "system":
+        panel.page.evaluate(
+            """() => { document.querySelector('link').remove();
+                       delete document.body.dataset.jpThemeLight; }"""
+        )
+    panel.show()
+    panel.frame()
+    light = panel.pixels(".attnlab-layer canvas")
+    if scheme == "system":
+        panel.page.emulate_media(color_scheme="dark")
+    else:
+        panel.page.evaluate("lab.theme('dark')")
+    panel.page.wait_for_timeout(200)
+    dark = panel.pixels(".attnlab-layer canvas")
+
+    def mean(picture: Pixels) -> float:
+        side = picture.height
+        return sum(picture.light(y, x) for y in range(side) for x in range(side)) / side**2 / 3
+
+    assert mean(light) > 170
+    assert mean(dark) < 90
+
+
+def test_a_panel_that_is_taken_down_leaves_nothing(panel: Panel) -> None:
+    panel.show()
+    panel.page.evaluate("lab.until.abort(); lab.state.dispose()")
+    assert panel.page.locator("#panel > *").count() == 0
+    panel.page.wait_for_function("lab.kernel.subscription === null")
+    assert panel.page.evaluate("lab.kernel.listeners") == 0
+
+
+def test_a_hidden_panel_asks_for_nothing_and_catches_up(panel: Panel) -> None:
+    panel.show()
+    panel.page.evaluate("lab.state.visible.value = false")
+    panel.page.wait_for_function("lab.kernel.subscription === null")
+    before = panel.requests()
+    panel.run(["hidden", "run"])
+    panel.page.wait_for_timeout(100)
+    assert panel.requests() == before
+    panel.page.evaluate("lab.state.visible.value = true")
+    panel.exact()
+    assert panel.find("token").all_inner_texts() == ["hidden", "run"]
