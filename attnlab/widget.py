@@ -51,7 +51,9 @@ class Hub(anywidget.AnyWidget):
     selections = traitlets.Dict().tag(sync=True)
 
     def __init__(self, endpoint: Endpoint) -> None:
-        super().__init__(_esm=_bridge(), session=endpoint.session.name)
+        # The comm has the session's id, so that a page can address it on the control channel.
+        name = endpoint.session.name
+        super().__init__(model_id=name, _esm=_bridge(), session=name)
         self._endpoint = endpoint
         self.on_msg(lambda _, content, __: endpoint.receive(content))
 

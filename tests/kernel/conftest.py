@@ -210,11 +210,16 @@ class Kernel:
             and _rpc(message)["params"]["revision"] > since
         ]
 
+    @property
+    def revision(self) -> int:
+        """Of the newest push that has come."""
+        return max((push["revision"] for push in self.pushes()), default=0)
+
     def watched(
         self, code: str, cell: str = "abc", tags: Sequence[str] = ("attention",)
     ) -> Watched:
         """Run a tagged cell, and wait until its end is pushed."""
-        since = max((push["revision"] for push in self.pushes()), default=0)
+        since = self.revision
         ran = self.run(code, tags, cell)
         self.wait(lambda: any(push["running"] is None for push in self.pushes(since)))
         return Watched(ran, self.pushes(since))

@@ -145,7 +145,7 @@ try:
 finally:
     del _layer.forward
 """
-    since = max(push["revision"] for push in kernel.pushes())
+    since = kernel.revision
     id_ = kernel.begin(code, ["attention"], "stopped")
     kernel.wait(
         lambda: any(
@@ -167,7 +167,7 @@ finally:
 
 
 def test_while_a_cell_sleeps_requests_are_answered(kernel: Kernel) -> None:
-    since = max(push["revision"] for push in kernel.pushes())
+    since = kernel.revision
     id_ = kernel.begin(f"import time\n{CALL}\ntime.sleep(4)", ["attention"], "sleeper")
     kernel.wait(lambda: any("trace" in push for push in kernel.pushes(since)))
     (trace,) = [push["trace"] for push in kernel.pushes(since) if "trace" in push]
@@ -183,11 +183,15 @@ def test_while_a_cell_sleeps_requests_are_answered(kernel: Kernel) -> None:
 
 def test_a_cells_output_stays_its_own_while_requests_are_answered(kernel: Kernel) -> None:
     code = f"import time\n{CALL}\nfor _n in range(20):\n    print(_n, flush=True); time.sleep(0.05)"
+    since = kernel.revision
     id_ = kernel.begin(code, ["attention"], "printer")
     for _ in range(8):
         kernel.ask("state")
     ran = kernel.finish(id_)
     assert ran.text == "".join(f"{n}\n" for n in range(20))
+    kernel.wait(lambda: any(push["running"] is None for push in kernel.pushes(since)))
+    # Requests were handled in between, each with a parent message of its own.
+    assert {push["parent"] for push in kernel.pushes(since)} == {id_}
 
 
 def test_pushes_belong_to_the_request_that_ran_the_cell(kernel: Kernel) -> None:
