@@ -61,7 +61,7 @@ def jupyterlab(home: Path, model: Path) -> Iterator[Server]:
         "--LabApp.expose_app_in_browser=True",
         "--JupyterNotebookApp.expose_app_in_browser=True",
     ]
-    command += ["--IdentityProvider.token="]
+    command += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
     )
