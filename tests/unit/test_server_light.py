@@ -1,0 +1,68 @@
+"""What is loaded by `import attnlab` and by the backend, and what is said when parts lack."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import attnlab
+from attnlab import widget
+
+
+def loaded(statement: str) -> set[str]:
+    """Top-level modules that a new interpreter has loaded after a statement."""
+    code = f"{statement}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    root = Path(attnlab.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_attnlab_imports_no_other_package() -> None:
+    assert not loaded("import attnlab") & {"anywidget", "ipywidgets", "IPython", "numpy", "torch"}
+
+
+def test_the_backend_imports_neither_torch_nor_transformers_nor_numpy() -> None:
+    found = loaded("import attnlab.widget, attnlab.api")
+    assert "anywidget" in found
+    assert not found & {"torch", "transformers", "numpy"}
+
+
+def test_the_package_says_its_version_and_where_its_labextension_is() -> None:
+    assert attnlab.__version__ == importlib.metadata.version("attnlab")
+    assert attnlab._jupyter_labextension_paths() == [{"src": "labextension", "dest": "attnlab"}]
+    assert {"watch", "unwatch", "__version__"} <= set(dir(attnlab))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'wtch'"):
+        _ = attnlab.wtch
+
+
+def test_outside_a_kernel_watch_says_where_it_belongs() -> None:
+    with pytest.raises(RuntimeError, match="in a notebook"):
+        attnlab.watch(lambda: None)
+
+
+def test_what_the_environment_lacks_is_said_as_arguments_of_pip(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert widget.missing() == []
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "4.57.1")
+    assert widget.missing() == ["transformers>=5.1"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert widget.missing() == ["torch", "transformers"]
+
+
+def test_without_its_built_files_it_says_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(widget, "files", lambda _: tmp_path)
+    with pytest.raises(RuntimeError, match="npm run build"):
+        widget._bridge()
