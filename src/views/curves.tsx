@@ -43,7 +43,7 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
     draw(base.current, ({ context, accent, ...frame }) =>
       strokeEdges(context, all.value, frame, {
         colour: accent,
-        faint: 0.06,
+        faint: faintest(0.06, all.value),
         full: 0.62,
         wide: 4
       })
@@ -60,7 +60,11 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
       const stroke = { colour: mark, wide: 4 };
       const pair = pairOf(question);
       const edges = edgesOf(question, weights);
-      strokeEdges(context, edges, frame, { ...stroke, faint: 0.12, full: pair ? 0.45 : 1 });
+      strokeEdges(context, edges, frame, {
+        ...stroke,
+        faint: faintest(0.12, edges),
+        full: pair ? 0.45 : 1
+      });
       if (pair) {
         const weight = weights.at(pair.query, pair.key);
         strokeEdges(context, [{ ...pair, weight }], frame, { ...stroke, faint: 0.9, full: 1 });
@@ -82,6 +86,11 @@ interface Frame {
   width: number;
   row: number;
   first: number;
+}
+
+/** The fewer curves, the fainter ones can be told apart; many faint ones make a cloud. */
+function faintest(most: number, edges: readonly Edge[]): number {
+  return Math.min(most, (20 * most) / (edges.length + 1));
 }
 
 function pairOf(question: Question): { query: number; key: number } | null {

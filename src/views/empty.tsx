@@ -14,7 +14,7 @@ export function Empty() {
       {problem && <p>{problem.cause}</p>}
       {remedy && <Remedy text={remedy} />}
       {busy && <p class="attnlab-soft">{t('The picture comes here once a model has run.')}</p>}
-      {(teaches || kind === 'dead') && (
+      {(teaches || (kind === 'dead' && !remedy)) && (
         <>
           <ol>
             <li>
@@ -33,8 +33,10 @@ export function Empty() {
               {t('Tag the selected cell')}
             </button>
           )}
-          <p class="attnlab-soft">
-            {t('Or from Python:')} <code>attnlab.watch(model, tokenizer)</code>
+          <p class="attnlab-soft attnlab-centred">
+            {t('or, from Python:')}
+            <br />
+            <code>attnlab.watch(model, tokenizer)</code>
           </p>
         </>
       )}

@@ -33,8 +33,8 @@ export function HeadView() {
   });
   const { start, end } = window.value;
   const width = useComputed(() => view.value.width).value;
-  const left = useColumn(queries, scroller, width, 52);
-  const right = useColumn(keys, scroller, width, 14);
+  const left = useColumn(queries, scroller, width, 60);
+  const right = useColumn(keys, scroller, width, 16);
   if (!site) {
     return null;
   }

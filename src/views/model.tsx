@@ -9,7 +9,7 @@ import { useView } from './size';
 
 /** Side of a thumbnail, in pixels: as large as the panel is wide, within these bounds. */
 const SMALLEST = 16;
-const LARGEST = 60;
+const LARGEST = 52;
 
 /** Width of the layers' labels and the padding, in pixels; as in `style/model.css`. */
 const LABELS = 20;
@@ -30,7 +30,7 @@ export function ModelView() {
   const columns = Math.max(1, ...groups.map(group => group.columns));
   const fitting = Math.floor((width.value - LABELS - PADDING + GAP) / columns) - GAP;
   const side = Math.max(SMALLEST, Math.min(LARGEST, fitting));
-  const layers = groups.reduce((sum, { rows }) => sum + rows.length, 0);
+  const layers = groups.map(({ rows }) => rows.length);
 
   const onKeyDown = (event: KeyboardEvent): void => {
     const { selection } = state;
@@ -57,7 +57,9 @@ export function ModelView() {
     <>
       <h2 class="attnlab-title">
         {t('Model')}
-        <span class="attnlab-subtitle">{t('%1 layers × %2 heads', layers, columns)}</span>
+        <span class="attnlab-subtitle">
+          {t('%1 layers × %2 heads', layers.join(' + '), columns)}
+        </span>
         {load.state === 'failed' && <span class="attnlab-failed">{load.why}</span>}
       </h2>
       <div
@@ -65,7 +67,7 @@ export function ModelView() {
         class="attnlab-scroller attnlab-model"
         role="grid"
         aria-label={t('Layers and heads')}
-        aria-rowcount={layers}
+        aria-rowcount={layers.reduce((sum, rows) => sum + rows, 0)}
         aria-busy={load.state === 'pending'}
         onKeyDown={onKeyDown}
         onClick={onClick}

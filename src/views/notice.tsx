@@ -12,8 +12,8 @@ export function Notice() {
       {(stale || kind === 'waiting') && (
         <div class="attnlab-notice" data-kind={stale ? 'stale' : kind} role="note">
           <p>
-            <b>{problem ? problem.title : t(message)}</b>{' '}
-            {stale && <span>{t('The picture is of an older run.')}</span>}
+            <b>{problem ? problem.title : t(message)}</b>
+            {stale && <span> · {t('The picture is of an older run.')}</span>}
           </p>
           {problem && (
             <p>

@@ -93,6 +93,15 @@ export function matrix(trace: Held, site: SiteSummary, head: number): Float32Arr
   return out;
 }
 
+/** Pairs of a token and a pixel that shows it. */
+function cover(tokens: number, pixels: number): [number, number][] {
+  return Array.from({ length: Math.max(tokens, pixels) }, (_, i) =>
+    tokens < pixels
+      ? [Math.floor((i * tokens) / pixels), i]
+      : [i, Math.floor((i * pixels) / tokens)]
+  );
+}
+
 function thumbnails(trace: Held, size: number): { shape: number[]; data: Uint8Array } {
   const { sites } = trace.summary;
   const n = Math.max(...sites.map(site => site.queries));
@@ -104,13 +113,12 @@ function thumbnails(trace: Held, size: number): { shape: number[]; data: Uint8Ar
   for (const site of sites) {
     for (let head = 0; head < site.heads; head++, base += rows * columns) {
       const weights = matrix(trace, site, head);
-      for (let q = 0; q < site.queries; q++) {
-        for (let k = 0; k < site.keys; k++) {
-          const at =
-            base +
-            Math.floor((q * rows) / site.queries) * columns +
-            Math.floor((k * columns) / site.keys);
-          data[at] = Math.max(data[at]!, Math.round((weights[q * site.keys + k] || 0) * 255));
+      // As the kernel does: bins where there are more tokens than pixels, else repeated.
+      const at = (y: number, x: number) => base + y * columns + x;
+      for (const [q, y] of cover(site.queries, rows)) {
+        for (const [k, x] of cover(site.keys, columns)) {
+          const weight = Math.round((weights[q * site.keys + k] || 0) * 255);
+          data[at(y, x)] = Math.max(data[at(y, x)]!, weight);
         }
       }
     }

@@ -205,3 +205,15 @@ def test_a_hidden_panel_asks_for_nothing_and_catches_up(panel: Panel) -> None:
     panel.page.evaluate("lab.state.visible.value = true")
     panel.exact()
     assert panel.find("token").all_inner_texts() == ["hidden", "run"]
+
+
+def test_forced_colours_are_those_of_the_system(open_panel: Callable[..., Panel]) -> None:
+    panel = open_panel(forced_colors="active")
+    panel.show(["only"])
+    panel.frame()
+    text = panel.page.evaluate(
+        """() => { const e = document.body.appendChild(document.createElement('i'));
+                   e.style.color = 'CanvasText'; return getComputedStyle(e).color; }"""
+    )
+    red, green, blue, _ = panel.pixels(".attnlab-layer canvas").at(5, 5)
+    assert text == f"rgb({red}, {green}, {blue})"
