@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE = 60_000  # ms; a model's first import takes seconds on a loaded machine
+PATIENCE = 30_000  # ms; a model's first import takes seconds on a loaded machine
 
 
 class Lab:

@@ -91,7 +91,7 @@ def test_closing_and_opening_the_notebook_brings_the_trace_back(lab: OpenLab) ->
 def test_a_restart_says_run_the_cell_again_and_then_works(lab: OpenLab) -> None:
     page = sentence_runs(lab())
     page.restart()
-    page.says("kernel restarted, run the cell again")
+    page.says("Kernel restarted, run the cell again")
     page.run(LOAD)
     page.write(SENTENCE, cell_with("one two three"))
     page.run(SENTENCE)
