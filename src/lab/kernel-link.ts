@@ -179,7 +179,8 @@ export class KernelLink implements IDisposable {
     const transport = new KernelTransport(hub.model, kernel);
     const connection = new Connection(transport, {
       session: String(hub.model.get('session')),
-      expectsSilence: () => kernel.status === 'busy' && !kernel.supportsSubshells
+      expectsSilence: () =>
+        kernel.status === 'busy' && !kernel.supportsSubshells && !transport.control
     });
     const link: Link = { hub, connection };
     this.#link = link;
@@ -188,11 +189,14 @@ export class KernelLink implements IDisposable {
         this.#letGo(this.#trans.__('The backend in the kernel is closed; run the cell again.'));
       }
     });
-    void this.#initialize(link, transport);
+    void transport.choose().then(() => this.#initialize(link, transport));
   }
 
   async #initialize(link: Link, transport: KernelTransport): Promise<void> {
     const { connection } = link;
+    if (this.#link !== link) {
+      return;
+    }
     try {
       const { result } = await connection.request('initialize', {
         protocol: PROTOCOL,

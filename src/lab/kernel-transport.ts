@@ -5,6 +5,9 @@ import type { HubModel } from '../protocol/bridge';
 import type { Envelope } from '../protocol/messages';
 import { onCustomMessage, type Transport } from '../protocol/transport';
 
+/** Milliseconds after which a kernel that has not told its features is taken to lack them. */
+const PATIENCE = 1000;
+
 /**
  * The hub's custom messages by the channel that answers while a cell runs.
  *
@@ -12,17 +15,21 @@ import { onCustomMessage, type Transport } from '../protocol/transport';
  * leave them until the cell is done; there the backend also listens on the control channel.
  */
 export class KernelTransport implements Transport {
-  /** Whether to use the control channel; undefined until the kernel has told its features. */
-  control: boolean | undefined;
+  /** Whether to use the control channel. */
+  control = false;
   readonly #model: HubModel;
   readonly #kernel: Kernel.IKernelConnection;
 
   constructor(model: HubModel, kernel: Kernel.IKernelConnection) {
     this.#model = model;
     this.#kernel = kernel;
-    void kernel.info.then(() => {
-      this.control ??= !kernel.supportsSubshells;
-    });
+  }
+
+  /** Resolves once the kernel has told its features, which a busy one may put off. */
+  async choose(): Promise<void> {
+    const late = new Promise(resolve => setTimeout(resolve, PATIENCE));
+    await Promise.race([this.#kernel.info, late]);
+    this.control = !this.#kernel.supportsSubshells;
   }
 
   send(envelope: Envelope): void {
