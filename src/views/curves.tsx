@@ -99,6 +99,9 @@ function pairOf(question: Question): { query: number; key: number } | null {
     : null;
 }
 
+/** A weight this many times lighter than the heaviest in question is not drawn, only printed. */
+const NOTHING = 500;
+
 /** The edges of the row or column in question, lightest first; a NaN is no curve. */
 function edgesOf(question: Question, weights: Weights): Edge[] {
   if (question.kind === 'none') {
@@ -110,5 +113,9 @@ function edgesOf(question: Question, weights: Weights): Edge[] {
     const key = question.kind === 'row' ? i : question.key;
     return { query, key, weight: weights.at(query, key) };
   });
-  return edges.filter(({ weight }) => weight > 0).sort((a, b) => a.weight - b.weight);
+  // Hundreds of weights that are nothing beside the heaviest would draw as a cloud.
+  const heaviest = edges.reduce((most, { weight }) => (weight > most ? weight : most), 0);
+  return edges
+    .filter(({ weight }) => weight > heaviest / NOTHING)
+    .sort((a, b) => a.weight - b.weight);
 }
