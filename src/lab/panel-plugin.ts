@@ -56,12 +56,15 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     palette?.addItem({ command: CommandIDs.showPanel, category: trans.__('Attention') });
 
     let reveals = true;
-    void registry?.load(ID).then(settings => {
+    const follow = (settings: ISettingRegistry.ISettings) => {
       const update = () => {
         reveals = settings.get('openOnRun').composite !== false;
       };
       settings.changed.connect(update);
       update();
+    };
+    registry?.load(ID).then(follow, (error: unknown) => {
+      console.warn('attnlab: its settings cannot be read; the defaults hold.', error);
     });
     // Once a notebook: who closes the panel after that wants it closed.
     const revealed = new WeakSet<NotebookSession>();
