@@ -29,7 +29,7 @@ def sentence_runs(lab: Lab) -> Lab:
 
 
 def cell_with(text: str) -> str:
-    return f'outputs = model(**tokenizer({json.dumps(text)}, return_tensors="pt"))'
+    return f'outputs = model(**tokenizer({text!r}, return_tensors="pt"))'
 
 
 @pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])

@@ -11,10 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import browser
 from tests.web.panel import Panel
-
-__all__ = ["browser"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
