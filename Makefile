@@ -1,4 +1,4 @@
-# Two commands for a fresh machine with Python >= 3.11, Node >= 20 and make:
+# Two commands for a fresh machine with Python >= 3.11, Node >= 20.19 and make:
 #   make demo    opens JupyterLab on the example notebook with a small real model
 #   make test    runs every test of every language
 
@@ -12,7 +12,7 @@ ARGS   ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SOURCES := package.json tsconfig.json $(shell find src style schema -type f 2>/dev/null)
+SOURCES := package.json tsconfig.json tsconfig.build.json $(shell find src style schema -type f 2>/dev/null)
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: demo test bench format browser clean
@@ -60,10 +60,9 @@ node_modules/.stamp: package.json package-lock.json
 	npm ci --no-audit --loglevel=error
 	touch $@
 
-lib/.stamp: $(VENV)/torch.stamp node_modules/.stamp $(SOURCES)
-	$(PIP) jupyter-builder
+lib/.stamp: node_modules/.stamp $(SOURCES)
 	rm -rf lib attnlab/labextension attnlab/static *.tsbuildinfo
-	PATH="$(abspath $(BIN)):$$PATH" npm run build:prod
+	npm run build:prod
 	touch $@
 
 $(VENV)/demo.stamp: $(VENV)/torch.stamp lib/.stamp pyproject.toml

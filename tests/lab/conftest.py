@@ -35,16 +35,18 @@ def kernelspec(folder: Path, name: str, pythonpath: Path) -> None:
     )
 
 
-def without_attnlab(folder: Path) -> Path:
-    """Make a folder for PYTHONPATH that hides attnlab, as an environment without it does."""
+def without(package: str, folder: Path) -> Path:
+    """Make a folder for PYTHONPATH that hides a package, as an environment without it does."""
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import sys\n"
-        "class Hide:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] == 'attnlab':\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
-        "sys.meta_path.insert(0, Hide())\n"
+        "from importlib.machinery import PathFinder\n"
+        "class Hide(PathFinder):\n"
+        "    @classmethod\n"
+        "    def find_spec(cls, name, path=None, target=None):\n"
+        f"        hidden = name.split('.')[0] == {package!r}\n"
+        "        return None if hidden else super().find_spec(name, path, target)\n"
+        "sys.meta_path[:] = [Hide if f is PathFinder else f for f in sys.meta_path]\n"
     )
     return folder
 
@@ -60,7 +62,8 @@ def ipykernel_6(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("jupyter")
-    kernelspec(home / "data", "without-attnlab", without_attnlab(home / "hide"))
+    for package in ("attnlab", "torch", "transformers"):
+        kernelspec(home / "data", f"without-{package}", without(package, home / f"no-{package}"))
     kernelspec(home / "data", "ipykernel6", ipykernel_6(home / "ipykernel6"))
     with jupyterlab(home, minilm_path) as running:
         yield running

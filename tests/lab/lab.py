@@ -116,7 +116,12 @@ class Lab:
     @property
     def panel(self) -> Locator:
         """The sidebar panel that is visible."""
-        return self.page.locator(".attnlab-panel:visible").first
+        return self.page.locator("#attnlab-panel .attnlab-host:not([hidden])")
+
+    def show_panel(self) -> Lab:
+        """Open the panel, as its icon in the sidebar does."""
+        self.do("attnlab:show-panel")
+        return self
 
     def one(self, test_id: str, **data: object) -> Locator:
         """An element of the panel by its test id and data attributes."""

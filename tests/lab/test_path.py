@@ -161,7 +161,7 @@ def test_two_notebooks_never_mix_and_the_panel_follows_the_active_one(
 
 def test_two_pages_on_one_notebook_both_show_the_trace(lab: OpenLab, oracle: Oracle) -> None:
     one = sentence_runs(lab())
-    two = lab(one.address.rsplit("/", 1)[1]).open()
+    two = lab(one.address.rsplit("/", 1)[1]).open().show_panel()
     two.sees_tokens(11)
     two.focus(1, 1)
     one.focus(5, 5)
@@ -205,11 +205,37 @@ def test_opening_a_notebook_imports_nothing(lab: OpenLab) -> None:
     assert page.output(probe) == "[]\n"
 
 
-def test_an_environment_without_attnlab_is_told_how_to_install_it(lab: OpenLab) -> None:
-    page = lab(kernel="without-attnlab").open()
-    page.run(LOAD)
+@pytest.mark.parametrize(
+    ("package", "remedy"),
+    [
+        ("attnlab", "pip install 'attnlab[kernel]'"),
+        ("torch", "torch"),
+        ("transformers", "transformers"),
+    ],
+)
+def test_an_environment_that_lacks_a_package_is_told_how_to_install_it(
+    lab: OpenLab, package: str, remedy: str
+) -> None:
+    page = lab(kernel=f"without-{package}").open().show_panel()
     page.run(SENTENCE)
     page.says("pip install")
+    page.says(remedy)
+
+
+def test_the_selection_is_read_and_set_from_python(lab: OpenLab, oracle: Oracle) -> None:
+    page = sentence_runs(lab())
+    page.focus(1, 2)
+    page.one("token", index=7).click()
+    page.page.wait_for_timeout(1500)
+    hub = "from attnlab.widget import started; hub = started().hub\n"
+    probe = page.add(hub + "print(list(hub.selections.values()))")
+    page.run(probe)
+    assert page.output(probe) == "[{'site': 1, 'head': 2, 'query': 7, 'key': None}]\n"
+    page.write(probe, hub + "hub.selections = {name: {**chosen, 'site': 4, 'head': 11}\n"
+               "                  for name, chosen in hub.selections.items()}")  # fmt: skip
+    page.run(probe)
+    expect(page.one("thumb", site=4, head=11)).to_have_attribute("aria-selected", "true")
+    assert page.weights() == pytest.approx(oracle(FOX)[4][11][7], abs=2e-6)
 
 
 def test_an_error_in_the_cell_keeps_the_last_trace_and_says_so(lab: OpenLab) -> None:
@@ -283,6 +309,6 @@ def test_the_panel_works_in_notebook_7(lab: OpenLab) -> None:
     page = lab(app="notebooks").open()
     page.run(LOAD)
     page.run(SENTENCE)
-    page.do("attnlab:show-panel")
+    page.show_panel()
     page.sees_tokens(11)
     assert page.tokens() == FOX_TOKENS

@@ -12,9 +12,8 @@ LOAD = 1
 
 
 def by_button(page: Lab) -> None:
-    page.page.locator(".jp-Cell.jp-mod-active .jp-cell-toolbar").get_by_role(
-        "button", name="attention"
-    ).click()
+    button = '.jp-cell-toolbar [data-command="attnlab:toggle-tag"]'
+    page.page.locator(f".jp-Cell.jp-mod-active {button}").click()
 
 
 def by_palette(page: Lab) -> None:
@@ -25,12 +24,12 @@ def by_palette(page: Lab) -> None:
 
 def by_context_menu(page: Lab) -> None:
     page.page.locator(".jp-Cell.jp-mod-active .jp-InputArea-editor").click(button="right")
-    page.page.locator(".lm-Menu-itemLabel", has_text="Watch Attention").click()
+    page.page.locator('.lm-Menu [data-command="attnlab:toggle-tag"]').click()
 
 
 def by_shortcut(page: Lab) -> None:
     page.page.locator(".jp-Cell.jp-mod-active .jp-InputPrompt").click()
-    page.page.keyboard.press("Control+Alt+A")
+    page.page.keyboard.press("Alt+a")
 
 
 @pytest.mark.parametrize("way", [by_button, by_palette, by_context_menu, by_shortcut])
@@ -44,6 +43,7 @@ def test_a_cell_is_tagged_and_untagged(lab: Callable[..., Lab], way: Callable[[L
     assert "attention" in mark.evaluate("node => getComputedStyle(node, '::after').content")
     way(page)
     assert eventually(page, LOAD, [])
+    assert mark.evaluate("node => getComputedStyle(node, '::after').content") == "none"
 
 
 def eventually(page: Lab, cell: int, tags: list[str]) -> bool:
