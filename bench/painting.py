@@ -67,7 +67,7 @@ PAINTED = """async ready => {
 }"""
 OUR_VIEWS = (
     "document.querySelectorAll('[data-testid=\"attnlab-token\"]').length === {tokens} && "
-    "document.querySelector('.attnlab-panel')?.innerText.includes({mark!r}) && "
+    "document.querySelector('.attnlab-panel')?.textContent.includes({mark!r}) && "
     "document.querySelectorAll('[data-testid=\"attnlab-thumb\"]').length === 72"
 )
 THEIR_VIEW = (
