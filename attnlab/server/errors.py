@@ -13,13 +13,16 @@ class RpcError(Exception):
     code : ErrorCode
         A row of the protocol's table.
     message : str
-        Cause and remedy, in sentences that a panel shows as they are.
+        Cause and way out, in sentences that a panel shows as they are.
+    remedy : str
+        The command that is part of the way out, for a panel to offer; empty without one.
     """
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
+    def __init__(self, code: ErrorCode, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.remedy = remedy
 
 
 def trace_gone(trace: str) -> RpcError:
@@ -39,7 +42,8 @@ def version_mismatch(theirs: int) -> RpcError:
     return RpcError(
         ErrorCode.VERSION_MISMATCH,
         f"The panel speaks version {theirs} of attnlab's protocol, the kernel version {PROTOCOL}. "
-        f"Update attnlab in {where} (pip install --upgrade attnlab), then {which}.",
+        f"Update attnlab in {where}, then {which}.",
+        remedy="pip install --upgrade attnlab",
     )
 
 
