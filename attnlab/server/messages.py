@@ -118,6 +118,8 @@ class Problem(TypedDict):
     """Why a run of a watched cell left no trace, and the way out."""
 
     cell: str
+    execution: int
+    """The execution count of that run."""
     title: str
     cause: str
     remedy: str

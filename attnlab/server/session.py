@@ -120,6 +120,9 @@ class Session:
         with self.lock:
             self._running = None
             params = self._change()
+            if not run.calls and any(trace.cell == run.cell for trace in self._traces()):
+                # The trace that is shown is of an older run, which must be said.
+                params["problem"] = self._problems[run.cell] = _uncalled(run)
         self._publish(run, params, [])
 
     def _gather(self) -> None:
@@ -149,6 +152,7 @@ class Session:
             cause = from_exception(error)
             problem = Problem(
                 cell=run.cell,
+                execution=run.execution,
                 title=f"attnlab could not keep what {call.model} did",
                 cause=cause.message,
                 remedy="The model's own result is not affected.",
@@ -212,4 +216,20 @@ class Session:
 
 
 def _problem(run: Run, why: Refusal) -> Problem:
-    return Problem(cell=run.cell, title=why.title, cause=why.cause, remedy=why.remedy)
+    return Problem(
+        cell=run.cell,
+        execution=run.execution,
+        title=why.title,
+        cause=why.cause,
+        remedy=why.remedy,
+    )
+
+
+def _uncalled(run: Run) -> Problem:
+    return Problem(
+        cell=run.cell,
+        execution=run.execution,
+        title="The cell called no model",
+        cause="Its newest run ended without a model call on the cell's own thread.",
+        remedy="Run the cell again once it calls a model, or remove its tag.",
+    )

@@ -95,6 +95,8 @@ export interface TraceSummary {
 /** Why a run of a watched cell left no trace, and the way out. */
 export interface Problem {
   cell: string;
+  /** The execution count of that run. */
+  execution: number;
   title: string;
   cause: string;
   remedy: string;

@@ -159,7 +159,7 @@ def test_another_version_of_the_protocol_is_refused_with_the_way_out(
     message = answer["error"]["message"]
     assert f"version {theirs}" in message
     assert f"version {PROTOCOL}" in message
-    assert "pip install --upgrade attnlab" in message
+    assert answer["error"]["data"] == {"remedy": "pip install --upgrade attnlab"}
     assert message.endswith(f"then {remedy}.")
 
 
@@ -315,12 +315,32 @@ def test_a_problem_keeps_the_cells_last_trace_and_is_resolved_when_it_runs_again
     page.initialize()
     page.run(call())
     page.run(Refusal("title", "cause", "remedy"), execution=2)
-    problem = {"cell": "c", "title": "title", "cause": "cause", "remedy": "remedy"}
+    problem = {
+        "cell": "c",
+        "execution": 2,
+        "title": "title",
+        "cause": "cause",
+        "remedy": "remedy",
+    }
     state = page.ask("state")[0]["result"]
     assert len(state["traces"]) == 1
     assert state["problems"] == [problem]
     page.run(call(), execution=3)
     assert [params["resolved"] for params, _ in page.pushes() if "resolved" in params] == [["c"]]
+    assert page.ask("state")[0]["result"]["problems"] == []
+
+
+def test_a_run_that_calls_no_model_says_that_its_cells_trace_is_old(page: Page) -> None:
+    page.initialize()
+    page.run(execution=1)
+    assert page.ask("state")[0]["result"]["problems"] == []
+    page.run(call(), execution=2)
+    page.run(execution=3)
+    state = page.ask("state")[0]["result"]
+    assert [trace["execution"] for trace in state["traces"]] == [2]
+    assert [problem["title"] for problem in state["problems"]] == ["The cell called no model"]
+    assert page.pushes()[-1][0]["problem"] == state["problems"][0]
+    page.run(call(), execution=4)
     assert page.ask("state")[0]["result"]["problems"] == []
 
 

@@ -212,7 +212,7 @@ export class FakeKernel implements Backend {
   }
 
   fail(cell: string, title: string, cause: string, remedy: string): void {
-    const problem = { cell, title, cause, remedy };
+    const problem = { cell, execution: this.state.revision + 1, title, cause, remedy };
     this.state = {
       ...this.state,
       problems: [...this.state.problems.filter(p => p.cell !== cell), problem]

@@ -13,7 +13,13 @@ function made(initial?: State) {
   return { session, backend, pictures };
 }
 
-const PROBLEM = { cell: 'a', title: 'The pass failed', cause: 'ValueError', remedy: 'Mend it.' };
+const PROBLEM = {
+  cell: 'a',
+  execution: 2,
+  title: 'The pass failed',
+  cause: 'ValueError',
+  remedy: 'Mend it.'
+};
 
 describe('a session', () => {
   test('asks for the state, and is ready with the newest trace', async () => {
