@@ -19,7 +19,7 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 demo: $(VENV)/demo.stamp
 	@ATTNLAB_MODEL="$$($(BIN)/python examples/model.py $(MODEL_PACKAGE))" \
-	$(BIN)/jupyter lab $(ROOT_FLAG) $(ARGS) examples/quickstart.ipynb
+	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/examples/quickstart.ipynb $(ARGS)
 
 test: $(VENV)/test.stamp browser
 	$(BIN)/python -m pytest $(ARGS)
