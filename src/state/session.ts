@@ -30,7 +30,7 @@ export class Session {
   readonly current: ReadonlySignal<TraceSummary | null>;
   /** All calls of the shown trace's run, in order. */
   readonly calls: ReadonlySignal<readonly TraceSummary[]>;
-  /** Why the shown cell's newest run left no trace. */
+  /** What the shown cell's newest run has failed to leave, and why. */
   readonly problem: ReadonlySignal<Problem | null>;
   /** Whether the shown picture is of an older run, or of a kernel that is gone. */
   readonly stale: ReadonlySignal<boolean>;
@@ -82,18 +82,19 @@ export class Session {
         null
       );
     });
-    this.stale = computed(
-      () =>
-        this.current.value !== null &&
-        (held.phase.value === 'detached' || this.problem.value !== null)
-    );
+    this.stale = computed(() => {
+      const [current, problem] = [this.current.value, this.problem.value];
+      // One run may leave both: a call that was seen, and one that was not.
+      const older = problem?.cell !== current?.cell || problem?.execution !== current?.execution;
+      return current !== null && (held.phase.value === 'detached' || (problem !== null && older));
+    });
     this.status = computed(() =>
       statusOf({
         word: held.word.value,
         phase: held.phase.value,
         waiting: held.backend.value?.exhausted.value ?? false,
         running: held.running.value !== null && runs(held.running.value, held.pinned.value),
-        problem: this.problem.value,
+        problem: this.stale.value || !this.current.value ? this.problem.value : null,
         shown: this.current.value !== null
       })
     );
@@ -133,6 +134,8 @@ export class Session {
       this.held.backend.value = null;
       this.held.phase.value = 'detached';
       this.held.running.value = null;
+      // That the kernel is gone matters more than what went wrong in it.
+      this.held.problems.value = [];
       this.pictures.detach();
       this.held.word.value = { kind: 'dead', message: reason, ...(remedy && { remedy }) };
     });
@@ -223,17 +226,20 @@ export class Session {
   private apply(push: Push): void {
     const { params } = push;
     const { traces, problems, running, last } = this.held;
-    const { trace, problem, forgotten } = params;
+    const { trace, problem, forgotten, resolved = [] } = params;
     const gone = new Set(forgotten);
     if (trace || gone.size) {
       const kept = traces.peek().filter(({ id }) => !gone.has(id) && id !== trace?.id);
       // The shown trace must not vanish for a moment: forgetting and adding are one change.
       traces.value = trace ? [...kept, trace] : kept;
     }
+    if (problem || resolved.length) {
+      const past = new Set([...resolved, problem?.cell]);
+      const kept = problems.peek().filter(other => !past.has(other.cell));
+      problems.value = problem ? [...kept, problem] : kept;
+    }
     const cell = trace?.cell ?? problem?.cell;
     if (cell !== undefined) {
-      const others = problems.peek().filter(other => other.cell !== cell);
-      problems.value = problem ? [...others, problem] : others;
       last.value = cell;
       this.held.word.value = null;
     }

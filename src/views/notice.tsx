@@ -9,7 +9,7 @@ export function Notice() {
   const notes = state.trace.value?.notes ?? [];
   return (
     <>
-      {(stale || kind === 'waiting') && (
+      {(stale || problem || kind === 'waiting') && (
         <div class="attnlab-notice" data-kind={stale ? 'stale' : kind} role="note">
           <p>
             <b>{problem ? problem.title : t(message)}</b>

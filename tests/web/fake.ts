@@ -205,7 +205,12 @@ export class FakeKernel implements Backend {
       }
     }
     this.publish(
-      { trace: summary, forgotten, pictures: pictures.map(({ picture }) => picture) },
+      {
+        trace: summary,
+        forgotten,
+        resolved: [summary.cell],
+        pictures: pictures.map(({ picture }) => picture)
+      },
       pictures.map(({ buffer }) => buffer),
       lost
     );

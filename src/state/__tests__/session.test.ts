@@ -71,9 +71,27 @@ describe('a session', () => {
     expect(session.current.value?.id).toBe('t1');
     expect(session.stale.value).toBe(true);
     expect(session.status.value).toMatchObject({ kind: 'stale', remedy: 'Mend it.' });
-    backend.push(3, { trace: trace('t2'), forgotten: ['t1'] });
+    backend.push(3, { running: 'a', resolved: ['a'] });
+    expect(session.problem.value).toBeNull();
+    backend.push(4, { trace: trace('t2', { execution: 3 }), forgotten: ['t1'] });
     expect(session.stale.value).toBe(false);
     expect(session.status.value.kind).toBe('ready');
+  });
+
+  test('calls no picture old that is of the run with the problem', () => {
+    const { session, backend } = made(state(0));
+    backend.push(1, { trace: trace('t1', { execution: 2 }) });
+    backend.push(2, { problem: PROBLEM });
+    expect(session.problem.value).toEqual(PROBLEM);
+    expect(session.stale.value).toBe(false);
+    expect(session.status.value.kind).toBe('ready');
+  });
+
+  test('says that the kernel is gone rather than what had failed in it', () => {
+    const { session } = made(state(1, { traces: [trace('t1')], problems: [PROBLEM] }));
+    session.detach('Kernel restarted, run the cell again.');
+    expect(session.problem.value).toBeNull();
+    expect(session.stale.value).toBe(true);
   });
 
   test('says that a cell runs', () => {
@@ -234,5 +252,6 @@ function happened(held: State, cell: string, fails: boolean, i: number) {
   const added: TraceSummary = trace(`t${i}`, { cell, execution: i });
   const old = held.traces.filter(other => other.cell === cell).map(({ id }) => id);
   const traces = [...held.traces.filter(({ id }) => !old.includes(id)), added];
-  return { state: { ...held, revision, problems, traces }, push: { trace: added, forgotten: old } };
+  const push = { trace: added, forgotten: old, resolved: [cell] };
+  return { state: { ...held, revision, problems, traces }, push };
 }
