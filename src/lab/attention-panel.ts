@@ -106,7 +106,7 @@ export class AttentionPanel extends Widget {
       // values themselves, so each placeholder stands for itself.
       // eslint-disable-next-line @jupyter/no-dynamic-translation
       translate: text => trans.__(text, '%1', '%2', '%3', '%4'),
-      cellLabel: cell => session.labelOf(cell, trans),
+      hasCell: cell => session.hasCell(cell),
       actions: { tagCell, copy },
       signal: unmount.signal
     });

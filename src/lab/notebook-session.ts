@@ -47,11 +47,9 @@ export class NotebookSession implements IDisposable {
     void this.#link.start();
   }
 
-  /** What a person calls a cell: its prompt where it has run, else its place. */
-  labelOf(cellId: string, trans: TranslationBundle): string {
-    const cells = [...(this.panel.content.model?.cells ?? [])];
-    const index = cells.findIndex(({ id }) => id === cellId);
-    return index < 0 ? trans.__('deleted cell') : trans.__('cell %1', index + 1);
+  /** Whether the notebook still has a cell. */
+  hasCell(cellId: string): boolean {
+    return [...(this.panel.content.model?.cells ?? [])].some(({ id }) => id === cellId);
   }
 
   dispose(): void {

@@ -6,11 +6,19 @@ export function Empty() {
   const { kind, message, remedy } = state.session.status.value;
   const problem = state.session.problem.value;
   const busy = kind === 'starting' || kind === 'waiting' || kind === 'computing';
-  const teaches = kind === 'none' && !problem && !remedy;
+  const pinned = kind === 'none' && !problem && state.session.traces.value.length > 0;
+  const teaches = kind === 'none' && !problem && !remedy && !pinned;
   return (
     <div class="attnlab-empty" data-testid="attnlab-empty" data-kind={problem ? 'problem' : kind}>
       <Emblem busy={busy} />
-      <h2>{teaches ? t('See what attention does') : (problem?.title ?? t(message))}</h2>
+      <h2>
+        {pinned
+          ? t('The pinned cell has no picture')
+          : teaches
+            ? t('See what attention does')
+            : (problem?.title ?? t(message))}
+      </h2>
+      {pinned && <p>{t('Run it, or let go of the pin to follow the cell that runs.')}</p>}
       {problem && <p>{problem.cause}</p>}
       {remedy && <Remedy text={remedy} />}
       {busy && <p class="attnlab-soft">{t('The picture comes here once a model has run.')}</p>}

@@ -18,8 +18,8 @@ export interface Env {
   /** Translates; `%1`, `%2`, … in the translation stand for the values. */
   t: (text: string, ...values: (string | number)[]) => string;
   actions: PanelActions;
-  /** A person's name for a cell, e.g. `cell [2]`. */
-  cellLabel: (cell: string) => string;
+  /** Whether a cell is still there: the prompt of one that is gone names nothing. */
+  hasCell: (cell: string) => boolean;
   /** The theme's colours and the screen's pixels, new whenever either changes. */
   palette: ReadonlySignal<Palette>;
 }

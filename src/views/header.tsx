@@ -1,18 +1,26 @@
 import type { TraceSummary } from '../protocol/messages';
 import type { StatusKind } from '../state/status';
+import { useCellName } from './cell-name';
 import { useEnv } from './env';
 
 /** Which cell, which model, how many tokens, and whether the picture is of now. */
 export function Header() {
-  const { state, t, cellLabel } = useEnv();
+  const { state, t } = useEnv();
+  const nameOf = useCellName();
   const trace = state.trace.value;
+  // A pinned cell may have no picture; the pin is the way out of that.
+  const cell = trace?.cell ?? state.session.pinned.value;
   return (
     <header class="attnlab-header">
+      {cell !== null && <Pin cell={cell} />}
       {trace && (
         <>
-          <Pin cell={trace.cell} />
-          <span class="attnlab-chip attnlab-cell" title={t('The cell that is shown')}>
-            {cellLabel(trace.cell)}
+          <span
+            class="attnlab-chip attnlab-cell"
+            data-testid="attnlab-cell"
+            title={t('The cell that is shown')}
+          >
+            {nameOf(trace)}
           </span>
           <Picker />
           <span class="attnlab-chip attnlab-model-name" title={`${trace.model} ${shape(trace)}`}>
@@ -96,8 +104,12 @@ function Pin({ cell }: { cell: string }) {
       class="attnlab-icon-button attnlab-pin"
       data-testid="attnlab-pin"
       aria-pressed={pinned}
-      title={pinned ? t('Follow the cell that ran last') : t('Keep to this cell')}
-      aria-label={t('Keep to this cell')}
+      title={
+        pinned
+          ? t('Pinned to this cell; click to follow the cell that runs')
+          : t('Following the cell that runs; click to pin this one')
+      }
+      aria-label={t('Pin to this cell')}
       onClick={() => state.session.pin(pinned ? null : cell)}
     >
       <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
@@ -110,6 +122,7 @@ function Pin({ cell }: { cell: string }) {
           stroke-linecap="round"
         />
       </svg>
+      {pinned && <span>{t('pinned')}</span>}
     </button>
   );
 }

@@ -1,15 +1,17 @@
+import { useCellName } from './cell-name';
 import { useEnv } from './env';
 
 /** What must be known about the picture: that it is old, why, and what it leaves out. */
 export function Notice() {
-  const { state, t, cellLabel } = useEnv();
+  const { state, t } = useEnv();
+  const nameOf = useCellName();
   const { kind, message, remedy } = state.session.status.value;
   const problem = state.session.problem.value;
   const stale = state.session.stale.value;
   const notes = state.trace.value?.notes ?? [];
   return (
     <>
-      {(stale || problem || kind === 'waiting') && (
+      {(stale || problem !== null || kind === 'waiting') && (
         <div class="attnlab-notice" data-kind={stale ? 'stale' : kind} role="note">
           <p>
             <b>{problem ? problem.title : t(message)}</b>
@@ -17,7 +19,7 @@ export function Notice() {
           </p>
           {problem && (
             <p>
-              {problem.cell !== state.trace.value?.cell && `${cellLabel(problem.cell)}: `}
+              {problem.cell !== state.trace.value?.cell && `${nameOf(problem)}: `}
               {problem.cause}
             </p>
           )}

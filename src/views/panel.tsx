@@ -19,8 +19,8 @@ export type { PanelActions } from './env';
 export interface PanelOptions {
   /** Translates a string; `%1`, `%2`, … stay for the panel to fill. */
   translate: (text: string) => string;
-  /** A person's name for a cell, e.g. `cell [2]`. */
-  cellLabel: (cell: string) => string;
+  /** Whether a cell is still there: the prompt of one that is gone names nothing. */
+  hasCell: (cell: string) => boolean;
   actions?: PanelActions;
   /** Takes the panel down. */
   signal: AbortSignal;
@@ -28,7 +28,7 @@ export interface PanelOptions {
 
 /** Renders a panel into `host`, until the signal aborts; `state` is not disposed of. */
 export function mountPanel(host: HTMLElement, state: PanelState, options: PanelOptions): void {
-  const { signal, translate, cellLabel, actions = {} } = options;
+  const { signal, translate, hasCell, actions = {} } = options;
   if (signal.aborted) {
     return;
   }
@@ -38,7 +38,7 @@ export function mountPanel(host: HTMLElement, state: PanelState, options: PanelO
     state,
     palette,
     actions,
-    cellLabel,
+    hasCell,
     t: (text: string, ...values: (string | number)[]) => filled(translate(text), values)
   };
   host.addEventListener(

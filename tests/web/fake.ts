@@ -302,7 +302,7 @@ const actions: PanelActions = {
 };
 mountPanel(document.getElementById('panel')!, state, {
   translate: text => text,
-  cellLabel: cell => `cell [${cell.replace('cell-', '')}]`,
+  hasCell: cell => !cell.startsWith('gone'),
   actions,
   signal: until.signal
 });

@@ -141,10 +141,48 @@ def test_a_cell_is_pinned_and_let_go(panel: Panel) -> None:
     panel.run(["other"], cell="cell-9")
     panel.frame()
     assert panel.find("token").count() == len(FOX)
-    assert panel.find("pin").get_attribute("aria-pressed") == "true"
-    panel.find("pin").click()
+    pin = panel.page.get_by_role("button", name="Pin to this cell")
+    assert pin.get_attribute("aria-pressed") == "true"
+    assert pin.inner_text() == "pinned"
+    pin.click()
     panel.frame()
+    assert pin.get_attribute("aria-pressed") == "false"
     assert panel.find("token").all_inner_texts() == ["other"]
+
+
+def test_a_pin_on_a_cell_without_a_picture_can_be_let_go(panel: Panel) -> None:
+    panel.page.evaluate("lab.state.session.pin('gone-1')")
+    panel.attach()
+    panel.run()
+    panel.frame()
+    assert "pinned cell has no picture" in panel.find("empty").inner_text()
+    panel.find("pin").click()
+    panel.exact()
+    assert panel.find("token").count() == len(FOX)
+
+
+def test_a_cell_is_named_by_its_prompt(panel: Panel) -> None:
+    panel.show(execution=7)
+    assert panel.find("cell").inner_text() == "cell [7]"
+    panel.run(FOX, execution=0)
+    panel.frame()
+    assert panel.find("cell").inner_text() == "cell"
+    panel.run(FOX, cell="gone-2", execution=9)
+    panel.frame()
+    assert panel.find("cell").inner_text() == "cell"
+
+
+def test_a_failed_run_says_why_and_the_way_out_beside_the_old_picture(panel: Panel) -> None:
+    panel.show(execution=1)
+    panel.page.evaluate("lab.kernel.fail('cell-2', 'It did not finish', 'IndexError', 'Mend it.')")
+    notice = panel.page.locator(".attnlab-notice")
+    notice.wait_for()
+    text = notice.inner_text()
+    assert all(part in text for part in ("It did not finish", "IndexError", "Mend it."))
+    panel.page.evaluate("lab.kernel.fail('cell-5', 'That neither', 'KeyError', 'Mend that.')")
+    panel.frame()
+    assert "KeyError" in notice.inner_text()
+    assert "cell [" in notice.inner_text()
 
 
 def test_several_calls_of_a_cell_are_picked_from(panel: Panel) -> None:

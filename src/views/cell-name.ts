@@ -1,0 +1,14 @@
+import { useEnv } from './env';
+
+/** A run of a cell: the cell's id, and the run's execution count. */
+interface Run {
+  cell: string;
+  execution: number;
+}
+
+/** Returns what names a run as the cell's prompt does, e.g. `cell [2]`. */
+export function useCellName(): (run: Run) => string {
+  const { t, hasCell } = useEnv();
+  return ({ cell, execution }) =>
+    execution > 0 && hasCell(cell) ? t('cell [%1]', execution) : t('cell');
+}
