@@ -88,14 +88,13 @@ class Backend:
 
     def __init__(self, shell: Any) -> None:
         self.version = importlib.metadata.version("attnlab")
-        self.missing = missing()
         self.channel = _answers_while_busy(shell)
         self.endpoint = Endpoint(
             post=self._post,
             changed=self._show,
             server=f"attnlab {self.version}",
             capabilities=[f"busy/{self.channel}"] if self.channel else [],
-            missing=self.missing,
+            missing=missing,
         )
         self.hub: Hub = Hub(self.endpoint)
         self.cells = CellWatcher(shell, self.endpoint.session)
@@ -116,7 +115,7 @@ class Backend:
             version=self.version,
             protocol=PROTOCOL,
             session=self.endpoint.session.name,
-            missing=self.missing,
+            missing=missing(),
             busy=self.channel,
         )
 
@@ -167,11 +166,16 @@ def started() -> Backend:
 def missing() -> list[str]:
     """Return what this environment lacks, as arguments of ``pip install``; imports nothing."""
     lacking = []
+    # A package may have been installed a moment ago, from the notebook itself.
+    importlib.invalidate_caches()
     for name, least in REQUIRED.items():
         if importlib.util.find_spec(name) is None:
             lacking.append(name)
             continue
-        version = importlib.metadata.version(name)
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # On the path, but not installed by pip: its owner knows its version.
         if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < least:
             lacking.append(f"{name}>={least[0]}.{least[1]}")
     return lacking

@@ -40,8 +40,10 @@ class Endpoint:
         Sends an envelope to all pages.
     changed
         Called after each push with revision and running cell.
-    server, capabilities, missing
+    server, capabilities
         As in `messages.InitializeResult`.
+    missing
+        Finds what `messages.InitializeResult.missing` says; asked anew for each client.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Endpoint:
         changed: Callable[[int, str | None], None],
         server: str,
         capabilities: Sequence[str] = (),
-        missing: Sequence[str] = (),
+        missing: Callable[[], list[str]] = list,
     ) -> None:
         self.worker = Worker()
         self.session = Session(uuid.uuid4().hex, self.worker, self._publish)

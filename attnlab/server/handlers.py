@@ -22,7 +22,7 @@ from attnlab.server.messages import (
 from attnlab.server.request import Call, Handler, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from attnlab.server.pictures import Drawn
     from attnlab.server.session import Session
@@ -41,17 +41,23 @@ class Handlers:
         What is asked about.
     server
         Name and version of this software.
-    capabilities, missing
+    capabilities
         As in `InitializeResult`.
+    missing
+        Finds what `InitializeResult.missing` says.
     """
 
     def __init__(
-        self, session: Session, server: str, capabilities: Sequence[str], missing: Sequence[str]
+        self,
+        session: Session,
+        server: str,
+        capabilities: Sequence[str],
+        missing: Callable[[], list[str]],
     ) -> None:
         self._session = session
         self._server = server
         self._capabilities = list(capabilities)
-        self._missing = list(missing)
+        self._missing = missing
 
     def table(self) -> Mapping[str, Handler]:
         """Return what answers each method."""
@@ -82,7 +88,7 @@ class Handlers:
             server=self._server,
             session=self._session.name,
             capabilities=self._capabilities,
-            missing=self._missing,
+            missing=self._missing(),
             state=state,
         )
         return result, []

@@ -51,12 +51,13 @@ class Page:
         self.sent: list[tuple[Envelope, list[bytes]]] = []
         self.changes: list[tuple[int, str | None]] = []
         self.news = threading.Condition()
+        self.missing = ["torch"]
         self.endpoint = Endpoint(
             self._post,
             lambda *change: self.changes.append(change),
             "attnlab 0",
             ["busy/subshell"],
-            ["torch"],
+            lambda: self.missing,
         )
         self.session = self.endpoint.session
         self._ids = iter(range(10**6))
@@ -161,6 +162,12 @@ def test_another_version_of_the_protocol_is_refused_with_the_way_out(
     assert f"version {PROTOCOL}" in message
     assert answer["error"]["data"] == {"remedy": "pip install --upgrade attnlab"}
     assert message.endswith(f"then {remedy}.")
+
+
+def test_a_package_that_was_installed_meanwhile_is_missing_no_more(page: Page) -> None:
+    assert page.initialize()["result"]["missing"] == ["torch"]
+    page.missing = []
+    assert page.initialize()["result"]["missing"] == []
 
 
 def test_nothing_is_answered_before_initialize(page: Page) -> None:

@@ -56,6 +56,12 @@ def test_what_the_environment_lacks_is_said_as_arguments_of_pip(
     assert widget.missing() == []
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "4.57.1")
     assert widget.missing() == ["transformers>=5.1"]
+
+    def without_metadata(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without_metadata)
+    assert widget.missing() == []
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert widget.missing() == ["torch", "transformers"]
 
