@@ -56,8 +56,14 @@ class Clients:
         self._panels.move_to_end(client)
 
     def subscribe(self, client: str, wish: SubscribeParams) -> None:
-        """Note what a panel shows, in place of what it showed before."""
+        """Note what a panel shows, in place of what it showed before.
+
+        A panel keeps its id over a reload of its page, which makes it another client's: what
+        the former page showed is drawn no more.
+        """
         self.hear(client)
+        for panels in self._panels.values():
+            panels.pop(wish["panel"], None)
         self._panels[client][wish["panel"]] = wish
 
     def unsubscribe(self, client: str, panel: str) -> None:

@@ -236,7 +236,7 @@ def test_one_message_brings_a_new_trace_with_all_that_panels_show(page: Page) ->
     page.initialize("a")
     page.initialize("b")
     page.subscribe("a", focus={"site": 1, "head": 2}, query=3)
-    page.subscribe("b", focus={"site": 1, "head": 2}, size=0)
+    page.subscribe("b", "q", focus={"site": 1, "head": 2}, size=0)
     made = call()
     page.run(made)
     began, traced, ended = page.pushes()
@@ -259,6 +259,15 @@ def test_a_panel_that_is_gone_gets_no_pictures(page: Page) -> None:
     assert page.ask("unsubscribe", {"panel": "p"})[0]["result"] is None
     page.run(call())
     assert all(not params["pictures"] for params, _ in page.pushes())
+
+
+def test_a_panel_that_came_back_with_a_reloaded_page_is_drawn_once(page: Page) -> None:
+    for client, head in (("before", 0), ("after", 1)):
+        page.initialize(client)
+        page.subscribe(client, size=0, focus={"site": 0, "head": head})
+    page.run(call())
+    drawn = [picture for params, _ in page.pushes() for picture in params["pictures"]]
+    assert [(picture["kind"], picture["head"]) for picture in drawn] == [("head", 1)]
 
 
 def test_a_page_that_initializes_anew_has_no_panels(page: Page) -> None:
