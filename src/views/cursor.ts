@@ -42,19 +42,33 @@ export function onTokenKey(
 }
 
 /** The index of the token that an event happened on. */
-export function indexAt(target: EventTarget | null): number | null {
+function indexAt(target: EventTarget | null): number | null {
   const element = target instanceof Element ? target.closest<HTMLElement>('[data-index]') : null;
   return element ? Number(element.dataset.index) : null;
 }
 
 /** Hovers the token under the pointer, on one side. */
-export function hoverAt(
-  target: EventTarget | null,
-  { hover }: Selection,
-  side: 'query' | 'key'
-): void {
+function hoverAt(target: EventTarget | null, { hover }: Selection, side: 'query' | 'key'): void {
   const index = indexAt(target);
   if (index !== (hover.value[side] ?? null)) {
     hover.value = index === null ? {} : { [side]: index };
   }
+}
+
+/** What makes a list of tokens follow the pointer: hovering marks a token, a click keeps it. */
+export function pointing(selection: Selection, side: 'query' | 'key') {
+  const leave = (): void => {
+    selection.hover.value = {};
+  };
+  return {
+    onPointerMove: ({ target }: Event) => hoverAt(target, selection, side),
+    onPointerLeave: leave,
+    onBlur: leave,
+    onClick: ({ target }: Event) => {
+      const index = indexAt(target);
+      if (index !== null) {
+        selection.toggle(side, index);
+      }
+    }
+  };
 }

@@ -6,7 +6,7 @@ import type { Token } from '../protocol/messages';
 import { answer } from '../state/question';
 import { Bar } from './bar';
 import { shown, spoken, titled } from './chip';
-import { hoverAt, indexAt, onTokenKey } from './cursor';
+import { onTokenKey, pointing } from './cursor';
 import { useEnv } from './env';
 import { ROW } from './row';
 import { tint } from './tint';
@@ -98,15 +98,7 @@ export function HeadList({ side, tokens, window, scroller }: HeadListProps) {
       data-side={side}
       aria-label={side === 'query' ? t('Queries of the head') : t('Keys of the head')}
       aria-activedescendant={own === null ? undefined : `${id}-${own}`}
-      onPointerMove={event => hoverAt(event.target, selection, side)}
-      onPointerLeave={() => (selection.hover.value = {})}
-      onBlur={() => (selection.hover.value = {})}
-      onClick={event => {
-        const index = indexAt(event.target);
-        if (index !== null) {
-          selection.toggle(side, index);
-        }
-      }}
+      {...pointing(selection, side)}
       onKeyDown={event => {
         if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') {
           onTokenKey(event, selection, side, tokens.length);

@@ -6,7 +6,7 @@ import { ALL, stretch } from '../draw/window';
 import type { Token } from '../protocol/messages';
 import { answer } from '../state/question';
 import { Chip, continues, shown } from './chip';
-import { hoverAt, indexAt, onTokenKey } from './cursor';
+import { onTokenKey, pointing } from './cursor';
 import { useEnv } from './env';
 import { useView } from './size';
 
@@ -118,15 +118,7 @@ function Tokens({ side, tokens, same }: TokensProps) {
       aria-label={same ? t('Tokens') : side === 'query' ? t('Query tokens') : t('Key tokens')}
       aria-activedescendant={active === null ? undefined : `${state.id}-${side}-${active}`}
       data-side={side}
-      onPointerMove={event => hoverAt(event.target, selection, side)}
-      onPointerLeave={() => (selection.hover.value = {})}
-      onBlur={() => (selection.hover.value = {})}
-      onClick={event => {
-        const index = indexAt(event.target);
-        if (index !== null) {
-          selection.toggle(side, index);
-        }
-      }}
+      {...pointing(selection, side)}
       onKeyDown={event => onTokenKey(event, selection, side, tokens.length, perLine)}
     >
       <div class="attnlab-lines" style={{ height: `${lines.length * LINE}px` }}>
