@@ -8,9 +8,9 @@ import type { SavedSelection } from '../state/selection';
 /** Milliseconds for which a change waits for the next one before it is sent. */
 const SETTLE = 100;
 
-type Selections = Record<string, SavedSelection | undefined>;
+type Selections = Record<string, Partial<SavedSelection> | undefined>;
 
-function same(a: SavedSelection | undefined, b: SavedSelection): boolean {
+function same(a: Partial<SavedSelection> | undefined, b: SavedSelection): boolean {
   return a?.site === b.site && a.head === b.head && a.query === b.query && a.key === b.key;
 }
 
@@ -54,8 +54,16 @@ export class SelectionMirror implements IDisposable {
 
   readonly #take = (): void => {
     const own = this.#selections[this.#state.id];
-    if (own && !same(own, this.#state.selection.toJSON())) {
-      this.#state.selection.restore(own);
+    const now = this.#state.selection.toJSON();
+    if (own && !same(own, now)) {
+      // Python may leave a part out, or name no head; there is always one that is shown.
+      const { site, head, query, key } = own;
+      this.#state.selection.restore({
+        site: site ?? now.site,
+        head: head ?? now.head,
+        query: query ?? null,
+        key: key ?? null
+      });
     }
   };
 
