@@ -118,6 +118,7 @@ class Interposition:
         listener = self._listener
 
         def __call__(module: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            __tracebackhide__ = True  # IPython leaves our frames out of the user's tracebacks.
             return listener.module_call(original, module, args, kwargs)
 
         return __call__
@@ -135,6 +136,7 @@ class Interposition:
         listener = self._listener
 
         def call(tokenizer: Any, /, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
             result = original(tokenizer, *args, **kwargs)
             listener.tokenizer_called(tokenizer, args, kwargs, result)
             return result

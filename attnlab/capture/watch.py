@@ -145,6 +145,7 @@ class Gate:
         kwargs: dict[str, Any],
     ) -> Any:
         """Run a module's call; record it when it is the outermost of a watched thread."""
+        __tracebackhide__ = True
         import torch
 
         # A graph that is being compiled must not see us, or it would change.
@@ -171,6 +172,7 @@ class Gate:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
+        __tracebackhide__ = True
         recording = Recording()
         with self._lock:
             self._interposition.ensure()

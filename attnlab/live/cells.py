@@ -6,6 +6,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
+import IPython
+
 from attnlab.capture.watch import observing
 from attnlab.live.run import Run
 from attnlab.live.watched import WatchedModels
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from attnlab.live.run import Listener
 
 logger = logging.getLogger(__name__)
+
+COUNTS_BEFORE = IPython.version_info >= (9, 8)
+"""Whether IPython counts a run before its ``pre_run_cell``; older ones count it at the end."""
 
 TAG = "attention"
 """Tag of a cell whose model calls are looked at."""
@@ -69,7 +74,7 @@ class CellWatcher:
         if not tagged and not any(self.models):
             return
         cell = getattr(info, "cell_id", None) or parent.get("metadata", {}).get("cellId")
-        run = Run(cell if isinstance(cell, str) else "", int(self._shell.execution_count))
+        run = Run(cell if isinstance(cell, str) else "", self._count())
         self._run, self._request, self._nested = run, request, 0
         self._listener.began(run)
         self._observe(run, tagged)
@@ -103,6 +108,11 @@ class CellWatcher:
         finally:
             if run is not None:
                 self._listener.ended(run)
+
+    def _count(self) -> int:
+        """Return the number in the prompt of the cell that is about to run."""
+        count = int(self._shell.execution_count)
+        return count - 1 if COUNTS_BEFORE else count
 
     def _parent(self) -> dict[str, Any]:
         kernel = getattr(self._shell, "kernel", None)

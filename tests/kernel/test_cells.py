@@ -245,10 +245,31 @@ def test_a_page_that_follows_the_pushes_knows_what_the_kernel_holds(kernel: Kern
     )
 
 
+def test_a_trace_has_the_number_of_its_cells_prompt(kernel: Kernel) -> None:
+    watched = kernel.watched(CALL)
+    assert watched.traces[0]["execution"] == watched.ran.reply["execution_count"]
+
+
+def test_a_traceback_of_the_users_shows_none_of_our_frames(kernel: Kernel) -> None:
+    watched = kernel.watched("model(input_ids=torch.tensor([[10**9]]))")
+    shown = "\n".join(watched.ran.reply["traceback"])
+    assert "modeling_bert.py" in shown
+    assert "attnlab" not in shown
+
+
+CALLS_NONE = "import torch\ntorch.nn.Linear(2, 2)(torch.ones(2)).shape"
+
+
 def test_a_cell_without_a_model_call_says_only_that_it_ran(kernel: Kernel) -> None:
-    watched = kernel.watched("import torch\ntorch.nn.Linear(2, 2)(torch.ones(2)).shape")
+    watched = kernel.watched(CALLS_NONE, cell="calls none")
     assert watched.ran.reply["status"] == "ok"
     assert [set(push) & {"trace", "problem"} for push in watched.pushes] == [set(), set()]
+
+
+def test_a_cell_that_calls_a_model_no_more_says_so_of_its_older_trace(kernel: Kernel) -> None:
+    kernel.watched(CALL, cell="calls no more")
+    [problem] = kernel.watched(CALLS_NONE, cell="calls no more").problems
+    assert problem["title"] == "The cell called no model"
 
 
 def test_watch_shows_a_model_in_every_cell_until_unwatch(kernel: Kernel) -> None:
