@@ -6,7 +6,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE = 30_000  # ms; a model's first import takes seconds on a loaded machine
+PATIENCE = 60_000  # ms; a model's first import takes seconds on a loaded machine
+expect.set_options(timeout=PATIENCE)
 
 
 class Lab:
@@ -148,5 +149,7 @@ class Lab:
 
     def weights(self) -> list[float]:
         """The weights printed beside the keys, for the query that is hovered or selected."""
+        # Until the exact weights have come, those of the thumbnail stand there, marked as such.
+        expect(self.panel.locator('.attnlab-head[data-exact="true"]')).to_be_visible()
         expect(self.one("weight").first).to_be_visible()
         return [float(str(w.get_attribute("data-value"))) for w in self.one("weight").all()]
