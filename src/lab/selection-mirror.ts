@@ -8,6 +8,9 @@ import type { SavedSelection } from '../state/selection';
 /** Milliseconds for which a change waits for the next one before it is sent. */
 const SETTLE = 100;
 
+/** Milliseconds for which another page may still send back what this one has replaced. */
+const ECHO = 5000;
+
 type Selections = Record<string, Partial<SavedSelection> | undefined>;
 
 function same(a: Partial<SavedSelection> | undefined, b: SavedSelection): boolean {
@@ -20,6 +23,8 @@ export class SelectionMirror implements IDisposable {
   readonly #state: PanelState;
   readonly #stop: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #given: SavedSelection | undefined;
+  #replaced: { selection: SavedSelection; until: number }[] = [];
   #isDisposed = false;
 
   constructor(model: HubModel, state: PanelState) {
@@ -29,11 +34,7 @@ export class SelectionMirror implements IDisposable {
     this.#take();
     model.on('change:selections', this.#take);
     this.#stop = effect(() => {
-      const selection = state.selection.toJSON();
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => {
-        this.#give(selection);
-      }, SETTLE);
+      this.#settle(state.selection.toJSON());
     });
   }
 
@@ -55,7 +56,10 @@ export class SelectionMirror implements IDisposable {
   readonly #take = (): void => {
     const own = this.#selections[this.#state.id];
     const now = this.#state.selection.toJSON();
-    if (own && !same(own, now)) {
+    // The trait is one dictionary: a page that sets its own entry sends ours as it knew it.
+    if (this.#replaced.some(old => same(own, old.selection) && Date.now() < old.until)) {
+      this.#settle(now);
+    } else if (own && !same(own, now)) {
       // Python may leave a part out, or name no head; there is always one that is shown.
       const { site, head, query, key } = own;
       this.#state.selection.restore({
@@ -67,8 +71,23 @@ export class SelectionMirror implements IDisposable {
     }
   };
 
+  #settle(selection: SavedSelection): void {
+    const until = Date.now() + ECHO;
+    this.#replaced = this.#replaced.filter(
+      old => Date.now() < old.until && !same(old.selection, selection)
+    );
+    if (this.#given && !same(this.#given, selection)) {
+      this.#replaced.push({ selection: this.#given, until });
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#give(selection);
+    }, SETTLE);
+  }
+
   #give(selection: SavedSelection): void {
     const selections = this.#selections;
+    this.#given = selection;
     if (!same(selections[this.#state.id], selection)) {
       this.#model.set('selections', { ...selections, [this.#state.id]: selection });
       this.#model.save_changes();
