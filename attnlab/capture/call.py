@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from attnlab.capture.records import Record
-    from attnlab.capture.tokens import TokenInfo
+    from attnlab.capture.sequence import Sequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,25 +20,28 @@ class Call:
         Class name of the module that was called.
     records
         Its attention calls, in order; never empty.
-    tokens
-        The queries' tokens, of the batch's first item.
-    key_tokens
-        The keys' tokens where they are not the queries': cross attention, or a cache.
-    text
-        The text that was tokenized; None where unknown. The `start` and `end` of tokens
-        count its characters.
+    sequences
+        What stands along their axes, the main one first.
+    axes
+        By record: indices of its queries' and of its keys' sequence.
     milliseconds
         Duration of the model's call, without the time that recording took.
+    items
+        How many items of the batch were kept; the first ones.
+    generated
+        Index of the first token of the main sequence that the model itself has written,
+        where it has written some.
     notes
-        What a reader must know, e.g. that only the batch's first item is shown.
+        What a reader must know, e.g. that a second forward pass was recorded.
     """
 
     model: str
     records: list[Record]
-    tokens: list[TokenInfo]
-    key_tokens: list[TokenInfo] | None
-    text: str | None
+    sequences: list[Sequence]
+    axes: list[tuple[int, int]]
     milliseconds: float
+    items: int = 1
+    generated: int | None = None
     notes: list[str] = field(default_factory=list)
 
 

@@ -1,7 +1,7 @@
 """What is put in the way of a model while a cell is watched, and taken away exactly.
 
-Three places: every module's call (to know the outermost), the look-up of the attention
-function (to see each call's arguments), and the tokenizers' calls. Each is an attribute
+Four places: every module's call (to know the outermost), the look-up of the attention
+function (to see each call's arguments), ``generate``, and the tokenizers' calls. Each is an attribute
 of one class. A part is put in place only once the notebook has imported its module;
 nothing here imports torch or transformers by itself.
 """
@@ -31,6 +31,11 @@ class Listener(Protocol):
         self, found: Callable[..., Any], default: Callable[..., Any]
     ) -> Callable[..., Any]:
         """Give the attention function to be called in place of `found`, which it must call."""
+
+    def generate_called(
+        self, original: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: Any
+    ) -> Any:
+        """Run ``original(model, *args, **kwargs)``, a model's ``generate``."""
 
     def tokenizer_called(
         self, tokenizer: Any, args: tuple[Any, ...], kwargs: Any, result: Any
@@ -78,7 +83,12 @@ class Interposition:
         self._listener = listener
         self._patches: dict[str, list[Patch]] = {}
 
-    PARTS = ("torch", "transformers.modeling_utils", "transformers.tokenization_utils_base")
+    PARTS = (
+        "torch",
+        "transformers.modeling_utils",
+        "transformers.generation.utils",
+        "transformers.tokenization_utils_base",
+    )
 
     def ensure(self) -> None:
         """Put in place every part whose module has been imported; cheap when all are."""
@@ -100,6 +110,10 @@ class Interposition:
             if hasattr(module, "ALL_ATTENTION_FUNCTIONS"):
                 owner = module.AttentionInterface
                 self._patches[name] = [Patch.place(owner, "get_interface", self._wrap_interface)]
+        elif name == "transformers.generation.utils":
+            if hasattr(module, "GenerationMixin"):
+                owner = module.GenerationMixin
+                self._patches[name] = [Patch.place(owner, "generate", self._wrap_generate)]
         elif hasattr(module, "PreTrainedTokenizerBase"):
             owner = module.PreTrainedTokenizerBase
             self._patches[name] = [
@@ -131,6 +145,17 @@ class Interposition:
             return listener.attention_function(found, default)
 
         return get_interface
+
+    def _wrap_generate(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        listener = self._listener
+
+        def generate(model: Any, /, *args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            return listener.generate_called(original, model, args, kwargs)
+
+        # Pipelines look up which arguments it takes.
+        generate.__wrapped__ = original  # type: ignore[attr-defined]
+        return generate
 
     def _wrap_tokenizer(self, original: Callable[..., Any]) -> Callable[..., Any]:
         listener = self._listener

@@ -5,101 +5,123 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from attnlab.capture.terms import tensor_of
+
 if TYPE_CHECKING:
     import torch
 
+    from attnlab.capture.terms import Term
+
 Kind = Literal["encoder", "decoder", "cross"]
+
+Tier = Literal["interface", "tap", "replayed", "output_attentions"]
+"""How a call was read: at transformers' attention interface; by the tap on softmax and
+products; either of them in a second forward pass; or only as the model returned it."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Record:
-    """What one attention call was given, for the first item of its batch.
+    """What one attention call was given.
 
-    Tensors are private copies in the model's own dtype, on its own device, without
-    gradients: a cache that is overwritten later does not reach them.
+    Tensors are private copies in the model's own dtype without gradients: a cache that is
+    overwritten later does not reach them. All but `weights` are there where the call was
+    seen to multiply queries with keys; `weights` alone where only its softmax was.
 
     Attributes
     ----------
     name
         Path of the attention module in the model that was called.
+    stack
+        The same with the layers' numbers replaced by ``#``: calls of one stack of layers,
+        e.g. of a vision tower, have one.
     kind
         ``cross`` where the keys come from another sequence, ``decoder`` where a query
         sees only what precedes it, else ``encoder``.
     layer
         The model's own number of the layer.
-    query
-        Shape (heads, queries, width), after rotary embedding.
-    key
-        Shape (groups, keys, width); head ``h`` reads group ``h // (heads // groups)``.
+    tier
+        How the call was read.
     value
-        Shape (groups, keys, value width).
-    scale
-        Factor of the dot product.
-    softcap
-        Scores become ``softcap * tanh(score / softcap)``; None for none.
-    bias
-        Added to the scores, e.g. T5's; broadcasts to (heads, queries, keys).
-    mask
-        Additive, or boolean with True for "may attend"; broadcasts to (heads, queries, keys).
-    causal
-        Whether a query may not see keys after its own position.
-    window
-        A query sees only the last `window` positions up to its own; None for all.
-    offset
-        Position of the first query among the keys, for `causal` and `window`.
+        Shape (items, groups, keys, value width); None where it was not seen.
+    query
+        Shape (items, heads, queries, width), after rotary embedding.
+    key
+        Shape (items, groups, keys, width); head ``h`` reads group ``h // (heads // groups)``.
+    terms
+        What the model does to q·k before the softmax, in order.
     sinks
         Shape (heads,): a score that takes part in the softmax and is then dropped.
+    weights
+        Shape (items, heads, queries, keys), of a call whose q and k were not seen.
     rows
         Indices of the queries whose output was kept.
     output
-        Shape (len(rows), heads, value width): what the model's own kernel returned there.
+        Shape (items, len(rows), heads, value width): what the model's own kernel returned
+        there.
     doubt
         Why `output` cannot confirm the weights (e.g. dropout); empty where it can.
     """
 
     name: str
+    stack: str
     kind: Kind
     layer: int
-    query: torch.Tensor
-    key: torch.Tensor
-    value: torch.Tensor
-    scale: float
-    softcap: float | None = None
-    bias: torch.Tensor | None = None
-    mask: torch.Tensor | None = None
-    causal: bool = False
-    window: int | None = None
-    offset: int = 0
+    tier: Tier
+    value: torch.Tensor | None = None
+    query: torch.Tensor | None = None
+    key: torch.Tensor | None = None
+    terms: tuple[Term, ...] = ()
     sinks: torch.Tensor | None = None
+    weights: torch.Tensor | None = None
     rows: tuple[int, ...] = ()
     output: torch.Tensor | None = None
     doubt: str = ""
 
+    def __post_init__(self) -> None:
+        if (self.query is None or self.key is None) == (self.weights is None):
+            raise ValueError("a record has either queries and keys, or weights")
+
     def __repr__(self) -> str:
-        return f"<Record {self.name}: {self.kind} {self.layer}, {tuple(self.query.shape)}>"
+        return f"<Record {self.name}: {self.kind} {self.layer}, {self.shape}>"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(items, heads, queries, keys)."""
+        if self.query is not None and self.key is not None:
+            items, heads, queries, _ = self.query.shape
+            return int(items), int(heads), int(queries), int(self.key.shape[2])
+        assert self.weights is not None
+        items, heads, queries, keys = self.weights.shape
+        return int(items), int(heads), int(queries), int(keys)
+
+    @property
+    def items(self) -> int:
+        """Number of batch items that were kept."""
+        return self.shape[0]
 
     @property
     def heads(self) -> int:
         """Number of query heads."""
-        return int(self.query.shape[0])
+        return self.shape[1]
 
     @property
     def groups(self) -> int:
         """Number of key/value heads."""
-        return int(self.key.shape[0])
+        return self.heads if self.key is None else int(self.key.shape[1])
 
     @property
     def queries(self) -> int:
         """Number of query positions."""
-        return int(self.query.shape[1])
+        return self.shape[2]
 
     @property
     def keys(self) -> int:
         """Number of key positions."""
-        return int(self.key.shape[1])
+        return self.shape[3]
 
     @property
     def tensors(self) -> list[torch.Tensor]:
         """All tensors held, for the accounting of memory; several records may share one."""
-        held = (self.query, self.key, self.value, self.bias, self.mask, self.sinks, self.output)
+        own = (self.query, self.key, self.value, self.sinks, self.weights, self.output)
+        held = (*own, *map(tensor_of, self.terms))
         return [tensor for tensor in held if tensor is not None]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
 from attnlab.capture.call import Refusal
 from attnlab.capture.tokens import sendable
 
-READABLE = "BERT, GPT-2, Llama, Gemma, Qwen, T5 or ViT"
+log = logging.getLogger(__name__)
 
 
 def name_of(module: Any) -> str:
@@ -25,28 +26,30 @@ def has_attention(module: Any) -> bool:
     return any("attention" in type(part).__name__.lower() for part in module.modules())
 
 
-def without_attention(module: Any, unread: list[str]) -> Refusal | None:
+def compiled(module: Any) -> bool:
+    """Whether a module, or a part of it, runs as a compiled graph."""
+    return any(
+        hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None
+        for part in module.modules()
+    )
+
+
+def without_attention(module: Any, unread: list[tuple[str, str]]) -> Refusal | None:
     """Explain a call that recorded nothing; None where nothing was to be expected."""
     name = name_of(module)
     if unread:
         return Refusal(
             f"The attention of {name} cannot be read",
-            f"Of its attention calls none can be shown: {'; '.join(sorted(set(unread)))}.",
-            f"attnlab reads dense attention of models such as {READABLE}.",
+            "Of its attention calls none can be shown: "
+            f"{'; '.join(sorted({f'{owner}: {why}' for owner, why in unread}))}.",
+            "attnlab reads attention whose softmax is over keys and multiplies values.",
         )
     if not has_attention(module):
         return None
-    if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
-        return Refusal(
-            f"{name} is compiled",
-            "A compiled model runs as one graph, in which its attention calls cannot be seen.",
-            "Call the model before torch.compile, or set "
-            'torch.compiler.set_stance("force_eager") while looking at its attention.',
-        )
     return Refusal(
         f"No attention was recorded of {name}",
-        f"{name} makes no attention call through transformers' attention interface.",
-        f"attnlab reads models that do, e.g. {READABLE} from transformers 5.1 or newer.",
+        f"{name} ran no softmax over keys whose result multiplies values.",
+        "Its layers may use another mixing than attention; docs/models.md lists what is read.",
     )
 
 

@@ -1,21 +1,45 @@
-"""Which tokens stand along the axes of a model call."""
+"""Which tokens stand along the axes of a model call's sites."""
 
 from __future__ import annotations
 
-import inspect
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.encodings import Encodings, resolve
+from attnlab.capture.patches import Patches
+from attnlab.capture.sequence import Sequence, Tokens
 from attnlab.capture.tokens import TokenInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from attnlab.capture.inputs import Inputs
     from attnlab.capture.records import Record
 
 UNKNOWN = TokenInfo(id=-1, text="·", piece="")
+
+
+@dataclass
+class Layout:
+    """The sequences of a call, the main one first, and those along each site's axes."""
+
+    sequences: list[Sequence]
+    axes: list[tuple[int, int]] = field(default_factory=list)
+    """By site: indices of the queries' and of the keys' sequence."""
+
+    def find(self, length: int, *names: str) -> int | None:
+        """Find the first of the named sequences that has this length."""
+        for name in names:
+            for index, sequence in enumerate(self.sequences):
+                if sequence.name == name and len(sequence) == length:
+                    return index
+        return None
+
+    def add(self, sequence: Sequence) -> int:
+        """Add a sequence; its index."""
+        self.sequences.append(sequence)
+        return len(self.sequences) - 1
 
 
 @dataclass
@@ -28,130 +52,128 @@ class Sequences:
 
     encodings: Encodings
     namespace: Mapping[str, Any]
-    _cached: dict[int, tuple[weakref.ref[Any], list[TokenInfo]]] = field(default_factory=dict)
+    _cached: dict[int, tuple[weakref.ref[Any], list[Tokens]]] = field(default_factory=dict)
 
-    def tokens(
+    def layout(
         self, model: Any, inputs: Inputs, records: list[Record], notes: list[str]
-    ) -> tuple[list[TokenInfo], list[TokenInfo] | None, str | None]:
-        """Tokens of the queries and, where they differ, of the keys; and the text.
+    ) -> Layout:
+        """Name what stands along each axis; adds to `notes` what a reader must know."""
+        patches = Patches(model, inputs)
+        written = [record for record in records if not patches.owns(record)] or records
+        crossed = any(record.kind == "cross" for record in written)
+        named = self._crossed if crossed else self._single
+        layout = Layout(named(model, inputs, written, notes))
+        names = {"encoder": ("source",), "decoder": ("target", "context")}
+        for record in records:
+            rows = columns = ("target", "tokens")
+            if patches.owns(record):
+                rows = columns = ()
+            elif record.kind == "cross":
+                columns = ("source",)
+            elif crossed:
+                rows = columns = names[record.kind]
+            else:
+                columns = ("tokens", "context")
+            axes = []
+            for length, known in ((record.queries, rows), (record.keys, columns)):
+                index = layout.find(length, *known)
+                if index is None:
+                    own = patches.sequence(record, length)
+                    index = layout.find(length, own.name)
+                    index = layout.add(own) if index is None else index
+                axes.append(index)
+            layout.axes.append((axes[0], axes[1]))
+        return layout
 
-        Adds to `notes` what a reader must know about them.
-        """
-        kinds = {record.kind for record in records}
-        if "cross" in kinds:
-            return self._crossed(model, inputs, records, notes)
-        ids = inputs.ids if inputs.ids is not None else inputs.decoder
+    def _single(
+        self, model: Any, inputs: Inputs, records: list[Record], notes: list[str]
+    ) -> list[Sequence]:
+        """One sequence, and one more where a cache brings keys."""
+        ids = inputs.ids or inputs.decoder
         # The text model is the one with as many queries as there are ids; else the first.
         lengths = [record.queries for record in records]
-        known = len(ids) if ids is not None else -1
+        known = len(ids[0]) if ids else -1
         length = known if known in lengths else lengths[0]
-        queries, text = self._named(model, ids, length, notes)
+        own = self._named(model, inputs, ids, length, "tokens", notes)
         spans = max(record.keys for record in records if record.queries == length)
-        if spans <= length:
-            self._remember(inputs.caches, queries)
-            return queries, None, text
+        if spans <= length or own.name != "tokens":
+            self._remember(inputs.caches, own.items)
+            return [own]
         past = self._recall(inputs.caches)
-        if len(past) + length > spans:
+        if len(past) != len(own.items) or len(past[0].tokens) + length > spans:
             past = []
         if not past:
             notes.append("Keys from a cache that was filled outside the watched cell show as “·”.")
-            keys = [UNKNOWN] * (spans - length) + queries
         else:
-            # A static cache is longer than what it holds.
-            keys = past + queries + [UNKNOWN] * (spans - length - len(past))
-            self._remember(inputs.caches, past + queries)
-        return queries, keys, text
+            self._remember(inputs.caches, _joined(past, own.items))
+        filling = [UNKNOWN] * (spans - length - (len(past[0].tokens) if past else 0))
+        # A static cache is longer than what it holds.
+        context = (
+            [Tokens([*item.tokens, *filling], item.text) for item in _joined(past, own.items)]
+            if past
+            else [Tokens([*filling, *item.tokens], item.text) for item in own.items]
+        )
+        return [own, Sequence("context", context)]
 
     def _crossed(
         self, model: Any, inputs: Inputs, records: list[Record], notes: list[str]
-    ) -> tuple[list[TokenInfo], list[TokenInfo], str | None]:
+    ) -> list[Sequence]:
         """Two sequences: the decoder's tokens are the queries, the other's the keys.
 
         A decoder that is called alone is given states in place of the other's ids.
         """
         cross = next(record for record in records if record.kind == "cross")
-        alone = inputs.decoder is None
+        alone = not inputs.decoder
         read = inputs.ids if alone else inputs.decoder
-        queries, text = self._named(model, read, cross.queries, notes if alone else [])
+        target = self._named(model, inputs, read, cross.queries, "target", notes if alone else [])
         other = None if alone else inputs.ids
-        keys, source = self._named(model, other, cross.keys, notes)
-        return queries, keys, text if alone else source
+        source = self._named(model, inputs, other, cross.keys, "source", notes)
+        if alone:
+            return [target, source]
+        return [replace(target, name="target"), replace(source, name="source")]
 
     def _named(
-        self, model: Any, ids: Sequence[int] | None, length: int, notes: list[str]
-    ) -> tuple[list[TokenInfo], str | None]:
-        """Tokens of one axis; positions where there are no ids, or not as many."""
-        if ids is not None and len(ids) == length:
-            tokens, text, note = resolve(ids, self.encodings, self.namespace, model)
-            if note:
+        self,
+        model: Any,
+        inputs: Inputs,
+        ids: list[list[int]] | None,
+        length: int,
+        name: str,
+        notes: list[str],
+    ) -> Sequence:
+        """Tokens of one axis; patches or positions where there are no ids, or not as many."""
+        if not ids or len(ids[0]) != length:
+            own = Patches(model, inputs).named(length)
+            if own.name == "positions":
+                notes.append(
+                    "The model was called without token ids for this axis: positions are shown."
+                )
+            return own
+        items = []
+        for place, row in enumerate(ids):
+            tokens, text, note = resolve(row, self.encodings, self.namespace, model)
+            if note and place == 0:
                 notes.append(note)
-            return tokens, text
-        notes.append("The model was called without token ids for this axis: positions are shown.")
-        return [TokenInfo(id=-1, text=str(place), piece="") for place in range(length)], None
+            items.append(Tokens(inputs.padded(tokens, place, name), text))
+        return Sequence(name, items)
 
-    def _recall(self, caches: list[Any]) -> list[TokenInfo]:
+    def _recall(self, caches: list[Any]) -> list[Tokens]:
         for cache in caches:
-            reference, tokens = self._cached.get(id(cache), (None, []))
+            reference, items = self._cached.get(id(cache), (None, []))
             if reference is not None and reference() is cache:
-                return tokens
+                return items
         return []
 
-    def _remember(self, caches: list[Any], tokens: list[TokenInfo]) -> None:
+    def _remember(self, caches: list[Any], items: list[Tokens]) -> None:
         for cache in caches:
             try:
-                self._cached[id(cache)] = (weakref.ref(cache), tokens)
+                self._cached[id(cache)] = (weakref.ref(cache), items)
             except TypeError:  # an old-style cache, a tuple, is made anew at each call
                 continue
 
 
-@dataclass
-class Inputs:
-    """The ids that a model call was given, of the batch's first item, and its caches."""
-
-    ids: list[int] | None = None
-    decoder: list[int] | None = None
-    caches: list[Any] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
-        """Read the arguments of a call as the model's own `forward` names them."""
-        try:
-            bound = inspect.signature(model.forward).bind_partial(*args, **kwargs)
-            given = {**bound.arguments.pop("kwargs", {}), **bound.arguments}
-        except (TypeError, ValueError):
-            given = dict(kwargs)
-        cache = given.get("past_key_values")
-        return cls(
-            ids=first_row(given.get("input_ids")),
-            decoder=first_row(given.get("decoder_input_ids")),
-            caches=[] if cache is None else [cache],
-        )
-
-    def nested(self, model: Any, kwargs: Mapping[str, Any]) -> None:
-        """Learn from a call inside: a decoder's shifted labels, a wrapped model's own ids."""
-        ids = kwargs.get("input_ids")
-        if ids is None:
-            return
-        config = getattr(model, "config", None)
-        if getattr(config, "is_decoder", False) or "Decoder" in type(model).__name__:
-            self.decoder = self.decoder or first_row(ids)
-        else:
-            self.ids = self.ids or first_row(ids)
-
-    def returned(self, result: Any) -> None:
-        """Learn the cache that the call made."""
-        cache = getattr(result, "past_key_values", None)
-        if cache is not None and all(cache is not known for known in self.caches):
-            self.caches.append(cache)
-
-
-def first_row(ids: Any) -> list[int] | None:
-    """Ids of a batch's first item; None for anything that is no matrix of whole numbers."""
-    import torch
-
-    if not isinstance(ids, torch.Tensor) or ids.ndim not in (1, 2) or not ids.numel():
-        return None
-    if ids.is_floating_point() or ids.is_complex() or ids.is_meta:
-        return None
-    row = ids if ids.ndim == 1 else ids[0]
-    return [int(number) for number in row.tolist()]
+def _joined(past: list[Tokens], own: list[Tokens]) -> list[Tokens]:
+    return [
+        Tokens([*before.tokens, *after.tokens], after.text)
+        for before, after in zip(past, own, strict=True)
+    ]

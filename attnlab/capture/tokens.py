@@ -30,6 +30,7 @@ class TokenInfo:
     start: int = -1
     end: int = -1
     part: bool = False
+    padding: bool = False
 
 
 class Style(Enum):

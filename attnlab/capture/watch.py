@@ -8,6 +8,7 @@ result and its exceptions are the user's.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -16,15 +17,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import refusals
-from attnlab.capture.attention import Reader, UnreadableError
-from attnlab.capture.call import Call, Refusal
 from attnlab.capture.encodings import Encodings, Remembered
+from attnlab.capture.generation import Generation, UnfinishedError
 from attnlab.capture.imports import ImportWatch
 from attnlab.capture.interposition import Interposition
-from attnlab.capture.sequences import Inputs, Sequences
+from attnlab.capture.recording import Habits, Recording
+from attnlab.capture.replay import Before
+from attnlab.capture.second import Second
+from attnlab.capture.sequences import Sequences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from attnlab.capture.call import Call, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -43,20 +48,11 @@ class Observation:
         return self.only is None or self.only is module
 
 
-@dataclass(eq=False)
-class Recording:
-    """One model call while it runs."""
-
-    inputs: Inputs = field(default_factory=Inputs)
-    reader: Reader = field(default_factory=Reader)
-    unread: list[str] = field(default_factory=list)
-    fault: Exception | None = None
-
-
 class _Thread(threading.local):
     """What the current thread is doing."""
 
     recording: Recording | None = None
+    generation: Generation | None = None
     busy: bool = False
 
 
@@ -69,6 +65,7 @@ class Gate:
         self._thread = _Thread()
         self._interposition = Interposition(self)
         self._imports: ImportWatch | None = None
+        self._habits = Habits()
 
     def enter(self, observation: Observation) -> None:
         """Open for one more block; the first puts everything in place."""
@@ -127,10 +124,9 @@ class Gate:
             return found
 
         def attention(*args: Any, **kwargs: Any) -> Any:
-            result = found(*args, **kwargs)
-            if self._thread.recording is recording:
-                _note(recording, found, default, args, kwargs, result)
-            return result
+            if self._thread.recording is not recording:
+                return found(*args, **kwargs)
+            return recording.attend(found, default, args, kwargs)
 
         # Some models ask a function for its name.
         attention.__name__ = getattr(found, "__name__", "attention")
@@ -151,16 +147,42 @@ class Gate:
         # A graph that is being compiled must not see us, or it would change.
         if torch.compiler.is_compiling():
             return original(module, *args, **kwargs)
-        recording = self._thread.recording
-        if recording is not None:
-            if "input_ids" in kwargs:
-                _learn(recording, module, kwargs)
+        thread = self._thread
+        if thread.recording is not None:
+            return thread.recording.inside(original, module, args, kwargs)
+        if thread.generation is not None:
+            thread.generation.saw(module, args, kwargs)
             return original(module, *args, **kwargs)
         observations = [item for item in self._here() if item.accepts(module)]
         # A backward pass runs checkpointed layers a second time: not a call of the user's.
         if not observations or torch._C._current_graph_task_id() != -1:
             return original(module, *args, **kwargs)
         return self._observed(observations, original, module, args, kwargs)
+
+    def generate_called(
+        self, original: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: Any
+    ) -> Any:
+        """Run ``generate``; then record one pass over what it has returned."""
+        __tracebackhide__ = True
+        thread = self._thread
+        observations = [item for item in self._here() if item.accepts(model)]
+        if not observations or thread.recording is not None or thread.generation is not None:
+            return original(model, *args, **kwargs)
+        thread.generation = generation = Generation(model)
+        began = time.perf_counter()
+        try:
+            result = original(model, *args, **kwargs)
+        except BaseException as error:
+            refusal = refusals.failed(model, error)
+            thread.generation = None
+            self._tell(observations, lambda _: refusal)
+            raise
+        finally:
+            thread.generation = None
+        milliseconds = 1000 * (time.perf_counter() - began)
+        second = Second(model, thread, milliseconds)
+        self._tell(observations, second.after_generate(generation, result))
+        return result
 
     # --- one recording ------------------------------------------------------------------
 
@@ -173,43 +195,45 @@ class Gate:
         kwargs: dict[str, Any],
     ) -> Any:
         __tracebackhide__ = True
-        recording = Recording()
         with self._lock:
             self._interposition.ensure()
-        try:
-            recording.inputs = Inputs.of(module, args, kwargs)
-        except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
-            recording.fault = fault
+        recording = Recording.of(module, args, kwargs)
+        before, tap = None, contextlib.nullcontext()
+        if refusals.compiled(module):
+            before = Before(recording)
+        elif self._habits.needs_tap(recording):
+            tap = recording.listen()
         self._thread.recording = recording
         began = time.perf_counter()
         try:
-            result = original(module, *args, **kwargs)
+            with tap:
+                result = original(module, *args, **kwargs)
         except BaseException as error:
             self._thread.recording = None
-            if recording.reader.noted or refusals.has_attention(module):
+            if recording.recorder.noted or refusals.has_attention(module):
                 refusal = refusals.failed(module, error)
                 self._tell(observations, lambda _: refusal)
             raise
         finally:
             self._thread.recording = None
-        milliseconds = 1000 * (time.perf_counter() - began - recording.reader.seconds)
-        self._tell(
-            observations,
-            lambda observation: _outcome(observation, recording, module, result, milliseconds),
-        )
+        spent = time.perf_counter() - began - recording.recorder.seconds
+        recording.milliseconds = 1000 * spent
+        self._habits.learn(recording)
+        second = Second(module, self._thread, recording.milliseconds)
+        self._tell(observations, second.after(recording, before, result))
         return result
 
     def _tell(
         self,
         observations: list[Observation],
-        make: Callable[[Observation], Call | Refusal | None],
+        make: Callable[[Sequences], Call | Refusal | None],
     ) -> None:
         """Make the outcome and hand it on, unobserved, with every error kept from the user."""
         self._thread.busy = True
         try:
             for observation in observations:
                 try:
-                    outcome = make(observation)
+                    outcome = make(observation.sequences)
                 except Exception as fault:
                     log.exception("attnlab could not record a model call")
                     outcome = refusals.internal(fault)
@@ -221,51 +245,6 @@ class Gate:
                     log.exception("attnlab could not keep a recording")
         finally:
             self._thread.busy = False
-
-
-def _note(
-    recording: Recording,
-    found: Callable[..., Any],
-    default: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    result: Any,
-) -> None:
-    try:
-        recording.reader.note(found, default, args, kwargs, result)
-    except UnreadableError as why:
-        recording.unread.append(str(why))
-    except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
-        recording.fault = recording.fault or fault
-
-
-def _learn(recording: Recording, module: Any, kwargs: Mapping[str, Any]) -> None:
-    try:
-        recording.inputs.nested(module, kwargs)
-    except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
-        recording.fault = recording.fault or fault
-
-
-def _outcome(
-    observation: Observation, recording: Recording, module: Any, result: Any, milliseconds: float
-) -> Call | Refusal | None:
-    """Turn the recording into a call, or say why there is none; None for what is no model."""
-    if recording.fault is not None:
-        log.error("attnlab could not record a model call", exc_info=recording.fault)
-        return refusals.internal(recording.fault)
-    if not recording.reader.noted:
-        return refusals.without_attention(module, recording.unread)
-    notes = []
-    if recording.unread:
-        reasons = "; ".join(sorted(set(recording.unread)))
-        notes.append(f"{len(recording.unread)} attention calls are not shown: {reasons}.")
-    if recording.reader.batch > 1:
-        notes.append(f"The batch holds {recording.reader.batch} items; the first is shown.")
-    recording.inputs.returned(result)
-    records = recording.reader.records(module)
-    tokens, keys, text = observation.sequences.tokens(module, recording.inputs, records, notes)
-    name = refusals.name_of(module)
-    return Call(name, records, tokens, keys, text, milliseconds, list(dict.fromkeys(notes)))
 
 
 _gate = Gate()

@@ -25,10 +25,10 @@ class RpcError(Exception):
         self.remedy = remedy
 
 
-def trace_gone(trace: str) -> RpcError:
-    """Return the error for a trace that the kernel holds no more."""
+def trace_gone(trace: str, why: str | None) -> RpcError:
+    """Return the error for a trace that the kernel holds no more, and why, where that is known."""
     return RpcError(
-        ErrorCode.TRACE_GONE, f"The kernel holds trace {trace!r} no more. Run the cell again."
+        ErrorCode.TRACE_GONE, why or f"The kernel does not hold trace {trace!r}. Run the cell again."
     )
 
 

@@ -13,6 +13,7 @@ from attnlab.server.messages import (
     HeadParams,
     InitializeParams,
     InitializeResult,
+    ItemParams,
     PictureResult,
     RowParams,
     SubscribeParams,
@@ -20,6 +21,7 @@ from attnlab.server.messages import (
     UnsubscribeParams,
 )
 from attnlab.server.request import Call, Handler, Reply
+from attnlab.server.summaries import item_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +68,7 @@ class Handlers:
             "state": Handler(lambda *_: (self._session.state(), [])),
             "subscribe": Handler(self._subscribe),
             "unsubscribe": Handler(self._unsubscribe),
+            "trace/item": Handler(self._item),
             "trace/thumbnails": Handler(self._thumbnails, computes=True),
             "trace/head": Handler(self._head, computes=True),
             "trace/row": Handler(self._row, computes=True),
@@ -105,27 +108,27 @@ class Handlers:
             self._session.clients.unsubscribe(call.client, params["panel"])
         return None, []
 
+    def _item(self, _call: Call, params: ItemParams) -> Reply:
+        return item_of(self._trace(params), params["item"]), []
+
     def _thumbnails(self, call: Call, params: ThumbnailsParams) -> Reply:
         _check_size(params["size"])
-        trace = self._trace(params)
-        portions = itertools.count(1)
+        of = self._trace(params), params["item"]
+        stopped = _watched(call, "thumbnails")
+        return _picture(pictures.thumbnails(*of, params["size"], params["sampled"], stopped))
 
-        def stopped() -> bool:
-            call.progress(next(portions), 0, "thumbnails")
-            return call.stopped()
+    def _head(self, call: Call, params: HeadParams) -> Reply:
+        of = self._trace(params), params["item"]
+        return _picture(pictures.head(*of, params["site"], params["head"], _watched(call, "head")))
 
-        return _picture(pictures.thumbnails(trace, params["size"], stopped))
-
-    def _head(self, _call: Call, params: HeadParams) -> Reply:
-        return _picture(pictures.head(self._trace(params), params["site"], params["head"]))
-
-    def _row(self, _call: Call, params: RowParams) -> Reply:
-        return _picture(pictures.row(self._trace(params), params["site"], params["query"]))
+    def _row(self, call: Call, params: RowParams) -> Reply:
+        of = self._trace(params), params["item"]
+        return _picture(pictures.row(*of, params["site"], params["query"], _watched(call, "row")))
 
     def _trace(self, params: Any) -> Trace:
         trace = self._session.trace(params["trace"])
         if trace is None:
-            raise trace_gone(params["trace"])
+            raise trace_gone(params["trace"], self._session.dropped(params["trace"]))
         return trace
 
 
@@ -135,6 +138,17 @@ def _check_size(size: int) -> None:
             ErrorCode.INVALID_PARAMS,
             f"params.size must be {SIZES.start} to {SIZES.stop - 1} pixels, not {size}.",
         )
+
+
+def _watched(call: Call, what: str) -> Callable[[], bool]:
+    """Return what is polled between portions of work: it also tells the client of each."""
+    portions = itertools.count()
+
+    def stopped() -> bool:
+        call.progress(next(portions), 0, what)
+        return call.stopped()
+
+    return stopped
 
 
 def _picture(drawn: Drawn) -> Reply:

@@ -10,7 +10,7 @@ from attnlab.server import pictures
 from attnlab.server.clients import Clients
 from attnlab.server.errors import from_exception
 from attnlab.server.messages import Picture, Problem, PublishParams, State, TraceSummary
-from attnlab.server.summaries import summary
+from attnlab.server.summaries import item_of, summary
 
 if TYPE_CHECKING:
     from attnlab.capture.call import Call, Refusal
@@ -84,6 +84,11 @@ class Session:
         """Return the trace of an id, or None where it is held no more."""
         with self.lock:
             return None if self._store is None else self._store.get(id_)
+
+    def dropped(self, id_: str) -> str | None:
+        """Return why a trace is held no more, or None where it never was."""
+        with self.lock:
+            return None if self._store is None else self._store.dropped(id_)
 
     # --- what live tells, on the thread that runs the cell ----------------------------------
 
@@ -173,13 +178,26 @@ class Session:
         with self.lock:
             if self._store is None:
                 self._store = Store()
+            self._pin(self._store)
             forgotten = [*self._store.add(trace), *self._surplus(self._store, run)]
             self._runs[run.cell] = run
             params = self._change()
             params["trace"] = shown
             params["forgotten"] = forgotten
             params["pictures"] = drawings
+            others = [item for item in pictures.shown_items(trace, wishes) if item != shown["item"]]
+            if others:
+                params["items"] = [item_of(trace, item) for item in others]
         self._publish(run, params, buffers)
+
+    def _pin(self, store: Store) -> None:
+        """Have the store keep what panels are pinned to, and nothing else."""
+        pinned = {wish["pinned"] for wish in self.clients.wishes()}
+        for trace in store.traces:
+            if trace.id in pinned:
+                store.pin(trace.id)
+            else:
+                store.unpin(trace.id)
 
     def _surplus(self, store: Store, run: Run) -> list[str]:
         """Drop what a run has left beyond its limit, the oldest first."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from attnlab.server.messages import SiteSummary, Token, TraceSummary
+from attnlab.server.messages import SequenceSummary, SiteSummary, Token, TraceItem, TraceSummary
+from attnlab.traces.errors import NoSuchItemError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence as Several
 
     from attnlab.capture.tokens import TokenInfo
     from attnlab.traces.site import Site
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def summary(trace: Trace, calls: int) -> TraceSummary:
-    """Summarize a trace of a run that has made `calls` outermost model calls."""
+    """Summarize a trace of a run that has made `calls` outermost model calls.
+
+    A large batch may have more tokens than a page has pictures: those of its first item
+    come with the summary, the others when they are looked at.
+    """
+    first = item_of(trace, 0)
     result = TraceSummary(
         id=trace.id,
         cell=trace.cell,
@@ -23,18 +29,42 @@ def summary(trace: Trace, calls: int) -> TraceSummary:
         call=trace.index,
         calls=calls,
         model=trace.model,
-        queries=_tokens(trace.queries),
-        keys=_tokens(trace.keys),
+        items=trace.items,
+        item=first["item"],
+        sequences=first["sequences"],
         sites=[_site(site) for site in trace.sites],
         notes=list(trace.notes),
         milliseconds=trace.milliseconds,
     )
-    if trace.text is not None:
-        result["text"] = trace.text
+    if trace.generated is not None:
+        result["generated"] = trace.generated
     return result
 
 
-def _tokens(tokens: Sequence[TokenInfo]) -> list[Token]:
+def item_of(trace: Trace, item: int) -> TraceItem:
+    """Summarize what stands along the axes for one item of the trace's batch.
+
+    Raises
+    ------
+    NoSuchItemError
+        An IndexError that says which items there are.
+    """
+    if not 0 <= item < trace.items:
+        raise NoSuchItemError(item, trace.items)
+    sequences = []
+    for sequence in trace.sequences:
+        # Patches have the same names in all pictures: one item serves all.
+        own = sequence.items[item * len(sequence.items) // trace.items]
+        summarized = cast(
+            "SequenceSummary", {"name": sequence.name, "tokens": _tokens(own.tokens)}
+        )
+        if own.text is not None:
+            summarized["text"] = own.text
+        sequences.append(summarized)
+    return TraceItem(trace=trace.id, item=item, sequences=sequences)
+
+
+def _tokens(tokens: Several[TokenInfo]) -> list[Token]:
     return [
         Token(
             id=token.id,
@@ -44,6 +74,7 @@ def _tokens(tokens: Sequence[TokenInfo]) -> list[Token]:
             start=token.start,
             end=token.end,
             part=token.part,
+            padding=token.padding,
         )
         for token in tokens
     ]
@@ -54,6 +85,7 @@ def _site(site: Site) -> SiteSummary:
         index=site.index,
         name=site.name,
         kind=site.kind,
+        stack=site.stack,
         layer=site.layer,
         heads=site.heads,
         groups=site.groups,
@@ -62,7 +94,8 @@ def _site(site: Site) -> SiteSummary:
         rows=site.rows,
         columns=site.columns,
         tier=site.tier,
+        terms="weights" if site.record.query is None else "qk",
     )
-    if site.tier != "exact":
-        result["certificate"] = site.certificate
+    if not site.certificate.exact:
+        result["certificate"] = site.certificate.reason
     return result

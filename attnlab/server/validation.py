@@ -1,4 +1,4 @@
-"""Checks what a panel sends against the TypedDicts of `messages.py`."""
+"""Checks what a panel sends against the TypedDicts of `messages/`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check(value: Any, hint: Any, where: str) -> None:
     value
         As decoded from JSON.
     hint
-        A TypedDict of `messages.py` or a type used in one.
+        A TypedDict of `messages/` or a type used in one.
     where : str
         Path of the value, e.g. ``params.focus``.
 
@@ -59,7 +59,7 @@ def _check_fields(value: Any, hint: Any, where: str) -> None:
 @functools.cache
 def _fields(hint: Any) -> dict[str, tuple[Any, bool]]:
     # `__required_keys__` is no help: it does not see NotRequired in annotations that are
-    # strings, as they are in `messages.py`.
+    # strings, as they are in `messages/`.
     hints = get_type_hints(hint, include_extras=True)
     return {
         name: (get_args(field)[0], False) if get_origin(field) is NotRequired else (field, True)

@@ -7,6 +7,7 @@ scale, mask, bias, softcap, sinks, grouping. It shares with capture the kept row
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,38 +27,67 @@ ACCELERATED = 2e-3
 
 @dataclass(frozen=True)
 class Certificate:
-    """Whether the weights of a site are those that the model used, and if not, why that is open."""
+    """Whether the weights of a site are those that the model used, and if not, why that is open.
+
+    Attributes
+    ----------
+    exact
+        Whether they are, to rounding.
+    error
+        Largest difference of P·V to the model's own output, in units of the largest value;
+        NaN where they were not compared.
+    reason
+        Why it is open, in words; empty when it is exact.
+    """
 
     exact: bool
+    error: float = math.nan
     reason: str = ""
 
 
 def certify(record: Record) -> Certificate:
     """Compare the record's kept output rows with those that its weights give."""
-    if record.output is None:
-        return Certificate(False, f"Not checked against the model's output: {record.doubt}.")
-    expected = record.output.float()
-    mixed = product(record, weights(record, slice(0, record.heads), list(record.rows)))
-    defined = ~mixed.isnan().any(dim=-1).any(dim=-1)
-    if not bool(defined.any()):
-        return Certificate(False, "Not checked: none of the sampled queries attends to any key.")
-    unit = max(float(record.value.float().abs().max()), 1e-6)
-    difference = float((mixed - expected)[defined].abs().max()) / unit
-    limit = TOLERANCE.get(record.query.dtype, 4e-2)
-    if record.query.device.type != "cpu":
+    if record.output is None or record.value is None:
+        doubt = record.doubt or "its values were not seen"
+        return Certificate(False, reason=f"Not checked against the model's output: {doubt}.")
+    errors = [_error(record, item) for item in range(len(record.output))]
+    compared = [error for error in errors if error is not None]
+    if not compared:
+        return Certificate(
+            False, reason="Not checked: none of the sampled queries attends to any key."
+        )
+    error = max(compared)
+    limit = TOLERANCE.get(record.value.dtype, 4e-2)
+    if record.value.device.type != "cpu":
         limit = max(limit, ACCELERATED)
-    if difference <= limit:
-        return Certificate(True)
+    if error <= limit:
+        # A doubt beside a passing comparison is of something else, e.g. a second pass.
+        return Certificate(not record.doubt, error, record.doubt)
     return Certificate(
         False,
-        f"These weights do not give the model's own output: it differs by {difference:.2g} of "
+        error,
+        f"These weights do not give the model's own output: it differs by {error:.2g} of "
         f"the largest value, where {limit:.2g} is rounding.",
     )
 
 
-def product(record: Record, rows: torch.Tensor) -> torch.Tensor:
+def _error(record: Record, item: int) -> float | None:
+    """Largest difference over an item's kept rows; None where no row is defined."""
+    assert record.output is not None
+    assert record.value is not None
+    expected = record.output[item].float()
+    mixed = product(record, weights(record, slice(0, record.heads), list(record.rows), item), item)
+    defined = ~mixed.isnan().any(dim=-1).any(dim=-1)
+    if not bool(defined.any()):
+        return None
+    unit = max(float(record.value[item].float().abs().max()), 1e-6)
+    return float((mixed - expected)[defined].abs().max()) / unit
+
+
+def product(record: Record, rows: torch.Tensor, item: int = 0) -> torch.Tensor:
     """Apply weights, shape (heads, rows, keys), to the values: (rows, heads, width)."""
-    group = record.heads // record.groups
+    assert record.value is not None
+    group = record.heads // record.value.shape[1]
     with torch.no_grad(), torch.autocast(record.value.device.type, enabled=False):
-        values = record.value.float().repeat_interleave(group, dim=0)
+        values = record.value[item].float().repeat_interleave(group, dim=0)
         return (rows @ values).transpose(0, 1)

@@ -24,3 +24,10 @@ class NoSuchQueryError(IndexError):
         super().__init__(
             f"query {query} is not in site {site}: it has the queries 0 to {count - 1}"
         )
+
+
+class NoSuchItemError(IndexError):
+    """The batch has no such item."""
+
+    def __init__(self, item: int, count: int) -> None:
+        super().__init__(f"item {item} is not in this trace: it holds the items 0 to {count - 1}")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from attnlab.traces.certificate import Certificate, certify
 
 if TYPE_CHECKING:
-    from attnlab.capture.records import Kind, Record
-
-Axis = Literal["queries", "keys", "positions"]
-"""Which list of the trace's tokens stands along an axis; ``positions`` where neither does."""
+    from attnlab.capture.records import Kind, Record, Tier
 
 
 @dataclass(eq=False)
@@ -26,14 +23,13 @@ class Site:
     record
         What the call was given.
     rows, columns
-        Whose tokens stand along the queries and the keys: in an encoder-decoder the
-        encoder's own sites have the trace's `keys` along both.
+        Indices of the trace's sequences that stand along the queries and the keys.
     """
 
     index: int
     record: Record
-    rows: Axis
-    columns: Axis
+    rows: int
+    columns: int
 
     @property
     def name(self) -> str:
@@ -70,17 +66,22 @@ class Site:
         """Number of key positions."""
         return self.record.keys
 
+    @property
+    def items(self) -> int:
+        """Number of batch items; a tower may have several for one of the trace's."""
+        return self.record.items
+
+    @property
+    def stack(self) -> str:
+        """Path of the module with the layers' numbers as ``#``: which stack of layers it is in."""
+        return self.record.stack
+
+    @property
+    def tier(self) -> Tier:
+        """How the call was read: ``interface``, ``tap``, ``replayed``, ``output_attentions``."""
+        return self.record.tier
+
     @cached_property
-    def verdict(self) -> Certificate:
-        """The certificate, made when first asked for (a few rows of weights)."""
+    def certificate(self) -> Certificate:
+        """Whether the weights are the model's own, checked when first asked for."""
         return certify(self.record)
-
-    @property
-    def tier(self) -> Literal["exact", "unverified"]:
-        """``exact`` where the weights reproduce the model's own output."""
-        return "exact" if self.verdict.exact else "unverified"
-
-    @property
-    def certificate(self) -> str:
-        """Why the site is unverified, in words; empty when it is exact."""
-        return self.verdict.reason

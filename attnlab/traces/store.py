@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from attnlab.capture.memory import budget
+
 if TYPE_CHECKING:
     from attnlab.traces.trace import Trace
-
-VARIABLE = "ATTNLAB_MEMORY"
-DEFAULT = 1 << 30
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-def budget(environment: str | None = None) -> int:
-    """Bytes that traces may hold: ``ATTNLAB_MEMORY``, e.g. "512M" or "2G"; 1 GiB unless set.
-
-    Raises
-    ------
-    ValueError
-        When the variable is no such number.
-    """
-    given = os.environ.get(VARIABLE, "") if environment is None else environment
-    if not given.strip():
-        return DEFAULT
-    match = re.fullmatch(r"(\d+)\s*([KMG]?)(?:i?B)?", given.strip(), re.IGNORECASE)
-    if match is None:
-        raise ValueError(f"{VARIABLE} is {given!r}; it is a number of bytes, e.g. 512M or 2G")
-    return int(match[1]) * UNITS[match[2].upper()]
 
 
 class Store:

@@ -47,9 +47,12 @@ def pooled(matrix: torch.Tensor, parts: list[range], axis: int) -> torch.Tensor:
 
 
 def thumbnails(
-    records: list[Record], shape: tuple[int, int], cancelled: Callable[[], bool]
+    records: list[Record],
+    shape: tuple[int, int],
+    cancelled: Callable[[], bool],
+    items: list[int],
 ) -> NDArray[np.uint8]:
-    """Max-pooled weights of all heads of all records, in order.
+    """Max-pooled weights of all heads of all records, in order; one item of each.
 
     Returns
     -------
@@ -64,8 +67,8 @@ def thumbnails(
     heads = sum(record.heads for record in records)
     result = torch.zeros((heads, *shape), dtype=torch.uint8)
     first = 0
-    for record in records:
-        for part, row, pixels in _portions(record, shape):
+    for record, item in zip(records, items, strict=True):
+        for part, row, pixels in _portions(record, shape, item):
             if cancelled():
                 raise CancelledError
             result[first + part.start : first + part.stop, row] = pixels.cpu()
@@ -74,7 +77,7 @@ def thumbnails(
 
 
 def _portions(
-    record: Record, shape: tuple[int, int]
+    record: Record, shape: tuple[int, int], item: int
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """Pixels of one record, as many at a time as memory allows: (heads, pixel rows, pixels)."""
     across = bins(record.keys, shape[1])
@@ -84,7 +87,7 @@ def _portions(
     for start in range(0, record.heads, step):
         heads = slice(start, min(start + step, record.heads))
         for band in _bands(down, room // step):
-            yield heads, band, _bytes(_tall(record, heads, down[band], across, room))
+            yield heads, band, _bytes(_tall(record, heads, down[band], across, room, item))
 
 
 def _bands(parts: list[range], room: int) -> Iterator[slice]:
@@ -97,17 +100,17 @@ def _bands(parts: list[range], room: int) -> Iterator[slice]:
 
 
 def _tall(
-    record: Record, heads: slice, down: list[range], across: list[range], room: int
+    record: Record, heads: slice, down: list[range], across: list[range], room: int, item: int
 ) -> torch.Tensor:
     """Pixels of some rows: (heads, len(down), len(across)), of weights or 0 for NaN."""
     first, last = down[0].start, down[-1].stop
     if len(down) > 1:
-        matrix = weights(record, heads, slice(first, last)).nan_to_num_(0.0)
+        matrix = weights(record, heads, slice(first, last), item).nan_to_num_(0.0)
         own = [range(part.start - first, part.stop - first) for part in down]
         return pooled(pooled(matrix, own, -2), across, -1)
     # One pixel of a long text may hold more rows than there is room for.
     pieces = [
-        weights(record, heads, slice(at, min(at + room, last))).nan_to_num_(0.0).amax(1)
+        weights(record, heads, slice(at, min(at + room, last)), item).nan_to_num_(0.0).amax(1)
         for at in range(first, last, room)
     ]
     return pooled(torch.stack(pieces).amax(0)[:, None], across, -1)

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from attnlab.traces.errors import NoSuchHeadError, NoSuchQueryError, NoSuchSiteError
-from attnlab.traces.site import Axis, Site
+from attnlab.traces.errors import (
+    NoSuchHeadError,
+    NoSuchItemError,
+    NoSuchQueryError,
+    NoSuchSiteError,
+)
+from attnlab.traces.site import Site
 from attnlab.traces.thumbnails import thumbnails
 from attnlab.traces.weights import chunks, weights
 
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
     from attnlab.capture.call import Call
     from attnlab.capture.records import Record
-    from attnlab.capture.tokens import TokenInfo
+    from attnlab.capture.sequence import Sequence
 
 
 @dataclass(eq=False)
@@ -37,9 +42,12 @@ class Trace:
         The cell's execution count.
     index
         Which model call of the cell's run, from 0.
-    queries, keys
-        Tokens; the same list unless there are two sequences or a cache. Which of them
-        stands along a site's axes is said by its `rows` and `columns`.
+    sequences
+        What stands along the sites' axes, the main one first.
+    items
+        How many items of the batch are held.
+    generated
+        Index of the main sequence's first token that the model itself has written.
     """
 
     id: str
@@ -47,21 +55,19 @@ class Trace:
     execution: int
     index: int
     model: str
-    text: str | None
-    queries: list[TokenInfo]
-    keys: list[TokenInfo]
+    sequences: list[Sequence]
     sites: list[Site]
+    items: int
+    generated: int | None
     notes: list[str]
     milliseconds: float
 
     @classmethod
     def from_call(cls, call: Call, id: str, cell: str, execution: int, index: int) -> Trace:  # noqa: A002
         """Make a trace of an observed call; computes nothing yet."""
-        keys = call.tokens if call.key_tokens is None else call.key_tokens
-        crossed = any(record.kind == "cross" for record in call.records)
         sites = [
-            Site(place, record, *_axes(record, len(call.tokens), len(keys), crossed))
-            for place, record in enumerate(call.records)
+            Site(place, record, *axes)
+            for place, (record, axes) in enumerate(zip(call.records, call.axes, strict=True))
         ]
         return cls(
             id=id,
@@ -69,10 +75,10 @@ class Trace:
             execution=execution,
             index=index,
             model=call.model,
-            text=call.text,
-            queries=call.tokens,
-            keys=keys,
+            sequences=call.sequences,
             sites=sites,
+            items=call.items,
+            generated=call.generated,
             notes=list(call.notes),
             milliseconds=call.milliseconds,
         )
@@ -88,7 +94,7 @@ class Trace:
         return sum(held.values())
 
     def thumbnails(
-        self, size: int, cancelled: Callable[[], bool] = lambda: False
+        self, size: int, cancelled: Callable[[], bool] = lambda: False, item: int = 0
     ) -> NDArray[np.uint8]:
         """Max-pooled pictures of all heads of all sites, in order.
 
@@ -122,10 +128,11 @@ class Trace:
             min(size, max(site.queries for site in self.sites)),
             min(size, max(site.keys for site in self.sites)),
         )
-        return thumbnails([site.record for site in self.sites], shape, cancelled)
+        records = [site.record for site in self.sites]
+        return thumbnails(records, shape, cancelled, [self._item(own, item) for own in records])
 
-    def head(self, site: int, head: int) -> NDArray[np.float32]:
-        """Exact weights of one head.
+    def head(self, site: int, head: int, item: int = 0) -> NDArray[np.float32]:
+        """Exact weights of one head, for an item of the trace's batch.
 
         Returns
         -------
@@ -141,12 +148,12 @@ class Trace:
         if not 0 <= head < record.heads:
             raise NoSuchHeadError(site, head, record.heads)
         result = torch.empty((record.queries, record.keys), dtype=torch.float32)
-        for portion, matrix in chunks(record, head):
+        for portion, matrix in chunks(record, head, self._item(record, item)):
             result[portion] = matrix.cpu()
         return result.numpy()
 
-    def row(self, site: int, query: int) -> NDArray[np.float32]:
-        """Exact weights of one query in all heads of a site.
+    def row(self, site: int, query: int, item: int = 0) -> NDArray[np.float32]:
+        """Exact weights of one query in all heads of a site, for an item of the trace's batch.
 
         Returns
         -------
@@ -161,28 +168,17 @@ class Trace:
         record = self._record(site)
         if not 0 <= query < record.queries:
             raise NoSuchQueryError(site, query, record.queries)
-        row = weights(record, slice(0, record.heads), slice(query, query + 1))[:, 0]
+        own = self._item(record, item)
+        row = weights(record, slice(0, record.heads), slice(query, query + 1), own)[:, 0]
         return row.cpu().contiguous().numpy()
+
+    def _item(self, record: Record, item: int) -> int:
+        """Find a site's item that belongs to one of the trace's: the first, where it has several."""
+        if not 0 <= item < self.items:
+            raise NoSuchItemError(item, self.items)
+        return item * record.items // self.items
 
     def _record(self, site: int) -> Record:
         if not 0 <= site < len(self.sites):
             raise NoSuchSiteError(site, len(self.sites))
         return self.sites[site].record
-
-
-def _axes(record: Record, queries: int, keys: int, crossed: bool) -> tuple[Axis, Axis]:
-    """Whose tokens stand along a site's axes."""
-    if not crossed:
-        return _fit(record.queries, {"queries": queries}), _fit(
-            record.keys, {"queries": queries, "keys": keys} if queries == keys else {"keys": keys}
-        )
-    if record.kind == "encoder":
-        return _fit(record.queries, {"keys": keys}), _fit(record.keys, {"keys": keys})
-    column: Axis = "keys" if record.kind == "cross" else "queries"
-    return _fit(record.queries, {"queries": queries}), _fit(
-        record.keys, {column: keys if column == "keys" else queries}
-    )
-
-
-def _fit(length: int, lists: dict[Axis, int]) -> Axis:
-    return next((axis for axis, own in lists.items() if own == length), "positions")

@@ -2,21 +2,33 @@
 
 For query i and key j of a head::
 
-    s[i, j] = scale * q[i] · k[j]
-    s       = softcap * tanh(s / softcap)          where there is a softcap (Gemma 2)
-    s       = s + bias[i, j] + mask[i, j]          -inf where the mask forbids
+    s[i, j] = q[i] · k[j], changed by each of the call's terms in turn
     a[i, j] = exp(s[i, j]) / (sum_j exp(s[i, j]) + exp(sink))
 
-The last term belongs to models with attention sinks (gpt-oss): their rows sum to less
-than one. Everything is computed in float32, whatever the model's type. A query that may
-attend to no key at all (padding) has no weights: its row is NaN.
+The terms are those of `attnlab.capture.terms`: scale, softcap, bias, mask and so on, as the
+model applies them. The sink belongs to models that have one (gpt-oss): their rows sum to
+less than one. Everything is computed in float32, whatever the model's type. A query that
+may attend to no key at all (padding) has no weights: its row is NaN.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+
+from attnlab.capture.terms import (
+    Bias,
+    Causal,
+    Fill,
+    Floor,
+    Mask,
+    Scale,
+    Softcap,
+    Term,
+    Window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +39,25 @@ CHUNK_BYTES = 8 << 20
 """Weights computed at once; a head of 4,096 tokens alone has 64 MiB."""
 
 
-def weights(record: Record, heads: slice, queries: slice | list[int]) -> torch.Tensor:
+@dataclass(frozen=True)
+class Portion:
+    """Which part of a call: an item, some heads (a slice without step) and some queries."""
+
+    item: int
+    heads: slice
+    queries: slice | list[int]
+
+    def of(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Cut it from (items, heads, queries, …); axes of size 1 serve all."""
+        own = tensor[self.item if tensor.shape[0] > 1 else 0]
+        if own.shape[0] > 1:
+            own = own[self.heads]
+        return own[:, self.queries] if own.shape[1] > 1 else own
+
+
+def weights(
+    record: Record, heads: slice, queries: slice | list[int], item: int = 0
+) -> torch.Tensor:
     """Exact attention weights of some heads and queries.
 
     Parameters
@@ -38,6 +68,8 @@ def weights(record: Record, heads: slice, queries: slice | list[int]) -> torch.T
         Which heads; a slice without step.
     queries
         Which queries: a slice without step, or indices.
+    item
+        Which item of the batch.
 
     Returns
     -------
@@ -45,38 +77,80 @@ def weights(record: Record, heads: slice, queries: slice | list[int]) -> torch.T
         Shape (heads, queries, keys), float32, on the record's device; NaN in the rows of
         queries that may attend to no key.
     """
-    chosen = range(record.heads)[heads]
-    rows = list(range(record.queries)[queries]) if isinstance(queries, slice) else queries
+    portion = Portion(item, heads, queries)
+    if record.weights is not None:
+        return record.weights[item, heads][:, queries].float()
+    *_, (_, scores) = steps(record, portion)
+    return softmax(record, portion, scores)
+
+
+def steps(record: Record, portion: Portion) -> Iterator[tuple[Term | None, torch.Tensor]]:
+    """Scores before the softmax, as each term leaves them; first q·k itself, with no term.
+
+    The tensor that is handed out is changed in place by the next step.
+
+    Yields
+    ------
+    tuple of (term, scores)
+        Scores have the shape (heads, queries, keys), float32; -inf where a key is hidden.
+    """
+    assert record.query is not None
+    assert record.key is not None
     device = record.query.device
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         group = record.heads // record.groups
-        owners = torch.tensor([head // group for head in chosen], device=device)
-        query = record.query[heads][:, queries].float()
-        scores = query @ record.key[owners].float().transpose(1, 2)
-        scores *= record.scale
-        if record.softcap is not None:
-            scores.div_(record.softcap).tanh_().mul_(record.softcap)
-        if record.bias is not None:
-            scores += _part(record.bias, heads, queries)
-        if record.mask is not None:
-            mask = _part(record.mask, heads, queries)
-            if mask.is_floating_point():
-                scores += mask
-                # Half of the type's lowest: masks are made of it, sometimes added up.
-                scores.masked_fill_(mask <= torch.finfo(mask.dtype).min / 2, -torch.inf)
-            else:
-                scores.masked_fill_(~mask.bool(), -torch.inf)
-        if record.causal or record.window is not None:
-            scores.masked_fill_(_beyond(record, rows, device), -torch.inf)
+        query = record.query[portion.item, portion.heads][:, portion.queries].float()
+        owners = [head // group for head in range(record.heads)[portion.heads]]
+        key = record.key[portion.item][torch.tensor(owners, device=device)].float()
+        scores = query @ key.transpose(1, 2)
+    yield None, scores
+    for term in record.terms:
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            scores = apply(term, scores, portion, record.queries)
+        yield term, scores
+
+
+def apply(term: Term, scores: torch.Tensor, portion: Portion, total: int) -> torch.Tensor:
+    """Change scores of a portion as one term does, in place; `total` is the call's queries."""
+    match term:
+        case Scale(factor):
+            return scores.mul_(factor if isinstance(factor, float) else portion.of(factor).float())
+        case Softcap(limit):
+            return scores.div_(limit).tanh_().mul_(limit)
+        case Bias(tensor):
+            return scores.add_(portion.of(tensor).float())
+        case Mask(tensor):
+            mask = portion.of(tensor)
+            if not mask.is_floating_point():
+                return scores.masked_fill_(~mask.bool(), -torch.inf)
+            # Half of the type's lowest: masks are made of it, sometimes added up.
+            lowest = torch.finfo(mask.dtype).min / 2
+            return scores.add_(mask.float()).masked_fill_(mask <= lowest, -torch.inf)
+        case Fill(where, score):
+            return scores.masked_fill_(portion.of(where), score)
+        case Floor(score):
+            return scores.clamp_(min=score)
+        case Causal(offset):
+            keys, places = _places(scores, portion, offset, total)
+            return scores.masked_fill_(keys > places, -torch.inf)
+        case Window(size, offset):
+            keys, places = _places(scores, portion, offset, total)
+            return scores.masked_fill_(keys <= places - size, -torch.inf)
+
+
+def softmax(record: Record, portion: Portion, scores: torch.Tensor) -> torch.Tensor:
+    """Turn finished scores of a portion into weights."""
+    with torch.no_grad(), torch.autocast(scores.device.type, enabled=False):
         if record.sinks is None:
             return torch.softmax(scores, dim=-1)  # a row of -inf gives NaN
-        sink = record.sinks[heads].float()[:, None, None].expand(-1, len(rows), 1)
+        sink = record.sinks[portion.heads].float()[:, None, None]
+        sink = sink.expand(-1, scores.shape[1], 1)
         result = torch.softmax(torch.cat([scores, sink], dim=-1), dim=-1)[..., :-1]
         undefined = (scores == -torch.inf).all(dim=-1, keepdim=True)
         return result.masked_fill(undefined, torch.nan)
 
 
-def chunks(record: Record, head: int) -> Iterator[tuple[slice, torch.Tensor]]:
+def chunks(record: Record, head: int, item: int = 0) -> Iterator[tuple[slice, torch.Tensor]]:
     """Weights of one head in portions of queries, each of at most `CHUNK_BYTES`.
 
     Yields
@@ -87,23 +161,14 @@ def chunks(record: Record, head: int) -> Iterator[tuple[slice, torch.Tensor]]:
     step = max(1, CHUNK_BYTES // (4 * record.keys))
     for start in range(0, record.queries, step):
         portion = slice(start, min(start + step, record.queries))
-        yield portion, weights(record, slice(head, head + 1), portion)[0]
+        yield portion, weights(record, slice(head, head + 1), portion, item)[0]
 
 
-def _part(tensor: torch.Tensor, heads: slice, queries: slice | list[int]) -> torch.Tensor:
-    """Cut the part of a mask or bias for some heads and queries; axes of size 1 serve all."""
-    if tensor.shape[0] > 1:
-        tensor = tensor[heads]
-    return tensor[:, queries] if tensor.shape[1] > 1 else tensor
-
-
-def _beyond(record: Record, rows: list[int], device: torch.device) -> torch.Tensor:
-    """Shape (1, rows, keys): True for keys after the query, or before its window."""
-    places = torch.tensor(rows, device=device)[:, None] + record.offset
-    keys = torch.arange(record.keys, device=device)[None, :]
-    beyond = torch.zeros((len(rows), record.keys), dtype=torch.bool, device=device)
-    if record.causal:
-        beyond |= keys > places
-    if record.window is not None:
-        beyond |= keys <= places - record.window
-    return beyond[None]
+def _places(
+    scores: torch.Tensor, portion: Portion, offset: int, total: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places of the keys, (1, 1, keys), and of the queries among them, (1, queries, 1)."""
+    own = portion.queries
+    rows = list(range(total)[own]) if isinstance(own, slice) else own
+    places = torch.tensor(rows, device=scores.device) + offset
+    return torch.arange(scores.shape[-1], device=scores.device)[None, None], places[None, :, None]

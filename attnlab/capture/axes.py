@@ -1,0 +1,142 @@
+"""Which axis of a tensor means what, however the model lays it out.
+
+A model folds and unfolds the scores of its heads as it likes: (items, heads, queries, keys),
+(items × heads, queries, keys), keys split into rows and columns of a picture, heads last.
+Each axis is therefore a run of atoms, an atom being a piece of what leads (items, heads), of
+the queries or of the keys; views only regroup and reorder them. An axis of size 1 has none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+Atom = Literal["lead", "query", "key"]
+
+Pieces = tuple[tuple[int, ...], ...]
+"""By atom: the sizes that a view has split it into."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The axes of one tensor of scores or weights.
+
+    Attributes
+    ----------
+    kinds, sizes
+        By atom, in canonical order: what leads, queries, keys. Sizes are over 1.
+    groups
+        By axis of the tensor: the atoms in it.
+    """
+
+    kinds: tuple[Atom, ...]
+    sizes: tuple[int, ...]
+    groups: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, shape: Sequence[int]) -> Axes:
+        """Read a shape whose last two axes are queries and keys."""
+        kinds: tuple[Atom, ...] = (*("lead",) * (len(shape) - 2), "query", "key")
+        whole = [axis for axis, size in enumerate(shape) if size > 1]
+        groups = tuple((whole.index(axis),) if axis in whole else () for axis in range(len(shape)))
+        sizes = tuple(int(shape[axis]) for axis in whole)
+        return cls(tuple(kinds[axis] for axis in whole), sizes, groups)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return tuple(math.prod(self.sizes[atom] for atom in group) for group in self.groups)
+
+    @property
+    def leads(self) -> tuple[int, ...]:
+        """Sizes of the leading atoms."""
+        return tuple(self.sizes[atom] for atom in self.atoms("lead"))
+
+    def atoms(self, kind: Atom) -> tuple[int, ...]:
+        """List the atoms of a kind, in canonical order."""
+        return tuple(atom for atom, own in enumerate(self.kinds) if own == kind)
+
+    def ends_in(self, first: Atom, second: Atom) -> bool:
+        """Whether the last two axes are all of two kinds."""
+        own = (self.atoms(first), self.atoms(second))
+        return len(self.groups) > 1 and self.groups[-2:] == own
+
+    def permuted(self, order: Sequence[int]) -> Axes:
+        """Axes in another order."""
+        return replace(self, groups=tuple(self.groups[axis] for axis in order))
+
+    def flipped(self) -> Axes:
+        """The same axes with queries for keys and keys for queries."""
+        names: dict[Atom, Atom] = {"lead": "lead", "query": "key", "key": "query"}
+        order = [*self.atoms("lead"), *self.atoms("key"), *self.atoms("query")]
+        return Axes(
+            tuple(names[self.kinds[atom]] for atom in order),
+            tuple(self.sizes[atom] for atom in order),
+            tuple(tuple(order.index(atom) for atom in group) for group in self.groups),
+        )
+
+    def viewed(self, shape: Sequence[int]) -> tuple[Axes, Pieces] | None:
+        """Regroup into another shape of as many numbers; None where an axis does not fit."""
+        waiting = [[atom, self.sizes[atom]] for group in self.groups for atom in group]
+        waiting.reverse()
+        pieces: list[list[int]] = [[] for _ in self.sizes]
+        order: list[list[tuple[int, int]]] = []
+        for size in shape:
+            group, left = [], int(size)
+            while left > 1:
+                if not waiting:
+                    return None
+                atom, rest = waiting[-1]
+                took = min(rest, left)
+                if rest % took or left % took:
+                    return None
+                group.append((atom, len(pieces[atom])))
+                pieces[atom].append(took)
+                left //= took
+                waiting[-1][1] //= took
+                if waiting[-1][1] == 1:
+                    waiting.pop()
+            order.append(group)
+        if waiting:
+            return None
+        starts = [sum(map(len, pieces[:atom])) for atom in range(len(pieces))]
+        kinds = tuple(self.kinds[atom] for atom, own in enumerate(pieces) for _ in own)
+        sizes = tuple(size for own in pieces for size in own)
+        groups = tuple(tuple(starts[atom] + part for atom, part in group) for group in order)
+        return Axes(kinds, sizes, groups), tuple(map(tuple, pieces))
+
+    def canonical(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Bring what broadcasts to these axes to (leading atoms…, queries, keys).
+
+        Whatever is one number along an atom, or all queries, or all keys, is of size 1 there.
+        """
+        while tensor.ndim < len(self.groups):
+            tensor = tensor[None]
+        order = [atom for group in self.groups for atom in group]
+        split = tensor.expand(self.shape).reshape([self.sizes[atom] for atom in order])
+        laid = split.permute([order.index(atom) for atom in range(len(order))])
+        leads = len(self.leads)
+        for atom in range(leads):
+            laid = laid.narrow(atom, 0, 1) if laid.stride(atom) == 0 else laid
+        shape = list(laid.shape[:leads])
+        for kind in ("query", "key"):
+            own = self.atoms(kind)
+            if all(laid.stride(atom) == 0 for atom in own):
+                for atom in own:
+                    laid = laid.narrow(atom, 0, 1)
+            shape.append(math.prod(laid.shape[atom] for atom in own))
+        return laid.reshape(shape)
+
+
+def refined(tensor: torch.Tensor, leads: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Split the leading axes of (leading atoms…, a, b) as a view has split their atoms."""
+    shape: list[int] = []
+    for axis, own in enumerate(leads):
+        shape += own if tensor.shape[axis] > 1 else [1] * len(own)
+    return tensor.reshape([*shape, *tensor.shape[len(leads) :]])

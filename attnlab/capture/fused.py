@@ -1,0 +1,81 @@
+"""Kernels that compute a whole attention: read by their arguments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from attnlab.capture.recorder import UnreadableError
+from attnlab.capture.terms import Causal, Mask, Scale, Term
+
+if TYPE_CHECKING:
+    from attnlab.capture.tap import Tap
+
+ARGUMENTS = {
+    "_scaled_dot_product_flash_attention_for_cpu": ("dropout_p", "is_causal"),
+    "_scaled_dot_product_flash_attention": ("dropout_p", "is_causal"),
+    "_scaled_dot_product_efficient_attention": (
+        "attn_bias", "compute_log_sumexp", "dropout_p", "is_causal",
+    ),
+    "_scaled_dot_product_cudnn_attention": (
+        "attn_bias", "compute_log_sumexp", "dropout_p", "is_causal",
+    ),
+    "scaled_dot_product_attention": ("attn_mask", "dropout_p", "is_causal"),
+}  # fmt: skip
+"""What follows query, key and value, by the schemas of PyTorch's operations."""
+
+KERNELS = frozenset(ARGUMENTS)
+
+
+def note(tap: Tap, name: str, args: tuple[Any, ...], kwargs: Any, result: Any) -> None:
+    """Note the attention that one kernel has computed.
+
+    Raises
+    ------
+    UnreadableError
+        When the weights do not follow from its arguments.
+    """
+    query, key, value = (_four(tensor) for tensor in args[:3])
+    given = dict(zip(ARGUMENTS[name], args[3:], strict=False)) | dict(kwargs)
+    recorder = tap.recorder
+    module = tap.modules[-1] if tap.modules else recorder.model
+    if query.shape[1] % key.shape[1]:
+        raise UnreadableError(
+            f"its {query.shape[1]} heads are no multiple of its {key.shape[1]} key heads"
+        )
+    recorder.begin(module, query, key, value)
+    scale = given.get("scale")
+    terms: list[Term] = [Scale(query.shape[-1] ** -0.5 if scale is None else float(scale))]
+    mask = given.get("attn_mask")
+    mask = given.get("attn_bias") if mask is None else mask
+    if mask is not None:
+        # Kernels pad a mask's rows to a multiple of eight.
+        terms.append(Mask(recorder.shared(mask, int(key.shape[2]))))
+    if given.get("is_causal"):
+        terms.append(Causal())
+    output = _four(result[0] if isinstance(result, tuple | list) else result)
+    rows, kept = recorder.kept_rows(output.transpose(1, 2))
+    doubt = ""
+    if given.get("dropout_p"):
+        kept, doubt = None, "dropout was active: the weights are those before dropout"
+    recorder.note(
+        module,
+        True if given.get("is_causal") else None,
+        "tap",
+        query=query,
+        key=key,
+        value=value,
+        terms=terms,
+        rows=rows,
+        output=kept,
+        doubt=doubt,
+    )
+
+
+def _four(tensor: torch.Tensor) -> torch.Tensor:
+    """Give a kernel's operand its four axes: items and heads are missing from plain calls."""
+    own = tensor.detach()
+    while own.ndim < 4:
+        own = own[None]
+    return own

@@ -1,0 +1,136 @@
+"""``generate``: many small forward passes, shown as one over the finished text.
+
+The passes of ``generate`` are not recorded one by one. It runs untouched; then one forward
+pass over all that it has returned gives the attention of every step in one picture, since a
+query sees only what precedes it. The inputs of that pass are those of the first pass inside,
+with the generated tokens after them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from attnlab.capture.inputs import arguments
+
+if TYPE_CHECKING:
+    import torch
+
+TRANSIENT = frozenset(
+    {"past_key_values", "cache_position", "position_ids", "use_cache", "logits_to_keep",
+     "decoder_position_ids", "encoder_outputs", "return_dict", "output_attentions",
+     "output_hidden_states", "next_sequence_length"}
+)  # fmt: skip
+"""Arguments of a step that do not belong to a pass over the whole."""
+
+
+class UnfinishedError(Exception):
+    """Why the result of ``generate`` cannot be passed through the model once more."""
+
+
+@dataclass(eq=False)
+class Generation:
+    """One call of ``generate`` while it runs."""
+
+    model: Any
+    first: dict[str, Any] | None = None
+    """Arguments of the model's first pass."""
+    encoder: dict[str, Any] | None = None
+    """Arguments of the encoder's pass, in an encoder-decoder."""
+    others: list[str] = field(default_factory=list)
+
+    def saw(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """See a module's call inside; cheap, since there are many."""
+        if module is self.model:
+            if self.first is None:
+                self.first = arguments(module, args, kwargs)
+        elif self.encoder is None and self.first is None and self._encodes(module):
+            self.encoder = arguments(module, args, kwargs)
+
+    def _encodes(self, module: Any) -> bool:
+        config = getattr(self.model, "config", None)
+        return bool(getattr(config, "is_encoder_decoder", False)) and hasattr(module, "config")
+
+    def whole(self, result: Any) -> tuple[dict[str, Any], int]:
+        """Arguments of one pass over all that was generated.
+
+        Returns
+        -------
+        tuple of (keyword arguments, number of tokens of the prompt)
+
+        Raises
+        ------
+        UnfinishedError
+            When they cannot be told.
+        """
+        sequences = getattr(result, "sequences", result)
+        if self.first is None or getattr(sequences, "ndim", 0) != 2:
+            raise UnfinishedError("its passes were made by another model")
+        given = {name: own for name, own in self.first.items() if name not in TRANSIENT}
+        given = {name: own for name, own in given.items() if own is not None}
+        if self.encoder is not None:
+            return self._crossed(given, sequences)
+        ids = given.pop("input_ids", None)
+        embeds = given.pop("inputs_embeds", None)
+        if embeds is not None and (ids is None or ids.shape[1] != embeds.shape[1]):
+            return self._embedded(given, embeds, sequences)
+        if ids is None:
+            raise UnfinishedError("its first pass was given no token ids")
+        count, prompt = int(sequences.shape[0]), int(ids.shape[1])
+        given = {name: _spread(own, int(ids.shape[0]), count) for name, own in given.items()}
+        if not bool((sequences[:, :prompt] == _spread(ids, int(ids.shape[0]), count)).all()):
+            raise UnfinishedError("what it returned does not begin with its prompt")
+        added = int(sequences.shape[1]) - prompt
+        return {"input_ids": sequences, **_lengthened(given, prompt, added)}, prompt
+
+    def _embedded(
+        self, given: dict[str, Any], embeds: torch.Tensor, sequences: torch.Tensor
+    ) -> tuple[dict[str, Any], int]:
+        """Prompts of embeddings, e.g. of pictures: the generated tokens are embedded as well."""
+        import torch
+
+        count, prompt = int(sequences.shape[0]), int(embeds.shape[1])
+        rows = int(embeds.shape[0])
+        given = {name: _spread(own, rows, count) for name, own in given.items()}
+        own = self.model.get_input_embeddings()(sequences).to(embeds.dtype)
+        whole = torch.cat([_spread(embeds, rows, count), own], dim=1)
+        added = int(sequences.shape[1])
+        return {"inputs_embeds": whole, **_lengthened(given, prompt, added)}, prompt
+
+    def _crossed(
+        self, given: dict[str, Any], sequences: torch.Tensor
+    ) -> tuple[dict[str, Any], int]:
+        assert self.encoder is not None
+        source = {name: own for name, own in self.encoder.items() if name not in TRANSIENT}
+        rows = next((int(own.shape[0]) for own in source.values() if hasattr(own, "shape")), 1)
+        count = int(sequences.shape[0])
+        known = {name: _spread(own, rows, count) for name, own in source.items()}
+        known = {name: own for name, own in known.items() if own is not None}
+        prompt = getattr(given.get("decoder_input_ids"), "shape", (0, 1))[1]
+        return {**known, "decoder_input_ids": sequences}, int(prompt)
+
+
+def _spread(own: Any, rows: int, count: int) -> Any:
+    """Give each returned sequence the row of its prompt.
+
+    ``generate`` repeats each prompt's row for its beams and for the sequences it returns.
+    """
+    import torch
+
+    if not isinstance(own, torch.Tensor) or own.ndim == 0 or own.shape[0] != rows:
+        return own
+    places = torch.arange(count, device=own.device) * rows // count
+    return own.index_select(0, places)
+
+
+def _lengthened(given: dict[str, Any], prompt: int, added: int) -> dict[str, Any]:
+    """Lengthen what counts the prompt's tokens: masks by ones, types by their last."""
+    import torch
+
+    result = dict(given)
+    for name, own in given.items():
+        if not isinstance(own, torch.Tensor) or own.ndim != 2 or own.shape[1] != prompt:
+            continue
+        last = own.new_ones(own.shape[0], added) if "mask" in name else own[:, -1:]
+        result[name] = torch.cat([own, last.expand(own.shape[0], added)], dim=1)
+    return result

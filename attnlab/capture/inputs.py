@@ -1,0 +1,119 @@
+"""What a model call was given: ids, masks of padding, pictures and caches."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from attnlab.capture.tokens import TokenInfo
+
+Rows = list[list[int]]
+
+SHAPED = ("input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values")
+"""Arguments whose first axis is the batch, in the order in which they are believed."""
+
+
+@dataclass
+class Inputs:
+    """The ids that a model call was given, by item of the batch, and its caches."""
+
+    ids: Rows | None = None
+    decoder: Rows | None = None
+    batch: int = 1
+    pixels: tuple[int, int] | None = None
+    """Height and width of the pictures."""
+    caches: list[Any] = field(default_factory=list)
+    _masks: dict[str, Rows] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
+        """Read the arguments of a call as the model's own `forward` names them."""
+        given = arguments(model, args, kwargs)
+        cache = given.get("past_key_values")
+        found = cls(caches=[] if cache is None else [cache])
+        found.batch = batch_of(given, args)
+        found.ids = rows(given.get("input_ids"))
+        found.decoder = rows(given.get("decoder_input_ids"))
+        pixels = getattr(given.get("pixel_values"), "shape", ())
+        found.pixels = (int(pixels[-2]), int(pixels[-1])) if len(pixels) >= 4 else None
+        for name, argument in (
+            ("tokens", "attention_mask"),
+            ("source", "attention_mask"),
+            ("target", "decoder_attention_mask"),
+        ):
+            mask = rows(given.get(argument))
+            if mask is not None:
+                found._masks[name] = mask
+        return found
+
+    def nested(self, model: Any, kwargs: Mapping[str, Any]) -> None:
+        """Learn from a call inside: a decoder's shifted labels, a wrapped model's own ids."""
+        ids = kwargs.get("input_ids")
+        if ids is None:
+            return
+        config = getattr(model, "config", None)
+        if getattr(config, "is_decoder", False) or "Decoder" in type(model).__name__:
+            self.decoder = self.decoder or rows(ids)
+        elif self.ids is None:
+            self.ids = rows(ids)
+            mask = rows(kwargs.get("attention_mask"))
+            if mask is not None:
+                self._masks.setdefault("tokens", mask)
+
+    def returned(self, result: Any) -> None:
+        """Learn the cache that the call made."""
+        cache = getattr(result, "past_key_values", None)
+        if cache is not None and all(cache is not known for known in self.caches):
+            self.caches.append(cache)
+
+    def first(self, items: int) -> None:
+        """Forget all but the first items of the batch."""
+        for own in (self.ids, self.decoder, *self._masks.values()):
+            if own is not None:
+                del own[items:]
+
+    def padded(self, tokens: list[TokenInfo], item: int, name: str) -> list[TokenInfo]:
+        """Mark the tokens that the mask of an item hides from all others."""
+        mask = self._masks.get(name, [])
+        own = mask[item] if item < len(mask) else []
+        if len(own) != len(tokens):
+            return tokens
+        return [
+            token if seen else replace(token, padding=True)
+            for token, seen in zip(tokens, own, strict=True)
+        ]
+
+
+def arguments(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the arguments of a call as the model's own `forward` does."""
+    try:
+        bound = inspect.signature(model.forward).bind_partial(*args, **kwargs)
+    except (TypeError, ValueError):
+        return dict(kwargs)
+    return {**bound.arguments.pop("kwargs", {}), **bound.arguments}
+
+
+def batch_of(given: Mapping[str, Any], args: tuple[Any, ...]) -> int:
+    """Number of items of the batch; 1 where nothing tells."""
+    named = [given.get(name) for name in SHAPED]
+    for tensor in [*named, *args, *given.values()]:
+        shape = getattr(tensor, "shape", ())
+        if len(shape) > 1 and shape[0] > 0:
+            return int(shape[0])
+    return 1
+
+
+def rows(ids: Any) -> Rows | None:
+    """Ids by item; None for anything that is no matrix of whole numbers."""
+    import torch
+
+    if not isinstance(ids, torch.Tensor) or ids.ndim not in (1, 2) or not ids.numel():
+        return None
+    if ids.is_floating_point() or ids.is_complex() or ids.is_meta:
+        return None
+    own = ids[None] if ids.ndim == 1 else ids
+    return [[int(number) for number in row] for row in own.tolist()]

@@ -1,0 +1,73 @@
+"""Where in a model an attention call was made: name, kind, stack and number of its layer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attnlab.capture.records import Kind
+
+CROSS = re.compile(r"cross|encdec|enc_dec|encoder_attn|multihead_attn", re.IGNORECASE)
+
+NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
+
+
+@dataclass
+class Place:
+    """Where one call was made."""
+
+    name: str
+    stack: str
+    crosses: bool
+    square: bool
+    layer: int = 0
+
+    def kind(self, causal: bool) -> Kind:
+        """Tell what attends to what."""
+        if self.crosses:
+            return "cross"
+        if causal:
+            return "decoder"
+        return "encoder" if self.square else "cross"
+
+
+class Places:
+    """Finds the places of calls in one model."""
+
+    def __init__(self, model: Any) -> None:
+        self._paths = {id(module): path for path, module in model.named_modules()}
+
+    def of(self, calls: list[tuple[Any, tuple[int, int]]]) -> list[Place]:
+        """Find the places of modules that were called, with (queries, keys), in order."""
+        places = [self._place(module, *shape) for module, shape in calls]
+        stacks: dict[tuple[str, bool], list[int]] = {}
+        for index, place in enumerate(places):
+            stacks.setdefault((place.stack, place.crosses), []).append(index)
+        for indices in stacks.values():
+            modules = [calls[index][0] for index in indices]
+            for index, layer in zip(indices, self._layers(modules), strict=True):
+                places[index].layer = layer
+        return places
+
+    def _place(self, module: Any, queries: int, keys: int) -> Place:
+        path = self._paths.get(id(module), "")
+        # Only the nearest names: a whole model may be called a cross-encoder.
+        near = " ".join([*path.split(".")[-2:], type(module).__name__])
+        crosses = bool(getattr(module, "is_cross_attention", False) or CROSS.search(near))
+        stack = NUMBER.sub("#", path)
+        return Place(path or type(module).__name__, stack, crosses, queries == keys)
+
+    def _layers(self, modules: list[Any]) -> list[int]:
+        """Give the layers of a stack numbers: the model's own where they rise, else by order."""
+        paths = [self._paths.get(id(module), "") for module in modules]
+        told = [getattr(module, "layer_idx", None) for module in modules]
+        named = [NUMBER.findall(path) for path in paths]
+        single = [int(numbers[0]) if len(numbers) == 1 else None for numbers in named]
+        for numbers in (told, single):
+            whole = [number for number in numbers if isinstance(number, int)]
+            if len(whole) == len(modules) and all(a < b for a, b in pairwise(whole)):
+                return whole
+        return list(range(len(modules)))

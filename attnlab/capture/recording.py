@@ -1,0 +1,159 @@
+"""One model call while it runs, and what is made of it."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from attnlab.capture import attention, memory, refusals
+from attnlab.capture.call import Call, Refusal
+from attnlab.capture.inputs import Inputs
+from attnlab.capture.recorder import Recorder, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from attnlab.capture.sequences import Sequences
+    from attnlab.capture.tap import Tap
+
+
+@dataclass(eq=False)
+class Recording:
+    """One model call while it runs."""
+
+    model: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    recorder: Recorder
+    inputs: Inputs = field(default_factory=Inputs)
+    tap: Tap | None = None
+    fault: Exception | None = None
+    milliseconds: float = 0.0
+    generated: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
+        """Prepare to record a call that is about to be made."""
+        recording = cls(model, args, kwargs, Recorder(model))
+        try:
+            recording.inputs = Inputs.of(model, args, kwargs)
+            recording.recorder.batch = recording.inputs.batch
+        except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
+            recording.fault = fault
+        return recording
+
+    def listen(self) -> contextlib.AbstractContextManager[Any]:
+        """Follow every operation of a block."""
+        from attnlab.capture.tap import Tap
+
+        self.tap = Tap(self.recorder)
+        return self.tap
+
+    def inside(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Run the call of a module in the model."""
+        __tracebackhide__ = True
+        if "input_ids" in kwargs:
+            self._learn(module, kwargs)
+        if self.tap is None:
+            return original(module, *args, **kwargs)
+        modules = self.tap.modules
+        modules.append(module)
+        try:
+            return original(module, *args, **kwargs)
+        finally:
+            modules.pop()
+
+    def attend(
+        self, found: Callable[..., Any], default: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        """Run an attention function of the interface, and note it."""
+        tap = self.tap
+        # What the function does, and what we do ourselves, goes past the tap.
+        with contextlib.nullcontext() if tap is None else tap.aside():
+            result = found(*args, **kwargs)
+            try:
+                attention.note(self.recorder, found, default, args, kwargs, result)
+            except UnreadableError as why:
+                self.recorder.refuse(args[0] if args else kwargs.get("module"), str(why))
+            except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
+                self.fault = self.fault or fault
+        return result
+
+    def _learn(self, module: Any, kwargs: Mapping[str, Any]) -> None:
+        try:
+            self.inputs.nested(module, kwargs)
+        except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
+            self.fault = fault
+
+    @property
+    def error(self) -> Exception | None:
+        """The first error of our own."""
+        return self.fault or (self.tap.fault if self.tap is not None else None)
+
+    def call(self, sequences: Sequences, result: Any) -> Call | Refusal | None:
+        """Turn it into a call, or say why there is none; None for what is no model."""
+        if self.error is not None:
+            refusals.log.error("attnlab could not record a model call", exc_info=self.error)
+            return refusals.internal(self.error)
+        recorder, inputs, notes = self.recorder, self.inputs, self.notes
+        if not recorder.noted:
+            return refusals.without_attention(self.model, recorder.unread)
+        if recorder.unread:
+            reasons = "; ".join(sorted({f"{name}: {why}" for name, why in recorder.unread}))
+            count = len(recorder.unread)
+            notes.append(f"{count} attention calls are not shown: {reasons}.")
+        items = recorder.items or 1
+        if items < recorder.batch:
+            notes.append(
+                f"The batch holds {recorder.batch} items; there is memory for the first {items} "
+                f"({memory.VARIABLE})."
+            )
+        inputs.returned(result)
+        inputs.first(items)
+        records = recorder.records()
+        layout = sequences.layout(self.model, inputs, records, notes)
+        return Call(
+            refusals.name_of(self.model),
+            records,
+            layout.sequences,
+            layout.axes,
+            self.milliseconds,
+            items,
+            self.generated,
+            list(dict.fromkeys(notes)),
+        )
+
+
+class Habits:
+    """Which models are known to call all their attention at the interface.
+
+    Their later calls of the same form need no tap, which costs up to a tenth of a pass.
+    """
+
+    def __init__(self) -> None:
+        self._known: weakref.WeakKeyDictionary[Any, set[Any]] = weakref.WeakKeyDictionary()
+
+    def needs_tap(self, recording: Recording) -> bool:
+        """Whether some attention of the call may pass the interface by."""
+        model = recording.model
+        return _form(recording) not in self._known.get(model, ()) and not refusals.compiled(model)
+
+    def learn(self, recording: Recording) -> None:
+        """Remember a call that the tap has followed in vain."""
+        tap = recording.tap
+        if tap is None or tap.fused or tap.lost or recording.error is not None:
+            return
+        if all(noted.tier == "interface" for noted in recording.recorder.noted):
+            self._known.setdefault(recording.model, set()).add(_form(recording))
+
+
+def _form(recording: Recording) -> tuple[Any, ...]:
+    """What decides which of its parts a model runs, as far as can be told."""
+    model = recording.model
+    config = getattr(model, "config", None)
+    given = sorted(name for name, value in recording.kwargs.items() if value is not None)
+    implementation = str(getattr(config, "_attn_implementation", ""))
+    return len(recording.args), tuple(given), model.training, implementation

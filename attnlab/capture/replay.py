@@ -1,0 +1,111 @@
+"""A second forward pass, for calls that cannot be observed while they run.
+
+Observing would change the kernels of a compiled model and of PyTorch's fused encoder layers.
+So the user's call runs untouched, and one like it is recorded afterwards: without gradients,
+with the same random numbers, with copies of the caches, its buffers restored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import TYPE_CHECKING, Any
+
+from attnlab.capture import refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from attnlab.capture.recording import Recording
+
+
+class NotReplayableError(Exception):
+    """Why a call cannot be made a second time."""
+
+
+class Before:
+    """What a second pass needs from before the first: random numbers and caches."""
+
+    def __init__(self, recording: Recording) -> None:
+        import torch
+
+        self.random = torch.get_rng_state()
+        self.kwargs = {
+            name: copy.deepcopy(value) if _changes(value) else value
+            for name, value in recording.kwargs.items()
+        }
+
+
+def _changes(value: Any) -> bool:
+    """Whether an argument is a cache, which the call itself fills."""
+    return hasattr(value, "update") and hasattr(value, "get_seq_length")
+
+
+def check(model: Any) -> None:
+    """Refuse models of which a second pass would be noticed.
+
+    Raises
+    ------
+    NotReplayableError
+        With the reason.
+    """
+    for module in model.modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise NotReplayableError(
+                f"{type(module).__name__} has hooks, which a second pass would run again"
+            )
+
+
+@contextlib.contextmanager
+def unnoticed(model: Any, random: Any) -> Iterator[None]:
+    """Run a second pass that leaves nothing behind: gradients, random numbers, buffers."""
+    import torch
+
+    inner = getattr(model, "_orig_mod", model)
+    kept = [(own, own._version, own.detach().clone()) for own in inner.buffers()]
+    fast = torch.backends.mha.get_fastpath_enabled()
+    devices = sorted(
+        {own.device.index or 0 for own in inner.parameters() if own.device.type == "cuda"}
+    )
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=devices))
+        stack.enter_context(torch.no_grad())
+        if refusals.compiled(model):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
+        torch.backends.mha.set_fastpath_enabled(False)
+        if random is not None:
+            torch.set_rng_state(random)
+        try:
+            yield
+        finally:
+            for own, version, before in kept:
+                if own._version != version:
+                    own.copy_(before)
+
+
+def agrees(first: Any, second: Any) -> bool:
+    """Whether two passes gave the same, to rounding, in the first tensor that they returned."""
+    import torch
+
+    one, two = _tensor(first), _tensor(second)
+    if one is None or two is None:
+        return True
+    if one.shape != two.shape:
+        return False
+    unit = one.detach().float().abs().nan_to_num().max().clamp_min(1e-6)
+    difference = (one.detach().float() - two.detach().float()).abs().nan_to_num().max()
+    limit = 1e-3 if one.dtype in (torch.float32, torch.float64) else 5e-2
+    return bool(difference / unit <= limit)
+
+
+def _tensor(result: Any) -> Any:
+    import torch
+
+    if isinstance(result, torch.Tensor):
+        return result
+    values = list(result.values()) if hasattr(result, "values") else result
+    if isinstance(values, list | tuple):
+        found = (_tensor(value) for value in values)
+        return next((own for own in found if own is not None and own.is_floating_point()), None)
+    return None

@@ -1,0 +1,176 @@
+"""The tap: sees the products and softmaxes of models outside transformers' interface.
+
+PyTorch hands every operation, on its way to the kernel that computes it, to the dispatch
+modes of the thread (https://docs.pytorch.org/docs/stable/notes/extending.html). The tap
+runs it unchanged and follows, by its operands, what becomes of a product of queries with
+keys: scaled, masked, through the softmax, times the values. A softmax whose result
+multiplies a value is an attention; one that does not, a router's or a vocabulary's, is none.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from attnlab.capture import fused
+from attnlab.capture.lineage import Scores, Weights
+from attnlab.capture.operations import Operation, operation
+from attnlab.capture.recorder import UnreadableError
+from attnlab.capture.site import finish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from attnlab.capture.recorder import Recorder
+
+Lineage = Scores | Weights
+
+Key = tuple[tuple[int, ...], tuple[int, ...]]
+
+COMPOSITE = frozenset({"matmul", "einsum", "softmax", "scaled_dot_product_attention", "dropout"})
+"""Operations that inference mode hands over whole; they are taken apart as elsewhere."""
+
+FUSED = frozenset({"_native_multi_head_attention", "_transformer_encoder_layer_fwd"})
+"""Kernels that compute a whole layer: nothing of its attention can be seen."""
+
+
+class Tap(TorchDispatchMode):
+    """Follows the operations of the current thread while it is entered.
+
+    Parameters
+    ----------
+    recorder
+        Told of every attention.
+
+    Attributes
+    ----------
+    modules
+        The modules that are running, the outermost first; kept by the owner.
+    paused
+        True while an attention function runs that is read otherwise.
+    fused
+        Whether a kernel ran that computes a whole layer.
+    lost
+        Modules whose softmax was not seen to multiply a value.
+    fault
+        The first error of our own.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+        self.modules: list[Any] = []
+        self.paused = False
+        self.fused = False
+        self.lost: dict[int, Any] = {}
+        self.fault: Exception | None = None
+        self._known: dict[int, dict[Key, Lineage]] = {}
+        self._parameters: set[int] | None = None
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operation as it is, and see what it did."""
+        kwargs = kwargs or {}
+        if self.paused:
+            return func(*args, **kwargs)
+        own = _read(func)
+        if own.composite:
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        result = func(*args, **kwargs)
+        if own.follow is None and not self._known:
+            return result
+        try:
+            with self.recorder.timed(), torch.no_grad():
+                self._saw(own, args, kwargs, result)
+        except UnreadableError as why:
+            self.recorder.refuse(self.modules[-1] if self.modules else None, str(why))
+        except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
+            self.fault = self.fault or fault
+        return result
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let a block's operations pass unseen."""
+        paused, self.paused = self.paused, True
+        try:
+            yield
+        finally:
+            self.paused = paused
+
+    def lineage(self, tensor: Any) -> Lineage | None:
+        """What is known of a tensor."""
+        if not isinstance(tensor, torch.Tensor):
+            return None
+        known = self._known.get(tensor.data_ptr())
+        return None if known is None else known.get(_layout(tensor))
+
+    def is_parameter(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is a parameter of the model, or a view of one."""
+        if self._parameters is None:
+            self._parameters = {
+                parameter.untyped_storage().data_ptr()
+                for parameter in self.recorder.model.parameters()
+                if not parameter.is_meta
+            }
+        return tensor.untyped_storage().data_ptr() in self._parameters
+
+    def pending(self, modules: tuple[Any, ...]) -> None:
+        """Note a softmax that has yet to multiply a value, where that is to be expected."""
+        near = modules[-2:]
+        if any("attention" in type(module).__name__.lower() for module in near):
+            self.lost[id(near[-1])] = near[-1]
+
+    def settle(self, modules: tuple[Any, ...]) -> None:
+        """Note that the softmax of these modules has multiplied a value."""
+        if modules:
+            self.lost.pop(id(modules[-1]), None)
+
+    def running(self) -> tuple[Any, ...]:
+        """The modules that are running, the outermost first."""
+        return tuple(self.modules)
+
+    def _saw(self, own: Operation, args: tuple[Any, ...], kwargs: Any, result: Any) -> None:
+        if own.name in FUSED:
+            self.fused = True
+            return
+        if own.name in fused.KERNELS:
+            fused.note(self, own.name, args, kwargs, result)
+            return
+        followed = None
+        if own.follow is not None:
+            followed = own.follow(self, args, kwargs, result)
+        output = result[0] if isinstance(result, tuple | list) and result else result
+        if not isinstance(output, torch.Tensor):
+            return
+        if not own.views:
+            # Memory is used again: what was known of this place is over.
+            self._known.pop(output.data_ptr(), None)
+        if followed is None:
+            return
+        if isinstance(followed, Weights) and own.name in ("bmm", "mm"):
+            finish(self, followed, args, output)
+            return
+        self._known.setdefault(output.data_ptr(), {})[_layout(output)] = followed
+        while len(self._known) > KEPT:
+            self._known.pop(next(iter(self._known)))
+
+
+KEPT = 16
+"""Places in memory that are followed at once; the newest."""
+
+
+@cache
+def _read(func: Any) -> Operation:
+    return operation(func, COMPOSITE, FUSED | fused.KERNELS)
+
+
+def _layout(tensor: torch.Tensor) -> Key:
+    return tuple(tensor.shape), tuple(tensor.stride())

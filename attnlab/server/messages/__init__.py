@@ -1,0 +1,90 @@
+"""Every message between the kernel and a panel, typed once.
+
+JSON-RPC 2.0 travels in an addressed envelope over the custom messages of the
+hub widget. `src/protocol/messages.ts` is generated from this package (``python
+-m attnlab.server.typescript``), and a test fails when the two differ.
+
+Floats never travel as JSON, which has no NaN: they are in the message's binary
+buffers, little-endian, and a `Picture` or result names the buffer by index.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attnlab.server.messages.codes import ErrorCode
+from attnlab.server.messages.envelope import Envelope
+from attnlab.server.messages.pushes import ProgressParams, PublishParams, State
+from attnlab.server.messages.requests import (
+    CancelParams,
+    HeadParams,
+    InitializeParams,
+    InitializeResult,
+    ItemParams,
+    PictureResult,
+    RowParams,
+    SubscribeParams,
+    ThumbnailsParams,
+    UnsubscribeParams,
+)
+from attnlab.server.messages.trace import (
+    Focus,
+    Picture,
+    Problem,
+    SequenceSummary,
+    SiteSummary,
+    Token,
+    TraceItem,
+    TraceSummary,
+)
+
+__all__ = [
+    "NOTIFICATIONS",
+    "PROTOCOL",
+    "PUSHES",
+    "REQUESTS",
+    "CancelParams",
+    "Envelope",
+    "ErrorCode",
+    "Focus",
+    "HeadParams",
+    "InitializeParams",
+    "InitializeResult",
+    "ItemParams",
+    "Picture",
+    "PictureResult",
+    "Problem",
+    "ProgressParams",
+    "PublishParams",
+    "RowParams",
+    "SequenceSummary",
+    "SiteSummary",
+    "State",
+    "SubscribeParams",
+    "ThumbnailsParams",
+    "Token",
+    "TraceItem",
+    "TraceSummary",
+    "UnsubscribeParams",
+]
+
+PROTOCOL = 2
+"""Version of the messages; a panel and a kernel that differ refuse each other by name."""
+
+REQUESTS: dict[str, tuple[Any, Any]] = {
+    "initialize": (InitializeParams, InitializeResult),
+    "state": (None, State),
+    "subscribe": (SubscribeParams, None),
+    "unsubscribe": (UnsubscribeParams, None),
+    "trace/item": (ItemParams, TraceItem),
+    "trace/thumbnails": (ThumbnailsParams, PictureResult),
+    "trace/head": (HeadParams, PictureResult),
+    "trace/row": (RowParams, PictureResult),
+}
+"""Method → (params, result) of what a panel asks; each is answered exactly once."""
+
+NOTIFICATIONS: dict[str, Any] = {"$/cancelRequest": CancelParams}
+"""Method → params of what a panel tells."""
+
+PUSHES: dict[str, Any] = {"publish": PublishParams, "$/progress": ProgressParams}
+"""Method → params of what the kernel tells."""

@@ -1,0 +1,103 @@
+"""What a panel asks of the kernel."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+# Not for type checking alone: the annotations are read when a message is checked.
+from attnlab.server.messages.pushes import State  # noqa: TC001
+from attnlab.server.messages.trace import Focus, Picture  # noqa: TC001
+
+
+class InitializeParams(TypedDict):
+    """The first request of a client; any other before it is refused."""
+
+    protocol: int
+    client: str
+    """Name and version of the client's software."""
+    capabilities: list[str]
+
+
+class InitializeResult(TypedDict):
+    """What the kernel can do and what it holds."""
+
+    protocol: int
+    server: str
+    """Name and version of the kernel's software."""
+    session: str
+    capabilities: list[str]
+    """``busy/subshell`` or ``busy/control``: how requests are answered while a cell runs;
+    neither where they wait until it ends."""
+    missing: list[str]
+    """What the kernel's environment lacks, as arguments of ``pip install``."""
+    state: State
+
+
+class SubscribeParams(TypedDict):
+    """What a panel shows; a push brings just that. Replaces the panel's last subscription."""
+
+    panel: str
+    size: int
+    """Side of a thumbnail, in pixels; 0 for none."""
+    item: int
+    """Which item of a batch; the first of one that has fewer."""
+    focus: Focus | None
+    query: int | None
+    pinned: str | None
+    """The trace that the panel keeps to; the kernel drops others before it."""
+
+
+class UnsubscribeParams(TypedDict):
+    """The panel is gone."""
+
+    panel: str
+
+
+class ItemParams(TypedDict):
+    """Asks for the sequences of one item of a trace's batch."""
+
+    trace: str
+    item: int
+
+
+class ThumbnailsParams(TypedDict):
+    """Asks for max-pooled pictures of every head.
+
+    Sampled ones come soon and may lack a pixel's largest weight; where sampling would save
+    nothing they are exact, and the picture says so.
+    """
+
+    trace: str
+    item: int
+    size: int
+    sampled: bool
+
+
+class HeadParams(TypedDict):
+    """Asks for the exact weights of one head."""
+
+    trace: str
+    item: int
+    site: int
+    head: int
+
+
+class RowParams(TypedDict):
+    """Asks for the exact weights of one query in all heads of a site."""
+
+    trace: str
+    item: int
+    site: int
+    query: int
+
+
+class PictureResult(TypedDict):
+    """The picture asked for."""
+
+    picture: Picture
+
+
+class CancelParams(TypedDict):
+    """Cancels the request of this id, waiting or running."""
+
+    id: int | str
