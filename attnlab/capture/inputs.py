@@ -76,6 +76,11 @@ class Inputs:
             if own is not None:
                 del own[items:]
 
+    @property
+    def lengths(self) -> frozenset[int]:
+        """How many tokens its texts have."""
+        return frozenset(len(own[0]) for own in (self.ids, self.decoder) if own)
+
     def padded(self, tokens: list[TokenInfo], item: int, name: str) -> list[TokenInfo]:
         """Mark the tokens that the mask of an item hides from all others."""
         mask = self._masks.get(name, [])
@@ -100,8 +105,10 @@ def arguments(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> d
 def batch_of(given: Mapping[str, Any], args: tuple[Any, ...]) -> int:
     """Number of items of the batch; 1 where nothing tells."""
     named = [given.get(name) for name in SHAPED]
-    for tensor in [*named, *args, *given.values()]:
-        shape = getattr(tensor, "shape", ())
+    for value in [*named, *args, *given.values()]:
+        if isinstance(value, dict):  # some models take all that they are given as one
+            return batch_of(value, ())
+        shape = getattr(value, "shape", ())
         if len(shape) > 1 and shape[0] > 0:
             return int(shape[0])
     return 1

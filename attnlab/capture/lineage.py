@@ -86,6 +86,33 @@ class Scores:
         return Scores(self.axes.flipped(), self.key, self.query, terms, self.modules)
 
 
+    def unfolded(self) -> Scores:
+        """The same with the last axis of queries alone as queries; those before it lead.
+
+        Products of grouped heads fold the group into the queries.
+        """
+        axes = self.axes
+        queries = axes.atoms("query")
+        last = next((group for group in reversed(axes.groups) if set(group) & set(queries)), ())
+        folded = tuple(atom for atom in queries if atom not in last)
+        if not folded or folded != queries[: len(folded)] or set(last) - set(queries):
+            return self
+        sizes = [axes.sizes[atom] for atom in folded]
+
+        def unfold(tensor: torch.Tensor) -> torch.Tensor:
+            leads, (rows, width) = tensor.shape[:-2], tensor.shape[-2:]
+            whole = [*sizes, -1] if rows > 1 else [*[1] * len(sizes), 1]
+            return tensor.reshape(*leads, *whole, width)
+
+        kinds = list(axes.kinds)
+        for atom in folded:
+            kinds[atom] = "lead"
+        shape = [*axes.leads, *sizes, *self.key.shape[-2:]]
+        key = self.key.reshape(*axes.leads, *[1] * len(sizes), *self.key.shape[-2:]).expand(shape)
+        terms = tuple(mapped(term, unfold) for term in self.terms)
+        own = Axes(tuple(kinds), axes.sizes, axes.groups)
+        return Scores(own, unfold(self.query), key, terms, self.modules)
+
     def settled(self) -> Scores:
         """The same with the leading atoms in the order in which the tensor has them."""
         own = self.axes.atoms("lead")

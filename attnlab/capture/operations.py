@@ -122,10 +122,8 @@ def _scaled(tap: Tap, first: Any, second: Any) -> Lineage | None:
     known, other = tap.lineage(first), second
     if known is None:
         known, other = tap.lineage(second), first
-    if isinstance(known, Weights):
-        return replace(known, doubt="the model changes its weights after the softmax")
-    if known is None:
-        return None
+    if known is None or isinstance(known, Weights):
+        return known  # whether weights are changed after the softmax, the certificate tells
     number = _number(other)
     if number is not None:
         return known.then(Scale(number))
@@ -171,7 +169,9 @@ def _added(scores: Scores, other: Any, alpha: float) -> Scores:
 def _masked_fill(tap: Tap, args: tuple[Any, ...], _kwargs: Any, _result: Any) -> Lineage | None:
     known = tap.lineage(args[0])
     score = _number(args[2])
-    if not isinstance(known, Scores) or score is None:
+    if isinstance(known, Weights):
+        return known if score == 0 else None
+    if known is None or score is None:
         return None
     return _filled(known, args[1], score, args[0].dtype)
 
@@ -227,7 +227,7 @@ def _softmax(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Line
         for end in ("key", "query"):
             if known.axes.groups[axis] != known.axes.atoms(end):
                 continue
-            scores = (known if end == "key" else known.turned()).settled()
+            scores = (known if end == "key" else known.turned()).unfolded().settled()
             lead = _lead(scores.axes)
             modules = common(known.modules, running)
             tap.pending(modules)

@@ -41,6 +41,8 @@ class Noted:
     tier: Tier
     parts: dict[str, Any]
     """What the call is made of, by the names of `Record`."""
+    serial: int = 0
+    """Number of the module's own call in which this one was made; 0 where it is alone."""
 
 
 @dataclass
@@ -92,7 +94,9 @@ class Recorder:
         room = int(memory.budget() // max(1, nbytes * max(1, alike) / self.batch))
         self.items = max(1, min(self.batch, room))
 
-    def note(self, module: Any, causal: bool | None, tier: Tier, **parts: Any) -> None:
+    def note(
+        self, module: Any, causal: bool | None, tier: Tier, serial: int = 0, **parts: Any
+    ) -> None:
         """Note a call; `parts` go by the names of `Record` and are copied here.
 
         `query`, `key`, `value` and `weights` are batched in full, the others as they are kept.
@@ -113,7 +117,8 @@ class Recorder:
             parts["terms"] = tuple(parts.get("terms", ()))
             if causal is None:
                 causal = _triangular(parts["terms"], parts.get("weights"), *_shape(parts))
-            self.noted.append(Noted(module, causal, "replayed" if self.replayed else tier, parts))
+            tier = "replayed" if self.replayed else tier
+            self.noted.append(Noted(module, causal, tier, parts, serial))
 
     def refuse(self, module: Any, why: str) -> None:
         """Note that a call of a module is not noted."""
@@ -167,8 +172,12 @@ class Recorder:
         chosen = sorted(rows | {queries - 1})
         return tuple(chosen), self.keep(output[:CERTIFIED_ITEMS, chosen])
 
-    def records(self) -> list[Record]:
-        """All attention calls of the pass, in order, with their places in the model."""
+    def records(self, lengths: frozenset[int] = frozenset()) -> list[Record]:
+        """All attention calls of the pass, in order, with their places in the model.
+
+        `lengths` are those of the texts that the model was given.
+        """
+        self._doubt_pieces(lengths)
         places = Places(self.model).of([(noted.module, _shape(noted.parts)) for noted in self.noted])
         return [
             Record(
@@ -181,6 +190,24 @@ class Recorder:
             )
             for noted, place in zip(self.noted, places, strict=True)
         ]
+
+    def _doubt_pieces(self, lengths: frozenset[int]) -> None:
+        """Mark the calls of modules that attend in several pieces, e.g. block by block.
+
+        Each is a softmax that multiplies values, but none is the attention of the text.
+        """
+        pieces: dict[int, list[Noted]] = {}
+        for noted in self.noted:
+            if noted.serial:
+                pieces.setdefault(noted.serial, []).append(noted)
+        for own in pieces.values():
+            shapes = {_shape(noted.parts) for noted in own}
+            if len(shapes) > 1 and not {queries for queries, _ in shapes} <= lengths:
+                for noted in own:
+                    noted.parts["doubt"] = (
+                        "The module attends in several pieces (blocks of the text); this is one "
+                        "of them, with positions of its own."
+                    )
 
     def _share(self, items: int) -> int:
         """How many of a tensor's items are kept; a tower may have several for one of the batch."""

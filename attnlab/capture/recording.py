@@ -59,12 +59,8 @@ class Recording:
             self._learn(module, kwargs)
         if self.tap is None:
             return original(module, *args, **kwargs)
-        modules = self.tap.modules
-        modules.append(module)
-        try:
+        with self.tap.entered(module):
             return original(module, *args, **kwargs)
-        finally:
-            modules.pop()
 
     def attend(
         self, found: Callable[..., Any], default: Callable[..., Any], args: Any, kwargs: Any
@@ -99,6 +95,8 @@ class Recording:
             refusals.log.error("attnlab could not record a model call", exc_info=self.error)
             return refusals.internal(self.error)
         recorder, inputs, notes = self.recorder, self.inputs, self.notes
+        for module in () if self.tap is None else self.tap.lost.values():
+            recorder.refuse(module, "its softmax was not seen to multiply values")
         if not recorder.noted:
             return refusals.without_attention(self.model, recorder.unread)
         if recorder.unread:
@@ -113,7 +111,7 @@ class Recording:
             )
         inputs.returned(result)
         inputs.first(items)
-        records = recorder.records()
+        records = recorder.records(inputs.lengths)
         layout = sequences.layout(self.model, inputs, records, notes)
         return Call(
             refusals.name_of(self.model),

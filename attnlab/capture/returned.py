@@ -44,7 +44,7 @@ def take(recorder: Recorder, result: Any) -> None:
         for layer, weights in enumerate(given):
             owner = Layer(f"{name}.{layer}", layer, kind == "cross")
             try:
-                _check(weights)
+                _check(weights, crosses=kind == "cross")
                 recorder.begin(owner, weights)
                 recorder.note(
                     owner,
@@ -65,12 +65,17 @@ class Layer:
         self.name, self.layer_idx, self.is_cross_attention = name, number, crosses
 
 
-def _check(weights: Any) -> None:
+def _check(weights: Any, crosses: bool) -> None:
     import torch
 
     if not isinstance(weights, torch.Tensor) or weights.ndim != 4:
         shape = tuple(getattr(weights, "shape", ()))
         raise UnreadableError(f"what it returns has the shape {shape}, not (items, heads, q, k)")
+    if weights.shape[2] > weights.shape[3] and not crosses:
+        raise UnreadableError(
+            f"what it returns are weights over {weights.shape[3]} places around a token, not over "
+            f"the {weights.shape[2]} keys"
+        )
     sums = weights.detach().float().nansum(-1)
     low, high = float(weights.detach().min()), float(sums.max())
     if low < -SLACK or high > 1 + SLACK:

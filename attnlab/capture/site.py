@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -35,8 +36,8 @@ def finish(tap: Tap, weights: Weights, args: tuple[Any, ...], output: torch.Tens
     modules = common(weights.modules, tap.running())
     module = modules[-1] if modules else recorder.model
     tap.settle(weights.modules)
-    items, heads = _items(weights.lead, recorder.batch, module)
-    value, mixed = (_ordered(weights, own, items, heads) for own in (value, mixed))
+    split = Split.of(weights.lead, recorder.batch, module)
+    value, mixed = (split(_ordered(weights, own)) for own in (value, mixed))
     scored = weights.scores
     grown = [weights.dense] if scored is None else [scored.query, scored.key]
     recorder.begin(module, value, *(own for own in grown if own is not None))
@@ -45,30 +46,22 @@ def finish(tap: Tap, weights: Weights, args: tuple[Any, ...], output: torch.Tens
     if weights.doubt:
         parts["output"] = None
     if weights.scores is None:
-        assert weights.dense is not None
-        queries, keys = weights.dense.shape[-2:]
-        parts["weights"] = weights.dense.reshape(items, heads, queries, keys)
+        parts["weights"] = split(weights.dense)
     else:
-        parts |= _scored(weights.scores, items, heads, recorder.shared)
-    recorder.note(module, None, "tap", **parts)
+        parts |= _scored(weights.scores, split, recorder.shared)
+    recorder.note(module, None, "tap", tap.serial(modules), **parts)
 
 
-def _scored(scores: Scores, items: int, heads: int, shared: Any) -> dict[str, Any]:
-    query, key = scores.query, scores.key
-    leads = scores.axes.leads
+def _scored(scores: Scores, split: Split, shared: Any) -> dict[str, Any]:
     terms = []
     for term in scores.terms:
         tensor = tensor_of(term)
         if tensor is None:
             terms.append(term)
             continue
-        own = shared(_split(tensor, leads, items, heads))
+        own = shared(split(tensor, scores.axes.leads))
         terms.append(mapped(term, lambda _, own=own: own))  # type: ignore[misc]
-    return {
-        "query": query.reshape(items, heads, *query.shape[-2:]),
-        "key": key.reshape(items, heads, *key.shape[-2:]),
-        "terms": _tidy(terms),
-    }
+    return {"query": split(scores.query), "key": split(scores.key), "terms": _tidy(terms)}
 
 
 def _tidy(terms: Sequence[Term]) -> list[Term]:
@@ -90,59 +83,81 @@ def _tidy(terms: Sequence[Term]) -> list[Term]:
     return result
 
 
-def _split(
-    tensor: torch.Tensor, leads: tuple[int, ...], items: int, heads: int
-) -> torch.Tensor:
-    """Bring (leading atoms…, a, b), which may be 1 anywhere, to (items, heads, a, b)."""
-    ends = tensor.shape[-2:]
-    if all(size == 1 for size in tensor.shape[:-2]):
-        return tensor.reshape(1, 1, *ends)
-    # The atoms of the items come first, those of the heads after them, where the cut allows it.
-    for cut in range(len(leads) + 1):
-        if math.prod(leads[:cut]) == items:
-            parts = tensor.shape[:cut], tensor.shape[cut:-2]
-            own = [1 if all(size == 1 for size in part) else -1 for part in parts]
-            shape = [
-                math.prod(leads[:cut]) if own[0] == -1 else 1,
-                math.prod(leads[cut:]) if own[1] == -1 else 1,
-            ]
-            whole = [
-                *(leads[:cut] if own[0] == -1 else parts[0]),
-                *(leads[cut:] if own[1] == -1 else parts[1]),
-            ]
-            return tensor.expand(*whole, *ends).reshape(*shape, *ends)
-    return tensor.expand(*leads, *ends).reshape(items, heads, *ends)
+@dataclass(frozen=True)
+class Split:
+    """Tells items from heads in what stands before queries and keys.
+
+    Attributes
+    ----------
+    lead
+        Sizes of the axes there, at the softmax.
+    heads
+        Which of them counts the heads; None where the one there is counts both.
+    shape
+        Number of items and of heads.
+    """
+
+    lead: tuple[int, ...]
+    heads: int | None
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, lead: tuple[int, ...], batch: int, module: Any) -> Split:
+        """Find out from the sizes, the batch, and what the module says of itself.
+
+        Raises
+        ------
+        UnreadableError
+            When they leave it open.
+        """
+        count = math.prod(lead)
+        own = _heads(module)
+        if len(lead) == 2:
+            return cls(lead, 1, lead)
+        if len(lead) < 2:
+            if own and count % own == 0:
+                return cls(lead, None, (count // own, own))
+            return cls(lead, None, (batch, count // batch) if count % batch == 0 else (1, count))
+        places = [place for place, size in enumerate(lead) if place and size == own]
+        if places:
+            return cls(lead, places[-1], (count // lead[places[-1]], lead[places[-1]]))
+        if lead[0] == batch and own in (None, count // batch):
+            return cls(lead, None, (batch, count // batch))  # groups of heads, then heads
+        raise UnreadableError(f"its scores have the axes {lead} before queries and keys")
+
+    def __call__(
+        self, tensor: torch.Tensor, atoms: tuple[int, ...] | None = None
+    ) -> torch.Tensor:
+        """Bring (lead…, a, b) to (items, heads, a, b).
+
+        Of a term, whose leading axes are `atoms` or of size 1, what is one number for all
+        items or all heads stays of size 1 there.
+        """
+        ends = tensor.shape[-2:]
+        if atoms is not None:
+            if all(size == 1 for size in tensor.shape[:-2]):
+                return tensor.reshape(1, 1, *ends)
+            tensor = tensor.expand(*atoms, *ends)
+        if self.heads is None:
+            return tensor.reshape(*self.shape, *ends)
+        laid = tensor.reshape(*self.lead, *ends).movedim(self.heads, -3)
+        return laid.reshape(-1, *laid.shape[-3:]) if laid.ndim != 4 else laid
 
 
-def _ordered(weights: Weights, tensor: torch.Tensor, items: int, heads: int) -> torch.Tensor:
-    """Bring (leading axes…, a, b) that follow the weights' axes to (items, heads, a, b)."""
+def _ordered(weights: Weights, tensor: torch.Tensor) -> torch.Tensor:
+    """Bring (leading axes…, a, b) that follow the weights' axes to their canonical order."""
     ends = tensor.shape[-2:]
     axes = weights.axes
     leads = axes.atoms("lead")
     order = [atom for group in axes.groups for atom in group if atom in leads]
     split = tensor.reshape([*(axes.sizes[atom] for atom in order), *ends])
     laid = split.permute([*(order.index(atom) for atom in leads), len(order), len(order) + 1])
-    return laid.reshape(items, heads, *ends)
-
-
-def _items(lead: tuple[int, ...], batch: int, module: Any) -> tuple[int, int]:
-    """Tell items from heads in what stands before queries and keys."""
-    count = math.prod(lead)
-    if len(lead) == 2:
-        return lead
-    own = _heads(module)
-    if own and count % own == 0 and (len(lead) < 2 or lead[-1] == own):
-        return count // own, own
-    if len(lead) <= 1:
-        return (batch, count // batch) if count % batch == 0 else (1, count)
-    if lead[0] == batch:
-        return batch, count // batch
-    raise UnreadableError(f"its scores have the axes {lead} before queries and keys")
+    return laid.reshape(*weights.lead, *ends)
 
 
 def _heads(module: Any) -> int | None:
     """How many heads a module says it has."""
-    for name in ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads"):
+    for name in ("num_heads", "num_attention_heads", "num_attn_heads", "n_heads", "n_head", "heads"):
         number = getattr(module, name, None)
         if isinstance(number, int) and number > 0:
             return number

@@ -64,6 +64,8 @@ class Tap(TorchDispatchMode):
         super().__init__()
         self.recorder = recorder
         self.modules: list[Any] = []
+        self._serials: list[int] = []
+        self._entries = 0
         self.paused = False
         self.fused = False
         self.lost: dict[int, Any] = {}
@@ -95,6 +97,22 @@ class Tap(TorchDispatchMode):
         except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
             self.fault = self.fault or fault
         return result
+
+    @contextmanager
+    def entered(self, module: Any) -> Iterator[None]:
+        """Know a module as running while a block calls it."""
+        self.modules.append(module)
+        self._entries += 1
+        self._serials.append(self._entries)
+        try:
+            yield
+        finally:
+            self.modules.pop()
+            self._serials.pop()
+
+    def serial(self, modules: tuple[Any, ...]) -> int:
+        """Number of the call of the last of some modules that are running."""
+        return self._serials[len(modules) - 1] if modules else 0
 
     @contextmanager
     def aside(self) -> Iterator[None]:
