@@ -62,10 +62,17 @@ class Axes:
         """List the atoms of a kind, in canonical order."""
         return tuple(atom for atom, own in enumerate(self.kinds) if own == kind)
 
-    def ends_in(self, first: Atom, second: Atom) -> bool:
-        """Whether the last two axes are all of two kinds."""
-        own = (self.atoms(first), self.atoms(second))
-        return len(self.groups) > 1 and self.groups[-2:] == own
+    def folded(self, rows: int, columns: int) -> tuple[int, ...] | None:
+        """Leading atoms that an axis has beside all queries, where another is all keys.
+
+        None where those axes are something else. Grouped heads are folded into the queries.
+        """
+        if len(self.groups) < 2 or self.groups[columns] != self.atoms("key"):
+            return None
+        queries, own = self.atoms("query"), self.groups[rows]
+        beside = own[: len(own) - len(queries)]
+        whole = own[len(beside) :] == queries and set(beside) <= set(self.atoms("lead"))
+        return beside if whole else None
 
     def permuted(self, order: Sequence[int]) -> Axes:
         """Axes in another order."""

@@ -155,19 +155,29 @@ def _moved(spans: Spans | None, before: int, count: int, skipped: int, total: in
 
 
 def resolve(
-    ids: Sequence[int], encodings: Encodings, namespace: Mapping[str, Any], model: Any
+    ids: Sequence[int],
+    encodings: Encodings,
+    namespace: Mapping[str, Any],
+    model: Any,
+    prompt: int | None = None,
 ) -> tuple[list[TokenInfo], str | None, str]:
     """Tokens of a model call's ids, their text where known, and a note where it is not.
+
+    Of ids that the model has lengthened itself, the first `prompt` were tokenized.
 
     Returns
     -------
     tuple of (tokens, text, note)
         `text` is None and `note` says why where the tokenizer's call was not seen.
     """
-    found = encodings.find(ids)
+    found = encodings.find(ids[:prompt])
     if found is not None:
         text = None if found.text is None else sendable(found.text)
-        return describe(found.tokenizer, found.ids, found.spans), text, ""
+        rest = list(ids[len(found.ids) :])
+        spans = found.spans
+        if rest and spans is not None:
+            spans = [*spans, *[(-1, -1)] * len(rest)]
+        return describe(found.tokenizer, [*found.ids, *rest], spans), text, ""
     tokenizer = fitting(ids, namespace, model)
     if tokenizer is not None:
         note = "The text was tokenized outside the watched cell: its characters are not known."

@@ -26,6 +26,8 @@ class Inputs:
     batch: int = 1
     pixels: tuple[int, int] | None = None
     """Height and width of the pictures."""
+    prompt: int | None = None
+    """How many of the ids were the user's, where the model has written the others."""
     caches: list[Any] = field(default_factory=list)
     _masks: dict[str, Rows] = field(default_factory=dict)
 

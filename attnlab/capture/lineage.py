@@ -85,7 +85,6 @@ class Scores:
         terms = tuple(mapped(term, lambda tensor: tensor.transpose(-1, -2)) for term in self.terms)
         return Scores(self.axes.flipped(), self.key, self.query, terms, self.modules)
 
-
     def unfolded(self) -> Scores:
         """The same with the last axis of queries alone as queries; those before it lead.
 

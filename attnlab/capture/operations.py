@@ -35,9 +35,13 @@ class Operation:
 
 def operation(func: Any, composites: frozenset[str], told: frozenset[str]) -> Operation:
     """Look an operation up."""
+    if not isinstance(func, torch._ops.OpOverload):
+        return Operation(str(func), None, False, False)
     name = func.overloadpacket.__name__
     schema = func._schema
-    views = any(out.alias_info is not None and not out.alias_info.is_write for out in schema.returns)
+    views = any(
+        out.alias_info is not None and not out.alias_info.is_write for out in schema.returns
+    )
     follow = TABLE.get(name.removesuffix("_") if name.rstrip("_") in TABLE else name)
     if follow is None and name in told:
         follow = _nothing
@@ -51,9 +55,9 @@ def _nothing(*_: Any) -> None:
 def _bmm(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
     """A product: of weights with values, or, who knows, of queries with keys."""
     first, second = args[:2]
-    for operand, ends in ((first, ("query", "key")), (second, ("key", "query"))):
+    for operand, rows, columns in ((first, -2, -1), (second, -1, -2)):
         known = tap.lineage(operand)
-        if isinstance(known, Weights) and known.axes.ends_in(*ends):
+        if isinstance(known, Weights) and known.axes.folded(rows, columns) is not None:
             other = second if operand is first else first
             return None if tap.is_parameter(other) else known
     if tap.is_parameter(first) or tap.is_parameter(second):

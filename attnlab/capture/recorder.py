@@ -178,7 +178,9 @@ class Recorder:
         `lengths` are those of the texts that the model was given.
         """
         self._doubt_pieces(lengths)
-        places = Places(self.model).of([(noted.module, _shape(noted.parts)) for noted in self.noted])
+        places = Places(self.model).of(
+            [(noted.module, _shape(noted.parts)) for noted in self.noted]
+        )
         return [
             Record(
                 name=place.name,

@@ -137,7 +137,9 @@ class Habits:
     def needs_tap(self, recording: Recording) -> bool:
         """Whether some attention of the call may pass the interface by."""
         model = recording.model
-        return _form(recording) not in self._known.get(model, ()) and not refusals.compiled(model)
+        if _form(recording) in self._known.get(model, ()):
+            return False
+        return not refusals.compiled(model) and not _compiles_attention(model)
 
     def learn(self, recording: Recording) -> None:
         """Remember a call that the tap has followed in vain."""
@@ -146,6 +148,12 @@ class Habits:
             return
         if all(noted.tier == "interface" for noted in recording.recorder.noted):
             self._known.setdefault(recording.model, set()).add(_form(recording))
+
+
+def _compiles_attention(model: Any) -> bool:
+    """Whether a model's attention function is compiled as it runs: flex attention."""
+    configs = (getattr(part, "config", None) for part in model.modules())
+    return any("flex" in str(getattr(own, "_attn_implementation", "")) for own in configs)
 
 
 def _form(recording: Recording) -> tuple[Any, ...]:

@@ -71,7 +71,9 @@ class Second:
                 return _refused(self._model, f"generate() could not be shown: {why}")
             first = Recording.of(self._model, (), kwargs)
             first.generated = prompt
-            reason = f"generate() wrote the tokens from {prompt} on, and one pass shows all its steps"
+            reason = (
+                f"generate() wrote the tokens from {prompt} on, and one pass shows all its steps"
+            )
             return self._again(sequences, reason, kwargs, first, None, None)
 
         return make
@@ -92,7 +94,7 @@ class Second:
         second = Recording.of(self._model, first.args, kwargs)
         second.recorder.replayed = True
         second.milliseconds = self._milliseconds
-        second.generated = first.generated
+        second.generated = second.inputs.prompt = first.generated
         again = self._run(second, random)
         second.notes.append(REPLAYED.format(reason=reason))
         if not replay.agrees(result, again):

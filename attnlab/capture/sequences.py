@@ -54,9 +54,7 @@ class Sequences:
     namespace: Mapping[str, Any]
     _cached: dict[int, tuple[weakref.ref[Any], list[Tokens]]] = field(default_factory=dict)
 
-    def layout(
-        self, model: Any, inputs: Inputs, records: list[Record], notes: list[str]
-    ) -> Layout:
+    def layout(self, model: Any, inputs: Inputs, records: list[Record], notes: list[str]) -> Layout:
         """Name what stands along each axis; adds to `notes` what a reader must know."""
         patches = Patches(model, inputs)
         written = [record for record in records if not patches.owns(record)] or records
@@ -151,7 +149,7 @@ class Sequences:
             return own
         items = []
         for place, row in enumerate(ids):
-            tokens, text, note = resolve(row, self.encodings, self.namespace, model)
+            tokens, text, note = resolve(row, self.encodings, self.namespace, model, inputs.prompt)
             if note and place == 0:
                 notes.append(note)
             items.append(Tokens(inputs.padded(tokens, place, name), text))

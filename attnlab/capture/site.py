@@ -29,7 +29,8 @@ def finish(tap: Tap, weights: Weights, args: tuple[Any, ...], output: torch.Tens
         When heads and items cannot be told apart, or memory does not suffice.
     """
     first, second = args[:2]
-    straight = weights.axes.ends_in("query", "key") and tap.lineage(first) is weights
+    straight = weights.axes.folded(-2, -1) is not None and tap.lineage(first) is weights
+    beside = weights.axes.folded(-2, -1) if straight else weights.axes.folded(-1, -2)
     value = second if straight else first.transpose(-1, -2)
     mixed = output if straight else output.transpose(-1, -2)
     recorder = tap.recorder
@@ -37,7 +38,8 @@ def finish(tap: Tap, weights: Weights, args: tuple[Any, ...], output: torch.Tens
     module = modules[-1] if modules else recorder.model
     tap.settle(weights.modules)
     split = Split.of(weights.lead, recorder.batch, module)
-    value, mixed = (split(_ordered(weights, own)) for own in (value, mixed))
+    value = split(_ordered(weights, value, beside or (), rows=False))
+    mixed = split(_ordered(weights, mixed, beside or (), rows=True))
     scored = weights.scores
     grown = [weights.dense] if scored is None else [scored.query, scored.key]
     recorder.begin(module, value, *(own for own in grown if own is not None))
@@ -125,9 +127,7 @@ class Split:
             return cls(lead, None, (batch, count // batch))  # groups of heads, then heads
         raise UnreadableError(f"its scores have the axes {lead} before queries and keys")
 
-    def __call__(
-        self, tensor: torch.Tensor, atoms: tuple[int, ...] | None = None
-    ) -> torch.Tensor:
+    def __call__(self, tensor: torch.Tensor, atoms: tuple[int, ...] | None = None) -> torch.Tensor:
         """Bring (lead…, a, b) to (items, heads, a, b).
 
         Of a term, whose leading axes are `atoms` or of size 1, what is one number for all
@@ -144,20 +144,40 @@ class Split:
         return laid.reshape(-1, *laid.shape[-3:]) if laid.ndim != 4 else laid
 
 
-def _ordered(weights: Weights, tensor: torch.Tensor) -> torch.Tensor:
-    """Bring (leading axes…, a, b) that follow the weights' axes to their canonical order."""
-    ends = tensor.shape[-2:]
+def _ordered(
+    weights: Weights, tensor: torch.Tensor, beside: tuple[int, ...], rows: bool
+) -> torch.Tensor:
+    """Bring (leading axes…, a, b) that follow the weights' axes to (*lead, a, b).
+
+    Heads that are folded into the rows, `beside` the queries, are unfolded from an output's;
+    values are the same for all of them.
+    """
     axes = weights.axes
     leads = axes.atoms("lead")
     order = [atom for group in axes.groups for atom in group if atom in leads]
-    split = tensor.reshape([*(axes.sizes[atom] for atom in order), *ends])
+    apart = [axes.sizes[atom] for atom in order if atom not in beside]
+    folded = [axes.sizes[atom] for atom in beside]
+    size, width = tensor.shape[-2:]
+    if rows:
+        split = tensor.reshape(*apart, *folded, size // math.prod(folded), width)
+    else:
+        whole = tensor.reshape(*apart, *[1] * len(folded), size, width)
+        split = whole.expand(*apart, *folded, size, width)
+    order = [atom for atom in order if atom not in beside] + list(beside)
     laid = split.permute([*(order.index(atom) for atom in leads), len(order), len(order) + 1])
-    return laid.reshape(*weights.lead, *ends)
+    return laid.reshape(*weights.lead, *laid.shape[-2:])
 
 
 def _heads(module: Any) -> int | None:
     """How many heads a module says it has."""
-    for name in ("num_heads", "num_attention_heads", "num_attn_heads", "n_heads", "n_head", "heads"):
+    for name in (
+        "num_heads",
+        "num_attention_heads",
+        "num_attn_heads",
+        "n_heads",
+        "n_head",
+        "heads",
+    ):
         number = getattr(module, name, None)
         if isinstance(number, int) and number > 0:
             return number

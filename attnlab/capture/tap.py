@@ -60,6 +60,9 @@ class Tap(TorchDispatchMode):
         The first error of our own.
     """
 
+    # Control flow and the like (torch.cond) is run, and not looked into.
+    supports_higher_order_operators = True
+
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self.recorder = recorder
