@@ -42,7 +42,8 @@ class Axes:
     @classmethod
     def of(cls, shape: Sequence[int]) -> Axes:
         """Read a shape whose last two axes are queries and keys."""
-        kinds: tuple[Atom, ...] = (*("lead",) * (len(shape) - 2), "query", "key")
+        leads: list[Atom] = ["lead"] * (len(shape) - 2)
+        kinds: list[Atom] = [*leads, "query", "key"]
         whole = [axis for axis, size in enumerate(shape) if size > 1]
         groups = tuple((whole.index(axis),) if axis in whole else () for axis in range(len(shape)))
         sizes = tuple(int(shape[axis]) for axis in whole)
@@ -79,7 +80,7 @@ class Axes:
         return replace(self, groups=tuple(self.groups[axis] for axis in order))
 
     def flipped(self) -> Axes:
-        """The same axes with queries for keys and keys for queries."""
+        """Read queries for keys and keys for queries."""
         names: dict[Atom, Atom] = {"lead": "lead", "query": "key", "key": "query"}
         order = [*self.atoms("lead"), *self.atoms("key"), *self.atoms("query")]
         return Axes(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from attnlab.capture.recorder import UnreadableError
 from attnlab.capture.terms import Causal, Mask, Scale, Term
 
 if TYPE_CHECKING:
+    import torch
+
     from attnlab.capture.tap import Tap
 
 ARGUMENTS = {
@@ -56,9 +56,8 @@ def note(tap: Tap, name: str, args: tuple[Any, ...], kwargs: Any, result: Any) -
         terms.append(Causal())
     output = _four(result[0] if isinstance(result, tuple | list) else result)
     rows, kept = recorder.kept_rows(output.transpose(1, 2))
-    doubt = ""
-    if given.get("dropout_p"):
-        kept, doubt = None, "dropout was active: the weights are those before dropout"
+    dropped = bool(given.get("dropout_p"))
+    doubt = "dropout was active: the weights are those before dropout" if dropped else ""
     recorder.note(
         module,
         True if given.get("is_causal") else None,
@@ -68,7 +67,7 @@ def note(tap: Tap, name: str, args: tuple[Any, ...], kwargs: Any, result: Any) -
         value=value,
         terms=terms,
         rows=rows,
-        output=kept,
+        output=None if dropped else kept,
         doubt=doubt,
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 TRANSIENT = frozenset(
-    {"past_key_values", "cache_position", "position_ids", "use_cache", "logits_to_keep",
+    {"past_key_values", "cache_position", "use_cache", "logits_to_keep",
      "decoder_position_ids", "encoder_outputs", "return_dict", "output_attentions",
      "output_hidden_states", "next_sequence_length"}
 )  # fmt: skip
@@ -124,13 +124,20 @@ def _spread(own: Any, rows: int, count: int) -> Any:
 
 
 def _lengthened(given: dict[str, Any], prompt: int, added: int) -> dict[str, Any]:
-    """Lengthen what counts the prompt's tokens: masks by ones, types by their last."""
+    """Lengthen what counts the prompt's tokens: masks by ones, places by counting on."""
     import torch
 
     result = dict(given)
     for name, own in given.items():
+        if name == "position_ids" and getattr(own, "ndim", 0) != 2:
+            del result[name]  # the model makes its own
+            continue
         if not isinstance(own, torch.Tensor) or own.ndim != 2 or own.shape[1] != prompt:
             continue
-        last = own.new_ones(own.shape[0], added) if "mask" in name else own[:, -1:]
-        result[name] = torch.cat([own, last.expand(own.shape[0], added)], dim=1)
+        more = own[:, -1:].expand(own.shape[0], added)
+        if name == "position_ids":
+            more = more + torch.arange(1, added + 1, device=own.device)
+        elif "mask" in name:
+            more = torch.ones_like(more)
+        result[name] = torch.cat([own, more], dim=1)
     return result

@@ -40,7 +40,7 @@ class Inputs:
         found.batch = batch_of(given, args)
         found.ids = rows(given.get("input_ids"))
         found.decoder = rows(given.get("decoder_input_ids"))
-        pixels = getattr(given.get("pixel_values"), "shape", ())
+        pixels: tuple[int, ...] = getattr(given.get("pixel_values"), "shape", ())
         found.pixels = (int(pixels[-2]), int(pixels[-1])) if len(pixels) >= 4 else None
         for name, argument in (
             ("tokens", "attention_mask"),
@@ -105,12 +105,12 @@ def arguments(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> d
 
 
 def batch_of(given: Mapping[str, Any], args: tuple[Any, ...]) -> int:
-    """Number of items of the batch; 1 where nothing tells."""
+    """Count the items of the batch; 1 where nothing tells."""
     named = [given.get(name) for name in SHAPED]
     for value in [*named, *args, *given.values()]:
         if isinstance(value, dict):  # some models take all that they are given as one
             return batch_of(value, ())
-        shape = getattr(value, "shape", ())
+        shape: tuple[int, ...] = getattr(value, "shape", ())
         if len(shape) > 1 and shape[0] > 0:
             return int(shape[0])
     return 1

@@ -1,9 +1,9 @@
 """What is put in the way of a model while a cell is watched, and taken away exactly.
 
 Four places: every module's call (to know the outermost), the look-up of the attention
-function (to see each call's arguments), ``generate``, and the tokenizers' calls. Each is an attribute
-of one class. A part is put in place only once the notebook has imported its module;
-nothing here imports torch or transformers by itself.
+function (to see each call's arguments), ``generate``, and the tokenizers' calls. Each is an
+attribute of one class. A part is put in place only once the notebook has imported its
+module; nothing here imports torch or transformers by itself.
 """
 
 from __future__ import annotations

@@ -60,11 +60,11 @@ class Scores:
         return replace(self, terms=(*self.terms, term))
 
     def permuted(self, order: Sequence[int]) -> Scores:
-        """The scores with their axes in another order."""
+        """Put the axes into another order."""
         return replace(self, axes=self.axes.permuted(order))
 
     def viewed(self, shape: Sequence[int]) -> Scores | None:
-        """The scores in another shape."""
+        """Give the tensor another shape; None where that mixes what its axes count."""
         found = self.axes.viewed(shape)
         if found is None:
             return None
@@ -81,12 +81,12 @@ class Scores:
         )
 
     def turned(self) -> Scores:
-        """The scores with queries for keys: a softmax over the other axis."""
+        """Read queries for keys, for a softmax over the other axis."""
         terms = tuple(mapped(term, lambda tensor: tensor.transpose(-1, -2)) for term in self.terms)
         return Scores(self.axes.flipped(), self.key, self.query, terms, self.modules)
 
     def unfolded(self) -> Scores:
-        """The same with the last axis of queries alone as queries; those before it lead.
+        """Take the last axis of queries alone as queries; those before it lead.
 
         Products of grouped heads fold the group into the queries.
         """
@@ -113,7 +113,7 @@ class Scores:
         return Scores(own, unfold(self.query), key, terms, self.modules)
 
     def settled(self) -> Scores:
-        """The same with the leading atoms in the order in which the tensor has them."""
+        """Put the leading atoms into the order in which the tensor has them."""
         own = self.axes.atoms("lead")
         order = [atom for group in self.axes.groups for atom in group if atom in own]
         if order == list(own):
@@ -159,11 +159,11 @@ class Weights:
     doubt: str = ""
 
     def permuted(self, order: Sequence[int]) -> Weights:
-        """The weights with their axes in another order."""
+        """Put the axes into another order."""
         return replace(self, axes=self.axes.permuted(order))
 
     def viewed(self, shape: Sequence[int]) -> Weights | None:
-        """The weights in another shape."""
+        """Give the tensor another shape; None where that mixes what its axes count."""
         found = self.axes.viewed(shape)
         return None if found is None else replace(self, axes=found[0])
 

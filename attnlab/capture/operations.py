@@ -53,7 +53,7 @@ def _nothing(*_: Any) -> None:
 
 
 def _bmm(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
-    """A product: of weights with values, or, who knows, of queries with keys."""
+    """Follow a product: of weights with values, or, who knows, of queries with keys."""
     first, second = args[:2]
     for operand, rows, columns in ((first, -2, -1), (second, -1, -2)):
         known = tap.lineage(operand)
@@ -249,7 +249,7 @@ def _lead(axes: Axes) -> tuple[int, ...]:
     sizes = zip(axes.groups, axes.shape, strict=True)
     own = [size for group, size in sizes if all(atom in leads for atom in group)]
     # Of axes of size 1 it is not known what they count: two are queries and keys if need be.
-    lacking = [kind for kind in ("query", "key") if not axes.atoms(kind)]  # type: ignore[arg-type]
+    lacking = [kind for kind in ("query", "key") if not axes.atoms(kind)]
     for _ in lacking:
         for place in reversed(range(len(own))):
             if own[place] == 1:
@@ -259,7 +259,7 @@ def _lead(axes: Axes) -> tuple[int, ...]:
 
 
 def common(first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The modules that were running both times, the outermost first."""
+    """Find the modules that were running both times, the outermost first."""
     shared = []
     for one, two in zip(first, second, strict=False):
         if one is not two:

@@ -43,6 +43,10 @@ class Places:
     def of(self, calls: list[tuple[Any, tuple[int, int]]]) -> list[Place]:
         """Find the places of modules that were called, with (queries, keys), in order."""
         places = [self._place(module, *shape) for module, shape in calls]
+        for stack in {place.stack for place in places}:
+            self._part(
+                [index for index, place in enumerate(places) if place.stack == stack], calls, places
+            )
         stacks: dict[tuple[str, bool], list[int]] = {}
         for index, place in enumerate(places):
             stacks.setdefault((place.stack, place.crosses), []).append(index)
@@ -51,6 +55,22 @@ class Places:
             for index, layer in zip(indices, self._layers(modules), strict=True):
                 places[index].layer = layer
         return places
+
+    def _part(
+        self, indices: list[int], calls: list[tuple[Any, tuple[int, int]]], places: list[Place]
+    ) -> None:
+        """Take a second call of each layer as a stack of its own, e.g. a tower's second picture.
+
+        One module that is called again and again is a stack whose layers share it.
+        """
+        modules = [calls[index][0] for index in indices]
+        if len({id(module) for module in modules}) < 2:
+            return
+        counted: dict[int, int] = {}
+        for index, module in zip(indices, modules, strict=True):
+            count = counted[id(module)] = counted.get(id(module), 0) + 1
+            if count > 1:
+                places[index].stack += f" ({count})"
 
     def _place(self, module: Any, queries: int, keys: int) -> Place:
         path = self._paths.get(id(module), "")

@@ -234,7 +234,7 @@ def _compact(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _shape(parts: dict[str, Any]) -> tuple[int, int]:
-    """Number of queries and keys."""
+    """Count queries and keys."""
     if parts.get("query") is None:
         return int(parts["weights"].shape[2]), int(parts["weights"].shape[3])
     return int(parts["query"].shape[2]), int(parts["key"].shape[2])

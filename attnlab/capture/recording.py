@@ -157,7 +157,7 @@ def _compiles_attention(model: Any) -> bool:
 
 
 def _form(recording: Recording) -> tuple[Any, ...]:
-    """What decides which of its parts a model runs, as far as can be told."""
+    """Tell what decides which of its parts a model runs."""
     model = recording.model
     config = getattr(model, "config", None)
     given = sorted(name for name, value in recording.kwargs.items() if value is not None)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from attnlab.capture.recorder import UnreadableError
 
 if TYPE_CHECKING:
-    import torch
-
     from attnlab.capture.recorder import Recorder
 
 LISTS = (

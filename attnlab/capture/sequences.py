@@ -63,7 +63,8 @@ class Sequences:
         layout = Layout(named(model, inputs, written, notes))
         names = {"encoder": ("source",), "decoder": ("target", "context")}
         for record in records:
-            rows = columns = ("target", "tokens")
+            rows: tuple[str, ...] = ("target", "tokens")
+            columns: tuple[str, ...] = rows
             if patches.owns(record):
                 rows = columns = ()
             elif record.kind == "cross":

@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from attnlab.capture.lineage import Scores, mapped
 from attnlab.capture.operations import common
 from attnlab.capture.recorder import UnreadableError
@@ -15,6 +13,8 @@ from attnlab.capture.terms import Term, tensor_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import torch
 
     from attnlab.capture.lineage import Weights
     from attnlab.capture.tap import Tap
@@ -47,10 +47,10 @@ def finish(tap: Tap, weights: Weights, args: tuple[Any, ...], output: torch.Tens
     parts: dict[str, Any] = {"rows": rows, "output": kept, "doubt": weights.doubt, "value": value}
     if weights.doubt:
         parts["output"] = None
-    if weights.scores is None:
+    if scored is not None:
+        parts |= _scored(scored, split, recorder.shared)
+    elif weights.dense is not None:
         parts["weights"] = split(weights.dense)
-    else:
-        parts |= _scored(weights.scores, split, recorder.shared)
     recorder.note(module, None, "tap", tap.serial(modules), **parts)
 
 
@@ -117,7 +117,7 @@ class Split:
         if len(lead) == 2:
             return cls(lead, 1, lead)
         if len(lead) < 2:
-            if own and count % own == 0:
+            if own and count % own == 0 and count != batch:
                 return cls(lead, None, (count // own, own))
             return cls(lead, None, (batch, count // batch) if count % batch == 0 else (1, count))
         places = [place for place, size in enumerate(lead) if place and size == own]

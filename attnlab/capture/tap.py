@@ -38,7 +38,7 @@ FUSED = frozenset({"_native_multi_head_attention", "_transformer_encoder_layer_f
 """Kernels that compute a whole layer: nothing of its attention can be seen."""
 
 
-class Tap(TorchDispatchMode):
+class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the operations of the current thread while it is entered.
 
     Parameters
@@ -64,7 +64,7 @@ class Tap(TorchDispatchMode):
     supports_higher_order_operators = True
 
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
         self.modules: list[Any] = []
         self._serials: list[int] = []
@@ -114,7 +114,7 @@ class Tap(TorchDispatchMode):
             self._serials.pop()
 
     def serial(self, modules: tuple[Any, ...]) -> int:
-        """Number of the call of the last of some modules that are running."""
+        """Tell which call it is of the last of some modules that are running."""
         return self._serials[len(modules) - 1] if modules else 0
 
     @contextmanager
@@ -127,8 +127,8 @@ class Tap(TorchDispatchMode):
             self.paused = paused
 
     def lineage(self, tensor: Any) -> Lineage | None:
-        """What is known of a tensor."""
-        if not isinstance(tensor, torch.Tensor):
+        """Tell what is known of a tensor."""
+        if not _plain(tensor):
             return None
         known = self._known.get(tensor.data_ptr())
         return None if known is None else known.get(_layout(tensor))
@@ -155,7 +155,7 @@ class Tap(TorchDispatchMode):
             self.lost.pop(id(modules[-1]), None)
 
     def running(self) -> tuple[Any, ...]:
-        """The modules that are running, the outermost first."""
+        """List the modules that are running, the outermost first."""
         return tuple(self.modules)
 
     def _saw(self, own: Operation, args: tuple[Any, ...], kwargs: Any, result: Any) -> None:
@@ -169,7 +169,7 @@ class Tap(TorchDispatchMode):
         if own.follow is not None:
             followed = own.follow(self, args, kwargs, result)
         output = result[0] if isinstance(result, tuple | list) and result else result
-        if not isinstance(output, torch.Tensor):
+        if not _plain(output):
             return
         if not own.views:
             # Memory is used again: what was known of this place is over.
@@ -191,6 +191,11 @@ KEPT = 16
 @cache
 def _read(func: Any) -> Operation:
     return operation(func, COMPOSITE, FUSED | fused.KERNELS)
+
+
+def _plain(value: Any) -> bool:
+    """Whether something is a tensor whose numbers lie in memory as they are."""
+    return type(value) in (torch.Tensor, torch.nn.Parameter) and value.layout is torch.strided
 
 
 def _layout(tensor: torch.Tensor) -> Key:

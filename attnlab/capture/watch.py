@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import refusals
 from attnlab.capture.encodings import Encodings, Remembered
-from attnlab.capture.generation import Generation, UnfinishedError
+from attnlab.capture.generation import Generation
 from attnlab.capture.imports import ImportWatch
 from attnlab.capture.interposition import Interposition
 from attnlab.capture.recording import Habits, Recording
@@ -198,7 +198,8 @@ class Gate:
         with self._lock:
             self._interposition.ensure()
         recording = Recording.of(module, args, kwargs)
-        before, tap = None, contextlib.nullcontext()
+        before = None
+        tap: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if refusals.compiled(module):
             before = Before(recording)
         elif self._habits.needs_tap(recording):
