@@ -22,6 +22,9 @@ HIDDEN = -1e4
 """A number so low, added to a score or put in its place, hides the key."""
 
 
+DROPPED = "dropout was active: the weights are those before dropout"
+
+
 @dataclass(frozen=True)
 class Operation:
     """How the tap treats one operation."""
@@ -126,8 +129,11 @@ def _scaled(tap: Tap, first: Any, second: Any) -> Lineage | None:
     known, other = tap.lineage(first), second
     if known is None:
         known, other = tap.lineage(second), first
-    if known is None or isinstance(known, Weights):
-        return known  # whether weights are changed after the softmax, the certificate tells
+    if isinstance(known, Weights):
+        # Whether weights are changed otherwise after the softmax, the certificate tells.
+        return replace(known, doubt=DROPPED) if tap.is_noise(other) else known
+    if known is None:
+        return None
     number = _number(other)
     if number is not None:
         return known.then(Scale(number))
@@ -218,7 +224,13 @@ def _dropout(tap: Tap, args: tuple[Any, ...], _kwargs: Any, _result: Any) -> Lin
     known = tap.lineage(args[0])
     if not isinstance(known, Weights) or not args[1] or args[2] is False:
         return known
-    return replace(known, doubt="dropout was active: the weights are those before dropout")
+    return replace(known, doubt=DROPPED)
+
+
+def _bernoulli(tap: Tap, _args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
+    """Remember what dropout multiplies by where no kernel of its own does it."""
+    tap.noise = (result.data_ptr(), tuple(result.shape))
+    return None
 
 
 def _softmax(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
@@ -309,6 +321,7 @@ TABLE: dict[str, Follow] = {
     **dict.fromkeys(("maximum", "clamp_min", "clamp"), _floor),
     "tanh": _tanh,
     **dict.fromkeys(("native_dropout", "dropout"), _dropout),
+    "bernoulli": _bernoulli,
     **dict.fromkeys(("_softmax", "_safe_softmax", "softmax"), _softmax),
 }  # fmt: skip
 """By name, an in-place form's without its last "_"."""

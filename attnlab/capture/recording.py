@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,10 @@ class Recording:
         inputs.returned(result)
         inputs.first(items)
         records = recorder.records(inputs.lengths)
+        counts = Counter(record.items for record in records)
+        # The first axis of what a model is given need not count items: tokens come first in
+        # some plain modules, books of codes in MusicGen. The calls know better.
+        items = items if items in counts else counts.most_common(1)[0][0]
         layout = sequences.layout(self.model, inputs, records, notes)
         return Call(
             refusals.name_of(self.model),

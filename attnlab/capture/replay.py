@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from attnlab.capture.recording import Recording
 
 
+LIBRARIES = ("torch.", "transformers.", "accelerate.", "peft.")
+
+
 class NotReplayableError(Exception):
     """Why a call cannot be made a second time."""
 
@@ -50,7 +53,9 @@ def check(model: Any) -> None:
         With the reason.
     """
     for module in model.modules():
-        if module._forward_hooks or module._forward_pre_hooks:
+        hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
+        # The libraries' own are part of the model: what they collect, they collect anew.
+        if any(not str(getattr(hook, "__module__", "")).startswith(LIBRARIES) for hook in hooks):
             raise NotReplayableError(
                 f"{type(module).__name__} has hooks, which a second pass would run again"
             )
@@ -58,11 +63,12 @@ def check(model: Any) -> None:
 
 @contextlib.contextmanager
 def unnoticed(model: Any, random: Any) -> Iterator[None]:
-    """Run a second pass that leaves nothing behind: gradients, random numbers, buffers."""
+    """Run a second pass that leaves nothing behind: gradients, random numbers, buffers, hooks."""
     import torch
 
     inner = getattr(model, "_orig_mod", model)
-    kept = [(own, own._version, own.detach().clone()) for own in inner.buffers()]
+    kept = [(own, _version(own), own.detach().clone()) for own in inner.buffers()]
+    held = [(part, set(vars(part)), set(part._forward_hooks)) for part in model.modules()]
     fast = torch.backends.mha.get_fastpath_enabled()
     devices = sorted(
         {own.device.index or 0 for own in inner.parameters() if own.device.type == "cuda"}
@@ -80,8 +86,18 @@ def unnoticed(model: Any, random: Any) -> Iterator[None]:
             yield
         finally:
             for own, version, before in kept:
-                if own._version != version:
+                if _version(own) != version:
                     own.copy_(before)
+            for part, names, hooks in held:
+                for name in set(vars(part)) - names:
+                    delattr(part, name)
+                for hook in set(part._forward_hooks) - hooks:
+                    del part._forward_hooks[hook]
+
+
+def _version(tensor: Any) -> int:
+    """How often a tensor was changed in place; inference tensors, which keep no count, are not."""
+    return 0 if tensor.is_inference() else int(tensor._version)
 
 
 def agrees(first: Any, second: Any) -> bool:

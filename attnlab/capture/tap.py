@@ -58,6 +58,8 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         Modules whose softmax was not seen to multiply a value.
     fault
         The first error of our own.
+    noise
+        Place and shape of the newest random tensor of zeros and ones: dropout's.
     """
 
     # Control flow and the like (torch.cond) is run, and not looked into.
@@ -73,6 +75,7 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.fused = False
         self.lost: dict[int, Any] = {}
         self.fault: Exception | None = None
+        self.noise: tuple[int, tuple[int, ...]] | None = None
         self._known: dict[int, dict[Key, Lineage]] = {}
         self._parameters: set[int] | None = None
 
@@ -142,6 +145,13 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if not parameter.is_meta
             }
         return tensor.untyped_storage().data_ptr() in self._parameters
+
+    def is_noise(self, tensor: Any) -> bool:
+        """Whether a tensor is the newest that dropout has drawn; asked once."""
+        if self.noise is None or not isinstance(tensor, torch.Tensor):
+            return False
+        own, self.noise = (tensor.data_ptr(), tuple(tensor.shape)) == self.noise, None
+        return own
 
     def pending(self, modules: tuple[Any, ...]) -> None:
         """Note a softmax that has yet to multiply a value, where that is to be expected."""
