@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from attnlab.api import current as current
+    from attnlab.api import record as record
+    from attnlab.api import trace as trace
     from attnlab.api import unwatch as unwatch
     from attnlab.api import watch as watch
+    from attnlab.live.block import NotRecordedError as NotRecordedError
 
-__all__ = ["__version__", "unwatch", "watch"]
+__all__ = ["NotRecordedError", "__version__", "current", "record", "trace", "unwatch", "watch"]
 
 __version__: str
 
@@ -20,7 +24,11 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("attnlab")
-    if name in ("watch", "unwatch"):
+    if name == "NotRecordedError":
+        from attnlab.live.block import NotRecordedError
+
+        return NotRecordedError
+    if name in __all__:
         from attnlab import api
 
         return getattr(api, name)

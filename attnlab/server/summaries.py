@@ -55,9 +55,7 @@ def item_of(trace: Trace, item: int) -> TraceItem:
     for sequence in trace.sequences:
         # Patches have the same names in all pictures: one item serves all.
         own = sequence.items[item * len(sequence.items) // trace.items]
-        summarized = cast(
-            "SequenceSummary", {"name": sequence.name, "tokens": _tokens(own.tokens)}
-        )
+        summarized = cast("SequenceSummary", {"name": sequence.name, "tokens": _tokens(own.tokens)})
         if own.text is not None:
             summarized["text"] = own.text
         sequences.append(summarized)

@@ -81,7 +81,9 @@ def _error(record: Record, item: int) -> float | None:
     if not bool(defined.any()):
         return None
     unit = max(float(record.value[item].float().abs().max()), 1e-6)
-    return float((mixed - expected)[defined].abs().max()) / unit
+    # What is no number on one side only is as wrong as can be.
+    apart = (mixed - expected)[defined].abs().nan_to_num(nan=math.inf)
+    return float(apart.max()) / unit
 
 
 def product(record: Record, rows: torch.Tensor, item: int = 0) -> torch.Tensor:

@@ -1,56 +1,57 @@
 """Small pictures of whole heads: weights pooled by their maximum.
 
-Every weight counts: a single strong key in a long text stays visible, which sampling or
-averaging would lose.
+Every weight counts: a single strong key in a long text stays visible, which averaging
+would lose. For long texts there is a quick form that reads only some queries of each
+pixel, with all their keys; its pixels are never more than the exact ones.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
 
-from attnlab.traces.weights import CHUNK_BYTES, weights
+from attnlab.traces.cancellation import Cancelled, stop_if
+from attnlab.traces.cancellation import CancelledError as CancelledError
+from attnlab.traces.pooling import Pool, bins
+from attnlab.traces.weights import room, surroundings, weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from attnlab.capture.records import Record
 
+SAMPLES = 4
+"""Queries that are read of each row of pixels when sampled."""
 
-class CancelledError(Exception):
-    """The pictures are not wanted any more."""
-
-
-def bins(length: int, size: int) -> list[range]:
-    """Positions that each of `size` pixels shows.
-
-    With at least as many positions as pixels, position ``i`` is in pixel
-    ``i * size // length``: each in exactly one. With fewer, pixel ``j`` repeats position
-    ``j * length // size``.
-    """
-    if length < size:
-        return [range(at, at + 1) for at in (pixel * length // size for pixel in range(size))]
-    edges = [-(-pixel * length // size) for pixel in range(size + 1)]
-    return [range(*edge) for edge in pairwise(edges)]
+AT_ONCE = 1 << 24
+"""So many weights in all are read about as quickly as a sample of them (some 50 ms)."""
 
 
-def pooled(matrix: torch.Tensor, parts: list[range], axis: int) -> torch.Tensor:
-    """Maximum over each of `parts` along an axis, without a copy of the matrix."""
-    return torch.stack(
-        [matrix.narrow(axis, part.start, len(part)).amax(axis) for part in parts], dim=axis
+def shape(records: Sequence[Record], size: int) -> tuple[int, int]:
+    """Rows and columns of all pictures: no more than `size`, and than the longest text."""
+    return (
+        min(size, max(record.queries for record in records)),
+        min(size, max(record.keys for record in records)),
     )
 
 
+def samples(records: Sequence[Record], size: int) -> bool:
+    """Whether pictures of this size are quicker sampled; else sampled ones are the exact ones."""
+    rows = shape(records, size)[0]
+    total = sum(record.heads * record.queries * record.keys for record in records)
+    return total > AT_ONCE and any(record.queries > SAMPLES * rows for record in records)
+
+
 def thumbnails(
-    records: list[Record],
-    shape: tuple[int, int],
-    cancelled: Callable[[], bool],
+    records: Sequence[Record],
+    size: int,
+    cancelled: Cancelled,
     items: list[int],
+    sampled: bool = False,
 ) -> NDArray[np.uint8]:
     """Max-pooled weights of all heads of all records, in order; one item of each.
 
@@ -64,57 +65,60 @@ def thumbnails(
     CancelledError
         As soon as `cancelled` says so; it is asked before each portion of about 8 MiB.
     """
+    rows, columns = shape(records, size)
+    few = sampled and samples(records, size)
     heads = sum(record.heads for record in records)
-    result = torch.zeros((heads, *shape), dtype=torch.uint8)
+    result = torch.zeros((heads, rows, columns), dtype=torch.uint8, device="cpu")
     first = 0
     for record, item in zip(records, items, strict=True):
-        for part, row, pixels in _portions(record, shape, item):
-            if cancelled():
-                raise CancelledError
-            result[first + part.start : first + part.stop, row] = pixels.cpu()
+        own = result[first : first + record.heads]
+        _draw(record, item, bins(record.queries, rows), cancelled, few, own)
         first += record.heads
     return result.numpy()
 
 
-def _portions(
-    record: Record, shape: tuple[int, int], item: int
-) -> Iterator[tuple[slice, slice, torch.Tensor]]:
-    """Pixels of one record, as many at a time as memory allows: (heads, pixel rows, pixels)."""
-    across = bins(record.keys, shape[1])
-    down = bins(record.queries, shape[0])
-    room = max(1, CHUNK_BYTES // (4 * record.keys))  # rows of weights at once
-    step = max(1, min(record.heads, room // record.queries))
+def _draw(
+    record: Record,
+    item: int,
+    down: list[range],
+    cancelled: Cancelled,
+    few: bool,
+    result: torch.Tensor,
+) -> None:
+    """Draw the heads of one record, as many at a time as memory allows."""
+    queries: Sequence[int] = range(record.queries)
+    if few:
+        queries, down = _sample(down)
+    across = bins(record.keys, result.shape[-1])
+    most = room(record.keys)  # rows of weights at once
+    step = max(1, min(record.heads, most // len(queries)))
     for start in range(0, record.heads, step):
         heads = slice(start, min(start + step, record.heads))
-        for band in _bands(down, room // step):
-            yield heads, band, _bytes(_tall(record, heads, down[band], across, room, item))
+        pool = Pool(down, across)
+        for at in range(0, len(queries), most // step):
+            stop_if(cancelled)
+            part = queries[at : at + most // step]
+            own = slice(part.start, part.stop) if isinstance(part, range) else list(part)
+            matrix = weights(record, heads, own, item)
+            with surroundings(matrix.device):
+                pool.add(at, matrix)
+        with surroundings(matrix.device):
+            result[heads] = _bytes(pool.pixels).cpu()
 
 
-def _bands(parts: list[range], room: int) -> Iterator[slice]:
-    """Neighbouring pixels whose positions together are at most `room`, or a single pixel."""
-    start = 0
-    for pixel in range(1, len(parts) + 1):
-        if pixel == len(parts) or parts[pixel].stop - parts[start].start > room:
-            yield slice(start, pixel)
-            start = pixel
+def _sample(down: list[range]) -> tuple[list[int], list[range]]:
+    """Choose some queries of each pixel, evenly and with the last; their places in the choice.
+
+    The last query of a pixel sees most where a query sees only what precedes it.
+    """
+    queries: list[int] = []
+    places = []
+    for part in down:
+        count = min(len(part), SAMPLES)
+        places.append(range(len(queries), len(queries) + count))
+        queries += [part.start + (at + 1) * len(part) // count - 1 for at in range(count)]
+    return queries, places
 
 
-def _tall(
-    record: Record, heads: slice, down: list[range], across: list[range], room: int, item: int
-) -> torch.Tensor:
-    """Pixels of some rows: (heads, len(down), len(across)), of weights or 0 for NaN."""
-    first, last = down[0].start, down[-1].stop
-    if len(down) > 1:
-        matrix = weights(record, heads, slice(first, last), item).nan_to_num_(0.0)
-        own = [range(part.start - first, part.stop - first) for part in down]
-        return pooled(pooled(matrix, own, -2), across, -1)
-    # One pixel of a long text may hold more rows than there is room for.
-    pieces = [
-        weights(record, heads, slice(at, min(at + room, last)), item).nan_to_num_(0.0).amax(1)
-        for at in range(first, last, room)
-    ]
-    return pooled(torch.stack(pieces).amax(0)[:, None], across, -1)
-
-
-def _bytes(matrix: torch.Tensor) -> torch.Tensor:
-    return (matrix * 255).round().to(torch.uint8)
+def _bytes(pixels: torch.Tensor) -> torch.Tensor:
+    return (pixels.nan_to_num(0.0).clamp_(0, 1) * 255).round_().to(torch.uint8)

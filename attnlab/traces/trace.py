@@ -5,30 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
+from attnlab.traces.cancellation import Cancelled, never
+from attnlab.traces.description import describe, layers
 from attnlab.traces.errors import (
-    NoSuchHeadError,
+    AmbiguousLayerError,
     NoSuchItemError,
-    NoSuchQueryError,
+    NoSuchLayerError,
     NoSuchSiteError,
 )
 from attnlab.traces.site import Site
-from attnlab.traces.thumbnails import thumbnails
-from attnlab.traces.weights import chunks, weights
+from attnlab.traces.thumbnails import samples, thumbnails
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     from numpy.typing import NDArray
 
     from attnlab.capture.call import Call
-    from attnlab.capture.records import Record
+    from attnlab.capture.records import Kind, Record
     from attnlab.capture.sequence import Sequence
+    from attnlab.traces.pooling import Pooling
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Trace:
     """What one model call of one run of a cell left behind.
 
@@ -86,15 +84,92 @@ class Trace:
     @property
     def nbytes(self) -> int:
         """Memory that the records hold; what several of them share counts once."""
-        held = {
-            tensor.data_ptr(): tensor.nbytes
-            for site in self.sites
-            for tensor in site.record.tensors
-        }
+        held = {}
+        for site in self.sites:
+            for tensor in site.record.tensors:
+                # A part of a tensor holds the whole.
+                storage = tensor.untyped_storage()
+                held[tensor.device, storage.data_ptr()] = storage.nbytes()
         return sum(held.values())
 
+    def __repr__(self) -> str:
+        return describe(self)
+
+    def site(self, layer: int, kind: Kind | None = None, stack: str | None = None) -> Site:
+        """Find the attention call of a layer.
+
+        Parameters
+        ----------
+        layer
+            The model's own number of the layer.
+        kind
+            ``encoder``, ``decoder`` or ``cross``; needed where the layer has several.
+        stack
+            Path of the stack of layers, e.g. ``vision.layers.#.attn``; needed where the
+            model has several with such a layer.
+
+        Raises
+        ------
+        NoSuchLayerError
+            An IndexError that says what there is.
+        AmbiguousLayerError
+            A LookupError that lists what to choose from.
+        """
+        found = [
+            site
+            for site in self.sites
+            if site.layer == layer and kind in (None, site.kind) and stack in (None, site.stack)
+        ]
+        if not found:
+            raise NoSuchLayerError(layer, kind, stack, layers(self))
+        if len(found) > 1:
+            raise AmbiguousLayerError(layer, found)
+        return found[0]
+
+    def weights(
+        self,
+        layer: int,
+        head: int,
+        kind: Kind | None = None,
+        item: int = 0,
+        stack: str | None = None,
+    ) -> NDArray[np.float32]:
+        """Exact weights of one head of a layer, for an item of the trace's batch.
+
+        Parameters
+        ----------
+        layer, kind, stack
+            Which attention call, as `site` finds it.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (queries, keys), float32; NaN in the rows of queries without any key.
+
+        Raises
+        ------
+        NoSuchLayerError, NoSuchHeadError, NoSuchItemError
+            All are IndexErrors and say what there is.
+        AmbiguousLayerError
+            A LookupError that lists what to choose from.
+        """
+        site = self.site(layer, kind, stack)
+        return site.weights(head, self._item(site, item))
+
+    def samples(self, size: int) -> bool:
+        """Whether sampled thumbnails of this size would differ from the exact ones.
+
+        Those of short texts are computed exactly at once.
+        """
+        return samples(self._records, size)
+
     def thumbnails(
-        self, size: int, cancelled: Callable[[], bool] = lambda: False, item: int = 0
+        self,
+        size: int,
+        cancelled: Cancelled = never,
+        item: int = 0,
+        *,
+        sampled: bool = False,
     ) -> NDArray[np.uint8]:
         """Max-pooled pictures of all heads of all sites, in order.
 
@@ -109,6 +184,11 @@ class Trace:
             Largest side in pixels, at least 1.
         cancelled
             Asked between portions.
+        item
+            Which item of the trace's batch.
+        sampled
+            Whether a few queries of each row of pixels will do where that saves time, as
+            `samples` tells. No pixel is more than the exact one then, but for rounding.
 
         Returns
         -------
@@ -119,19 +199,19 @@ class Trace:
         ------
         ValueError
             When `size` is less than 1.
+        NoSuchItemError
+            An IndexError that says what there is.
         CancelledError
             When `cancelled` said so.
         """
         if size < 1:
             raise ValueError(f"a thumbnail has a side of at least 1 pixel, not {size}")
-        shape = (
-            min(size, max(site.queries for site in self.sites)),
-            min(size, max(site.keys for site in self.sites)),
-        )
-        records = [site.record for site in self.sites]
-        return thumbnails(records, shape, cancelled, [self._item(own, item) for own in records])
+        items = [self._item(site, item) for site in self.sites]
+        return thumbnails(self._records, size, cancelled, items, sampled)
 
-    def head(self, site: int, head: int, item: int = 0) -> NDArray[np.float32]:
+    def head(
+        self, site: int, head: int, item: int = 0, cancelled: Cancelled = never
+    ) -> NDArray[np.float32]:
         """Exact weights of one head, for an item of the trace's batch.
 
         Returns
@@ -141,18 +221,17 @@ class Trace:
 
         Raises
         ------
-        NoSuchSiteError, NoSuchHeadError
-            Both are IndexErrors and say what there is.
+        NoSuchSiteError, NoSuchHeadError, NoSuchItemError
+            All are IndexErrors and say what there is.
+        CancelledError
+            When `cancelled` said so.
         """
-        record = self._record(site)
-        if not 0 <= head < record.heads:
-            raise NoSuchHeadError(site, head, record.heads)
-        result = torch.empty((record.queries, record.keys), dtype=torch.float32)
-        for portion, matrix in chunks(record, head, self._item(record, item)):
-            result[portion] = matrix.cpu()
-        return result.numpy()
+        own = self._site(site)
+        return own.weights(head, self._item(own, item), cancelled)
 
-    def row(self, site: int, query: int, item: int = 0) -> NDArray[np.float32]:
+    def row(
+        self, site: int, query: int, item: int = 0, cancelled: Cancelled = never
+    ) -> NDArray[np.float32]:
         """Exact weights of one query in all heads of a site, for an item of the trace's batch.
 
         Returns
@@ -162,23 +241,43 @@ class Trace:
 
         Raises
         ------
-        NoSuchSiteError, NoSuchQueryError
-            Both are IndexErrors and say what there is.
+        NoSuchSiteError, NoSuchQueryError, NoSuchItemError
+            All are IndexErrors and say what there is.
+        CancelledError
+            When `cancelled` said so.
         """
-        record = self._record(site)
-        if not 0 <= query < record.queries:
-            raise NoSuchQueryError(site, query, record.queries)
-        own = self._item(record, item)
-        row = weights(record, slice(0, record.heads), slice(query, query + 1), own)[:, 0]
-        return row.cpu().contiguous().numpy()
+        own = self._site(site)
+        return own.row(query, self._item(own, item), cancelled)
 
-    def _item(self, record: Record, item: int) -> int:
-        """Find a site's item that belongs to one of the trace's: the first, where it has several."""
+    def tile(
+        self,
+        site: int,
+        head: int,
+        queries: range,
+        keys: range,
+        shape: tuple[int, int],
+        pooling: Pooling = "max",
+        item: int = 0,
+        cancelled: Cancelled = never,
+    ) -> NDArray[np.float32]:
+        """Weights of a part of a head at any zoom, for an item of the trace's batch.
+
+        The rest is as in `Site.tile`.
+        """
+        own = self._site(site)
+        return own.tile(head, queries, keys, shape, pooling, self._item(own, item), cancelled)
+
+    @property
+    def _records(self) -> list[Record]:
+        return [site.record for site in self.sites]
+
+    def _item(self, site: Site, item: int) -> int:
+        """Find the site's item for one of the trace's: the first, where it has several."""
         if not 0 <= item < self.items:
             raise NoSuchItemError(item, self.items)
-        return item * record.items // self.items
+        return item * site.items // self.items
 
-    def _record(self, site: int) -> Record:
-        if not 0 <= site < len(self.sites):
-            raise NoSuchSiteError(site, len(self.sites))
-        return self.sites[site].record
+    def _site(self, index: int) -> Site:
+        if not 0 <= index < len(self.sites):
+            raise NoSuchSiteError(index, len(self.sites))
+        return self.sites[index]

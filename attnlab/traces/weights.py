@@ -8,12 +8,14 @@ For query i and key j of a head::
 The terms are those of `attnlab.capture.terms`: scale, softcap, bias, mask and so on, as the
 model applies them. The sink belongs to models that have one (gpt-oss): their rows sum to
 less than one. Everything is computed in float32, whatever the model's type. A query that
-may attend to no key at all (padding) has no weights: its row is NaN.
+may attend to no key at all (padding), or whose scores are not all numbers, has no weights:
+its row is NaN.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,6 +31,7 @@ from attnlab.capture.terms import (
     Term,
     Window,
 )
+from attnlab.traces.cancellation import Cancelled, never, stop_if
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,21 +41,31 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 8 << 20
 """Weights computed at once; a head of 4,096 tokens alone has 64 MiB."""
 
+HIGHEST = torch.finfo(torch.float32).max
+
 
 @dataclass(frozen=True)
 class Portion:
-    """Which part of a call: an item, some heads (a slice without step) and some queries."""
+    """Which part of a call: an item, and some heads, queries and keys; slices without step."""
 
     item: int
     heads: slice
     queries: slice | list[int]
+    keys: slice = field(default_factory=lambda: slice(None))
 
     def of(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Cut it from (items, heads, queries, …); axes of size 1 serve all."""
+        """Cut it from (items, heads, queries, keys); axes of size 1 serve all."""
         own = tensor[self.item if tensor.shape[0] > 1 else 0]
         if own.shape[0] > 1:
             own = own[self.heads]
-        return own[:, self.queries] if own.shape[1] > 1 else own
+        if own.shape[1] > 1:
+            own = own[:, self.queries]
+        return own[..., self.keys] if own.shape[2] > 1 else own
+
+
+def room(keys: int) -> int:
+    """How many rows of weights on so many keys are computed at once."""
+    return max(1, CHUNK_BYTES // (4 * keys))
 
 
 def weights(
@@ -75,13 +88,24 @@ def weights(
     -------
     torch.Tensor
         Shape (heads, queries, keys), float32, on the record's device; NaN in the rows of
-        queries that may attend to no key.
+        queries that may attend to no key. It is the caller's own, to be changed at will.
     """
     portion = Portion(item, heads, queries)
     if record.weights is not None:
-        return record.weights[item, heads][:, queries].float()
-    *_, (_, scores) = steps(record, portion)
-    return softmax(record, portion, scores)
+        return kept(record.weights, portion)
+    return softmax(record, portion, scores(record, portion))
+
+
+def kept(tensor: torch.Tensor, portion: Portion) -> torch.Tensor:
+    """Copy a portion of weights that were recorded themselves."""
+    with surroundings(tensor.device):
+        return portion.of(tensor).to(torch.float32, copy=True)
+
+
+def scores(record: Record, portion: Portion) -> torch.Tensor:
+    """Finished scores of a portion: (heads, queries, keys), float32."""
+    *_, (_, finished) = steps(record, portion)
+    return finished
 
 
 def steps(record: Record, portion: Portion) -> Iterator[tuple[Term | None, torch.Tensor]]:
@@ -95,26 +119,44 @@ def steps(record: Record, portion: Portion) -> Iterator[tuple[Term | None, torch
         Scores have the shape (heads, queries, keys), float32; -inf where a key is hidden.
     """
     assert record.query is not None
-    assert record.key is not None
     device = record.query.device
-    with torch.no_grad(), torch.autocast(device.type, enabled=False):
-        group = record.heads // record.groups
-        query = record.query[portion.item, portion.heads][:, portion.queries].float()
-        owners = [head // group for head in range(record.heads)[portion.heads]]
-        key = record.key[portion.item][torch.tensor(owners, device=device)].float()
-        scores = query @ key.transpose(1, 2)
-    yield None, scores
+    with surroundings(device):
+        own = _products(record, portion)
+    yield None, own
     for term in record.terms:
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            scores = apply(term, scores, portion, record.queries)
-        yield term, scores
+        with surroundings(device):
+            own = apply(term, own, portion, record)
+        yield term, own
 
 
-def apply(term: Term, scores: torch.Tensor, portion: Portion, total: int) -> torch.Tensor:
-    """Change scores of a portion as one term does, in place; `total` is the call's queries."""
+def _products(record: Record, portion: Portion) -> torch.Tensor:
+    """Products q·k; a group of heads at a time, whose keys alone are in float32 then."""
+    assert record.query is not None
+    assert record.key is not None
+    query = record.query[portion.item, portion.heads][:, portion.queries].float()
+    key = record.key[portion.item][:, portion.keys]
+    heads, queries, width = query.shape
+    size = record.heads // record.groups
+    own = query.new_empty((heads, queries, key.shape[1]))
+    first = portion.heads.indices(record.heads)[0]
+    start = 0
+    while start < heads:
+        group, within = divmod(first + start, size)
+        stop = min(heads, start + size - within)
+        torch.mm(
+            query[start:stop].reshape(-1, width),
+            key[group].float().T,
+            out=own[start:stop].view(-1, key.shape[1]),
+        )
+        start = stop
+    return own
+
+
+def apply(term: Term, scores: torch.Tensor, portion: Portion, record: Record) -> torch.Tensor:
+    """Change scores of a portion as one term does, in place."""
     match term:
         case Scale(factor):
-            return scores.mul_(factor if isinstance(factor, float) else portion.of(factor).float())
+            return scores.mul_(portion.of(factor).float() if torch.is_tensor(factor) else factor)
         case Softcap(limit):
             return scores.div_(limit).tanh_().mul_(limit)
         case Bias(tensor):
@@ -127,48 +169,93 @@ def apply(term: Term, scores: torch.Tensor, portion: Portion, total: int) -> tor
             lowest = torch.finfo(mask.dtype).min / 2
             return scores.add_(mask.float()).masked_fill_(mask <= lowest, -torch.inf)
         case Fill(where, score):
-            return scores.masked_fill_(portion.of(where), score)
+            return scores.masked_fill_(portion.of(where), _single(score))
         case Floor(score):
-            return scores.clamp_(min=score)
+            return scores.clamp_(min=_single(score))
         case Causal(offset):
-            keys, places = _places(scores, portion, offset, total)
+            keys, places = _places(portion, record, offset, scores.device)
             return scores.masked_fill_(keys > places, -torch.inf)
         case Window(size, offset):
-            keys, places = _places(scores, portion, offset, total)
+            keys, places = _places(portion, record, offset, scores.device)
             return scores.masked_fill_(keys <= places - size, -torch.inf)
 
 
+def _single(score: float) -> float:
+    """Bring double precision's lowest number to float32's: a finite one stays finite."""
+    return score if abs(score) == torch.inf else max(-HIGHEST, min(HIGHEST, score))
+
+
+def _places(
+    portion: Portion, record: Record, offset: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places of the keys, (1, 1, keys), and of the queries among them, (1, queries, 1)."""
+    keys = torch.arange(record.keys, device=device)[portion.keys]
+    queries = torch.arange(record.queries, device=device)[portion.queries] + offset
+    return keys[None, None], queries[None, :, None]
+
+
 def softmax(record: Record, portion: Portion, scores: torch.Tensor) -> torch.Tensor:
-    """Turn finished scores of a portion into weights."""
-    with torch.no_grad(), torch.autocast(scores.device.type, enabled=False):
+    """Turn finished scores of a portion, of all its keys, into weights."""
+    with surroundings(scores.device):
         if record.sinks is None:
             return torch.softmax(scores, dim=-1)  # a row of -inf gives NaN
+        shift, total = divisors(record, portion, scores)
+        return scores.sub(shift).exp_().div_(total)
+
+
+def divisors(
+    record: Record, portion: Portion, scores: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numbers that turn a score of a row into a weight: ``exp(score - shift) / total``.
+
+    Parameters
+    ----------
+    scores
+        Finished scores of a portion, of all its keys.
+
+    Returns
+    -------
+    tuple of (shift, total)
+        Each of shape (heads, queries, 1), float32; `total` is NaN where a row has no weights.
+    """
+    with surroundings(scores.device):
+        highest = scores.amax(dim=-1, keepdim=True)
+        if record.sinks is None:
+            return highest, scores.sub(highest).exp_().sum(dim=-1, keepdim=True)
         sink = record.sinks[portion.heads].float()[:, None, None]
-        sink = sink.expand(-1, scores.shape[1], 1)
-        result = torch.softmax(torch.cat([scores, sink], dim=-1), dim=-1)[..., :-1]
-        undefined = (scores == -torch.inf).all(dim=-1, keepdim=True)
-        return result.masked_fill(undefined, torch.nan)
+        shift = torch.maximum(highest, sink)
+        total = scores.sub(shift).exp_().sum(dim=-1, keepdim=True) + (sink - shift).exp()
+        return shift, total.masked_fill_(highest == -torch.inf, torch.nan)
 
 
-def chunks(record: Record, head: int, item: int = 0) -> Iterator[tuple[slice, torch.Tensor]]:
+def chunks(
+    record: Record, head: int, item: int = 0, cancelled: Cancelled = never
+) -> Iterator[tuple[slice, torch.Tensor]]:
     """Weights of one head in portions of queries, each of at most `CHUNK_BYTES`.
 
     Yields
     ------
     tuple of (queries, weights)
         Weights have the shape (queries, keys).
+
+    Raises
+    ------
+    CancelledError
+        When `cancelled` said so; it is asked before each portion.
     """
-    step = max(1, CHUNK_BYTES // (4 * record.keys))
+    step = room(record.keys)
     for start in range(0, record.queries, step):
+        stop_if(cancelled)
         portion = slice(start, min(start + step, record.queries))
         yield portion, weights(record, slice(head, head + 1), portion, item)[0]
 
 
-def _places(
-    scores: torch.Tensor, portion: Portion, offset: int, total: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Places of the keys, (1, 1, keys), and of the queries among them, (1, queries, 1)."""
-    own = portion.queries
-    rows = list(range(total)[own]) if isinstance(own, slice) else own
-    places = torch.tensor(rows, device=scores.device) + offset
-    return torch.arange(scores.shape[-1], device=scores.device)[None, None], places[None, :, None]
+@contextmanager
+def surroundings(device: torch.device) -> Iterator[None]:
+    """Compute alike wherever a person asks: no gradients, no autocast, no inference mode."""
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        torch.autocast(device.type, enabled=False),
+    ):
+        yield

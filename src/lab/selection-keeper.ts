@@ -51,7 +51,8 @@ export class SelectionKeeper implements IDisposable {
         return;
       }
       if (kept) {
-        selection.restore(kept.selection);
+        // One that an older version stored names no item.
+        selection.restore({ ...selection.toJSON(), ...kept.selection });
         session.pin(kept.pinned);
       }
     } catch (error) {

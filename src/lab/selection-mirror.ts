@@ -14,7 +14,13 @@ const ECHO = 5000;
 type Selections = Record<string, Partial<SavedSelection> | undefined>;
 
 function same(a: Partial<SavedSelection> | undefined, b: SavedSelection): boolean {
-  return a?.site === b.site && a.head === b.head && a.query === b.query && a.key === b.key;
+  return (
+    a?.item === b.item &&
+    a.site === b.site &&
+    a.head === b.head &&
+    a.query === b.query &&
+    a.key === b.key
+  );
 }
 
 /** Keeps a panel's selection and the hub's `selections` trait equal, for Python to see and set. */
@@ -61,8 +67,9 @@ export class SelectionMirror implements IDisposable {
       this.#settle(now);
     } else if (own && !same(own, now)) {
       // Python may leave a part out, or name no head; there is always one that is shown.
-      const { site, head, query, key } = own;
+      const { item, site, head, query, key } = own;
       this.#state.selection.restore({
+        item: item ?? now.item,
         site: site ?? now.site,
         head: head ?? now.head,
         query: query ?? null,

@@ -1,15 +1,20 @@
-import type { Params, PublishParams, Reply, RequestMethod } from './messages';
+import type { Params, ProgressParams, PublishParams, Reply, RequestMethod } from './messages';
 
 /** What a session needs from its transport; `Connection` is the one that talks to a kernel. */
 export interface Backend {
   /** This client's id, unique to the page and the connection. */
   readonly client: string;
 
-  /** Asks the kernel; rejects with an `RpcError`, and with `AbortError` once `signal` fires. */
+  /**
+   * Asks the kernel; rejects with an `RpcError`, and with `AbortError` once `signal` fires.
+   *
+   * @param onProgress - Called while a request takes over half a second.
+   */
   request<M extends RequestMethod>(
     method: M,
     params: Params<M>,
-    signal?: AbortSignal
+    signal?: AbortSignal,
+    onProgress?: (progress: ProgressParams) => void
   ): Promise<Reply<M>>;
 
   /** Calls `listener` with every push; returns what takes the listener away again. */

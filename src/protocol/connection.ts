@@ -7,7 +7,14 @@ import {
 
 import type { Backend } from './backend';
 import { EnvelopeReader, EnvelopeWriter } from './envelope-stream';
-import type { Params, PublishParams, Reply, RequestMethod, Result } from './messages';
+import type {
+  Params,
+  ProgressParams,
+  PublishParams,
+  Reply,
+  RequestMethod,
+  Result
+} from './messages';
 import { RpcError, UnansweredError } from './rpc-error';
 import type { Transport } from './transport';
 
@@ -16,6 +23,13 @@ const DEADLINE = 15_000;
 
 /** The first request has nothing to compute, and may have met a subshell that was not up yet. */
 const FIRST_DEADLINE = 3_000;
+
+/** A request that has had no answer yet. */
+interface Waiting {
+  params: object | null;
+  onLife: () => void;
+  onProgress: ((progress: ProgressParams) => void) | undefined;
+}
 
 export interface ConnectionOptions {
   /** The hub's `session`: messages of an earlier backend are not for this connection. */
@@ -35,7 +49,8 @@ export class Connection implements Backend {
   readonly #expectsSilence: () => boolean;
   readonly #publish = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
   readonly #gone = new Set<(why: string) => void>();
-  readonly #signsOfLife = new Set<() => void>();
+  readonly #writer: EnvelopeWriter;
+  readonly #waiting = new Set<Waiting>();
   #why: string | undefined;
 
   constructor(transport: Transport, options: ConnectionOptions) {
@@ -44,16 +59,20 @@ export class Connection implements Backend {
     this.#expectsSilence = options.expectsSilence ?? (() => false);
     const address = { client: this.client, session: options.session };
     this.#reader = new EnvelopeReader(transport, address);
-    this.#rpc = createMessageConnection(this.#reader, new EnvelopeWriter(transport, address));
+    this.#writer = new EnvelopeWriter(transport, address);
+    this.#rpc = createMessageConnection(this.#reader, this.#writer);
     this.#rpc.onNotification('publish', (params: PublishParams) => {
       const buffers = this.#reader.buffers.get(params) ?? [];
       for (const listener of [...this.#publish]) {
         listener(params, buffers);
       }
     });
-    this.#rpc.onNotification('$/progress', () => {
-      for (const sign of [...this.#signsOfLife]) {
-        sign();
+    this.#rpc.onNotification('$/progress', (progress: ProgressParams) => {
+      for (const { params, onLife, onProgress } of [...this.#waiting]) {
+        onLife();
+        if (params && this.#writer.ids.get(params) === progress.id) {
+          onProgress?.(progress);
+        }
       }
     });
     this.#rpc.listen();
@@ -63,15 +82,16 @@ export class Connection implements Backend {
   async request<M extends RequestMethod>(
     method: M,
     params: Params<M>,
-    signal?: AbortSignal
+    signal?: AbortSignal,
+    onProgress?: (progress: ProgressParams) => void
   ): Promise<Reply<M>> {
     try {
-      return await this.#attempt(method, params, signal);
+      return await this.#attempt(method, params, signal, onProgress);
     } catch (error) {
       if (!(error instanceof UnansweredError) || this.#why !== undefined) {
         throw error;
       }
-      return this.#attempt(method, params, signal);
+      return this.#attempt(method, params, signal, onProgress);
     }
   }
 
@@ -104,7 +124,8 @@ export class Connection implements Backend {
   async #attempt<M extends RequestMethod>(
     method: M,
     params: Params<M>,
-    signal?: AbortSignal
+    signal?: AbortSignal,
+    onProgress?: (progress: ProgressParams) => void
   ): Promise<Reply<M>> {
     signal?.throwIfAborted();
     if (this.#why !== undefined) {
@@ -137,7 +158,8 @@ export class Connection implements Backend {
       timer = setTimeout(lapse, wait);
     };
     signal?.addEventListener('abort', abort, { once: true });
-    this.#signsOfLife.add(rearm);
+    const waiting = { params, onLife: rearm, onProgress };
+    this.#waiting.add(waiting);
     try {
       const sent = this.#send(method, params, cancellation);
       // When the request is given up, the late answer is of no interest to anyone.
@@ -153,7 +175,7 @@ export class Connection implements Backend {
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
-      this.#signsOfLife.delete(rearm);
+      this.#waiting.delete(waiting);
     }
   }
 

@@ -80,8 +80,15 @@ export class EnvelopeReader extends AbstractMessageReader implements MessageRead
   }
 }
 
-/** Wraps vscode-jsonrpc's messages in envelopes to the kernel. */
+/**
+ * Wraps vscode-jsonrpc's messages in envelopes to the kernel.
+ *
+ * Progress names its request by an id that vscode-jsonrpc keeps to itself, so `ids` remembers
+ * it under the request's `params`.
+ */
 export class EnvelopeWriter extends AbstractMessageWriter implements MessageWriter {
+  readonly ids = new WeakMap<object, unknown>();
+
   constructor(
     private readonly transport: Transport,
     private readonly address: Address
@@ -91,6 +98,10 @@ export class EnvelopeWriter extends AbstractMessageWriter implements MessageWrit
 
   write(message: Message): Promise<void> {
     const { client, session } = this.address;
+    const { id, params } = message as { id?: unknown; params?: unknown };
+    if (typeof params === 'object' && params !== null) {
+      this.ids.set(params, id);
+    }
     // Without a copy, `undefined` params would reach transports that refuse them.
     const rpc = JSON.parse(JSON.stringify(message)) as Envelope['rpc'];
     this.transport.send({ sender: client, to: 'kernel', session, rpc });

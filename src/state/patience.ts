@@ -1,6 +1,12 @@
 import { signal, type ReadonlySignal, type Signal } from '@preact/signals-core';
 import type { Backend } from '../protocol/backend';
-import type { Params, PublishParams, Reply, RequestMethod } from '../protocol/messages';
+import type {
+  Params,
+  ProgressParams,
+  PublishParams,
+  Reply,
+  RequestMethod
+} from '../protocol/messages';
 
 /**
  * A backend that knows when it keeps a person waiting.
@@ -28,7 +34,8 @@ export class Patience implements Backend {
   async request<M extends RequestMethod>(
     method: M,
     params: Params<M>,
-    signal?: AbortSignal
+    signal?: AbortSignal,
+    onProgress?: (progress: ProgressParams) => void
   ): Promise<Reply<M>> {
     const token = {};
     const timer = setTimeout(() => {
@@ -36,7 +43,7 @@ export class Patience implements Backend {
       this.waiting.value = true;
     }, this.milliseconds);
     try {
-      return await this.backend.request(method, params, signal);
+      return await this.backend.request(method, params, signal, onProgress);
     } finally {
       clearTimeout(timer);
       this.overdue.delete(token);

@@ -1,6 +1,9 @@
 import { batch, signal, type ReadonlySignal, type Signal } from '@preact/signals-core';
 import type { Backend } from '../protocol/backend';
 import type { Picture } from '../protocol/messages';
+import { idOf, request, wishOf, type Progress, type Wish } from './wish';
+
+export { THUMBNAIL, type Progress, type Wish } from './wish';
 
 /** Numbers as they came: `data` has the product of `shape` entries, in C order. */
 export interface Numbers {
@@ -8,24 +11,25 @@ export interface Numbers {
   data: Float32Array | Uint8Array;
 }
 
+/** A picture that is here. */
+export interface Ready {
+  state: 'ready';
+  picture: Numbers;
+  /** Whether it is of some of the queries only; the whole one is on its way while watched. */
+  sampled: boolean;
+  /** Why the whole one has not come. */
+  why?: string;
+}
+
 /** A picture on its way, here, or refused. */
-export type Load =
-  { state: 'pending' } | { state: 'ready'; picture: Numbers } | { state: 'failed'; why: string };
-
-/** What a view may ask for. */
-export type Wish =
-  | { kind: 'thumbnails'; trace: string }
-  | { kind: 'head'; trace: string; site: number; head: number }
-  | { kind: 'row'; trace: string; site: number; query: number };
-
-/** Side of a thumbnail, in pixels: no panel shows them much larger. */
-export const THUMBNAIL = 48;
+export type Load = { state: 'pending' } | Ready | { state: 'failed'; why: string };
 
 const PENDING: Load = { state: 'pending' };
 
 interface Entry {
   wish: Wish;
   load: Signal<Load>;
+  progress: Signal<Progress | null>;
   bytes: number;
   watched: boolean;
   asking: AbortController | null;
@@ -37,7 +41,8 @@ interface Entry {
  *
  * To watch a signal is to want its picture: it is requested when a first view watches and no
  * push has brought it, and the request is aborted when the last view looks away. What is
- * watched is never given up, even where it alone exceeds the bound.
+ * watched is never given up, even where it alone exceeds the bound. A sampled picture is
+ * shown until the whole one has come.
  */
 export class Pictures {
   private readonly entries = new Map<string, Entry>();
@@ -51,27 +56,29 @@ export class Pictures {
     return this.total;
   }
 
-  /** u8, (heads of all sites in order, queries, keys), weights times 255, pooled by maximum. */
-  thumbnails(trace: string): ReadonlySignal<Load> {
-    return this.want({ kind: 'thumbnails', trace });
+  /** The picture that a wish names; see `Picture` for its numbers. */
+  want(wish: Wish): ReadonlySignal<Load> {
+    const entry = this.entry(wish);
+    this.touch(entry);
+    return entry.load;
   }
 
-  /** f32, (queries, keys): the exact weights of one head. */
-  head(trace: string, site: number, head: number): ReadonlySignal<Load> {
-    return this.want({ kind: 'head', trace, site, head });
-  }
-
-  /** f32, (heads, keys): the exact weights of one query in one site. */
-  row(trace: string, site: number, query: number): ReadonlySignal<Load> {
-    return this.want({ kind: 'row', trace, site, query });
+  /** How far the kernel is with a picture that takes long; null where it takes no time. */
+  progress(wish: Wish): ReadonlySignal<Progress | null> {
+    return this.entry(wish).progress;
   }
 
   /** Takes a picture that a push or a reply has brought. */
   put(picture: Picture, buffers: readonly ArrayBuffer[]): void {
     const entry = this.entry(wishOf(picture));
-    entry.asking?.abort();
-    entry.asking = null;
+    if (picture.sampled && entry.load.peek().state === 'ready') {
+      return; // It is here as good, or better.
+    }
+    this.stop(entry);
     this.keep(entry, decoded(picture, buffers[picture.buffer]));
+    if (entry.watched) {
+      this.look(entry);
+    }
   }
 
   /** Asks this backend from now on. Another kernel may use the same ids: all is forgotten. */
@@ -91,8 +98,7 @@ export class Pictures {
   detach(): void {
     this.backend = null;
     for (const entry of this.entries.values()) {
-      entry.asking?.abort();
-      entry.asking = null;
+      this.stop(entry);
     }
   }
 
@@ -103,12 +109,6 @@ export class Pictures {
         this.drop(id, entry);
       }
     }
-  }
-
-  private want(wish: Wish): ReadonlySignal<Load> {
-    const entry = this.entry(wish);
-    this.touch(entry);
-    return entry.load;
   }
 
   private entry(wish: Wish): Entry {
@@ -128,6 +128,7 @@ export class Pictures {
           this.look(entry);
         }
       }),
+      progress: signal(null),
       bytes: 0,
       watched: false,
       asking: null
@@ -144,13 +145,12 @@ export class Pictures {
       if (!this.entries.has(id)) {
         this.entries.set(id, entry);
       }
-      if (this.backend && !entry.asking && entry.load.peek().state === 'pending') {
+      if (this.backend && !entry.asking && lacks(entry.load.peek())) {
         void this.ask(this.backend, entry);
       }
       return;
     }
-    entry.asking?.abort();
-    entry.asking = null;
+    this.stop(entry);
     if (entry.load.peek().state !== 'ready' || this.entries.get(id) !== entry) {
       // Refused or never come: the next to want it asks again.
       this.drop(id, entry);
@@ -161,9 +161,21 @@ export class Pictures {
   private async ask(backend: Backend, entry: Entry): Promise<void> {
     const asking = new AbortController();
     entry.asking = asking;
+    const rough = entry.load.peek();
     let load: Load;
     try {
-      const { result, buffers } = await request(backend, entry.wish, asking.signal);
+      const sampled = rough.state !== 'ready';
+      const { result, buffers } = await request(
+        backend,
+        entry.wish,
+        sampled,
+        asking.signal,
+        progress => {
+          if (entry.asking === asking) {
+            entry.progress.value = progress;
+          }
+        }
+      );
       load = decoded(result.picture, buffers[result.picture.buffer]);
     } catch (error) {
       load = { state: 'failed', why: error instanceof Error ? error.message : String(error) };
@@ -171,8 +183,18 @@ export class Pictures {
     if (entry.asking !== asking) {
       return; // looked away, or a push was faster
     }
-    entry.asking = null;
+    this.stop(entry);
+    if (load.state === 'failed' && rough.state === 'ready') {
+      load = { ...rough, why: load.why };
+    }
     this.keep(entry, load);
+    this.look(entry);
+  }
+
+  private stop(entry: Entry): void {
+    entry.asking?.abort();
+    entry.asking = null;
+    entry.progress.value = null;
   }
 
   private keep(entry: Entry, load: Load): void {
@@ -215,38 +237,9 @@ export class Pictures {
   }
 }
 
-function idOf(wish: Wish): string {
-  switch (wish.kind) {
-    case 'thumbnails':
-      return `${wish.trace} thumbnails`;
-    case 'head':
-      return `${wish.trace} head ${wish.site} ${wish.head}`;
-    case 'row':
-      return `${wish.trace} row ${wish.site} ${wish.query}`;
-  }
-}
-
-function wishOf({ kind, trace, site, head, query }: Picture): Wish {
-  switch (kind) {
-    case 'thumbnails':
-      return { kind, trace };
-    case 'head':
-      return { kind, trace, site, head };
-    case 'row':
-      return { kind, trace, site, query };
-  }
-}
-
-function request(backend: Backend, wish: Wish, signal: AbortSignal) {
-  const { trace } = wish;
-  switch (wish.kind) {
-    case 'thumbnails':
-      return backend.request('trace/thumbnails', { trace, size: THUMBNAIL }, signal);
-    case 'head':
-      return backend.request('trace/head', { trace, site: wish.site, head: wish.head }, signal);
-    case 'row':
-      return backend.request('trace/row', { trace, site: wish.site, query: wish.query }, signal);
-  }
+/** Whether there is something to ask for. */
+function lacks(load: Load): boolean {
+  return load.state === 'pending' || (load.state === 'ready' && load.sampled && !load.why);
 }
 
 function decoded(picture: Picture, buffer: ArrayBuffer | undefined): Load {
@@ -257,5 +250,6 @@ function decoded(picture: Picture, buffer: ArrayBuffer | undefined): Load {
     return { state: 'failed', why: `A picture of ${bytes} bytes was promised, ${came} came.` };
   }
   const data = width === 1 ? new Uint8Array(buffer) : new Float32Array(buffer);
-  return { state: 'ready', picture: { shape: picture.shape, data } };
+  const { shape, sampled } = picture;
+  return { state: 'ready', picture: { shape, data }, sampled };
 }

@@ -1,6 +1,6 @@
 import { batch, computed, signal, type ReadonlySignal } from '@preact/signals-core';
 import type { Focus, SiteSummary, Token, TraceSummary } from '../protocol/messages';
-import { moved, sidesOf } from './tokens';
+import { moved, sidesOf, type Shown, type Sides } from './tokens';
 
 /** The passing part of a selection: what the pointer or the caret is on. */
 export interface Hover {
@@ -10,6 +10,7 @@ export interface Hover {
 
 /** A selection as it is stored: by index, for the trace that it was made on. */
 export interface SavedSelection {
+  item: number;
   site: number;
   head: number;
   query: number | null;
@@ -19,8 +20,9 @@ export interface SavedSelection {
 /** What a site is to a reader, whatever its index in this or that trace. */
 interface Place {
   kind: SiteSummary['kind'];
+  stack: string;
   layer: number;
-  /** Which of the sites of this kind and layer, from 0: a module may be called twice. */
+  /** Which of the sites of this stack and layer, from 0: a module may be called twice. */
   nth: number;
 }
 
@@ -30,6 +32,8 @@ interface Place {
  * `hover` never leaves the browser; the rest outlives traces, see `fit`.
  */
 export class Selection {
+  /** Which item of the batch. */
+  readonly item = signal(0);
   readonly focus = signal<Focus>({ site: 0, head: 0 });
   readonly query = signal<number | null>(null);
   readonly key = signal<number | null>(null);
@@ -45,15 +49,23 @@ export class Selection {
     () => this.hover.value.key ?? this.key.value
   );
 
-  private trace: TraceSummary | null = null;
+  private shown: Shown | null = null;
   private place: Place | null = null;
+  /** The item that was chosen: a trace that lacks it does not make the next one lose it. */
+  private chosen = 0;
+
+  /** Shows another item of the batch, as far as there is one. */
+  choose(item: number): void {
+    this.chosen = Math.max(0, Math.min(item, (this.shown?.trace.items ?? Infinity) - 1));
+    this.item.value = this.chosen;
+  }
 
   /** Shows another head. The query and the key stay where both sides keep their tokens. */
   look(focus: Focus): void {
     batch(() => {
       const before = this.sides();
       this.focus.value = focus;
-      this.place = this.trace && placeOf(this.trace, focus.site);
+      this.place = this.shown && placeOf(this.shown.trace, focus.site);
       this.follow(before);
     });
   }
@@ -73,14 +85,16 @@ export class Selection {
     });
   }
 
-  /** Carries the selection over to another trace: the same head, the same tokens. */
-  fit(trace: TraceSummary | null): void {
-    if (!trace || trace === this.trace) {
+  /** Carries the selection over to another trace or item: the same head, the same tokens. */
+  fit(shown: Shown | null): void {
+    if (!shown || shown === this.shown) {
       return;
     }
     batch(() => {
       const before = this.sides();
-      this.trace = trace;
+      const { trace } = shown;
+      this.shown = shown;
+      this.item.value = this.chosen < trace.items ? this.chosen : 0;
       const site = (this.place && findPlace(trace, this.place)) ?? this.focus.peek().site;
       const focus = clamped(trace, { site, head: this.focus.peek().head });
       if (focus.site !== this.focus.peek().site || focus.head !== this.focus.peek().head) {
@@ -94,27 +108,29 @@ export class Selection {
 
   toJSON(): SavedSelection {
     const { site, head } = this.focus.value;
-    return { site, head, query: this.query.value, key: this.key.value };
+    return { item: this.item.value, site, head, query: this.query.value, key: this.key.value };
   }
 
   /** Takes up a stored selection; without a trace yet, it is fitted to the first one. */
   restore(saved: SavedSelection): void {
     batch(() => {
       const focus = { site: saved.site, head: saved.head };
-      this.focus.value = this.trace ? clamped(this.trace, focus) : focus;
-      this.place = this.trace && placeOf(this.trace, this.focus.peek().site);
+      const trace = this.shown?.trace;
+      this.choose(saved.item);
+      this.focus.value = trace ? clamped(trace, focus) : focus;
+      this.place = trace ? placeOf(trace, this.focus.peek().site) : null;
       this.query.value = saved.query;
       this.key.value = saved.key;
       this.follow(this.sides());
     });
   }
 
-  private sides(): { queries: Token[]; keys: Token[] } | null {
-    const site = this.trace?.sites[this.focus.peek().site];
-    return this.trace && site ? sidesOf(this.trace, site) : null;
+  private sides(): Sides | null {
+    const site = this.shown?.trace.sites[this.focus.peek().site];
+    return this.shown && site ? sidesOf(this.shown, site) : null;
   }
 
-  private follow(before: { queries: Token[]; keys: Token[] } | null): void {
+  private follow(before: Sides | null): void {
     const after = this.sides();
     if (!after) {
       return;
@@ -134,15 +150,27 @@ function place(index: number | null, before: Token[] | undefined, after: Token[]
 
 function placeOf(trace: TraceSummary, site: number): Place | null {
   const own = trace.sites[site];
-  return own ? { kind: own.kind, layer: own.layer, nth: alike(trace, own).indexOf(own) } : null;
+  if (!own) {
+    return null;
+  }
+  const { kind, stack, layer } = own;
+  return { kind, stack, layer, nth: alike(trace, own).indexOf(own) };
 }
 
+/** The site at a place; of another model, whose modules have other names, the nearest to it. */
 function findPlace(trace: TraceSummary, place: Place): number | undefined {
-  return alike(trace, place)[place.nth]?.index;
+  const own = alike(trace, place);
+  const other = own.length ? own : alike(trace, { ...place, stack: null });
+  return other[place.nth]?.index;
 }
 
-function alike(trace: TraceSummary, place: Pick<Place, 'kind' | 'layer'>): SiteSummary[] {
-  return trace.sites.filter(site => site.kind === place.kind && site.layer === place.layer);
+function alike(
+  trace: TraceSummary,
+  { kind, stack, layer }: { kind: string; stack: string | null; layer: number }
+): SiteSummary[] {
+  return trace.sites.filter(
+    site => site.kind === kind && site.layer === layer && (stack === null || site.stack === stack)
+  );
 }
 
 function clamped(trace: TraceSummary, focus: Focus): Focus {

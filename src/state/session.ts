@@ -4,6 +4,7 @@ import type { Problem, PublishParams, State, TraceSummary } from '../protocol/me
 import { Patience } from './patience';
 import type { Pictures } from './pictures';
 import { statusOf, type Status } from './status';
+import { Texts } from './texts';
 
 interface Push {
   params: PublishParams;
@@ -53,7 +54,10 @@ export class Session {
   private missed: Push[] | null = null;
   private attachment: AbortController | null = null;
 
-  constructor(private readonly pictures: Pictures) {
+  constructor(
+    private readonly pictures: Pictures,
+    private readonly texts = new Texts()
+  ) {
     const held = this.held;
     this.traces = held.traces;
     this.problems = held.problems;
@@ -137,6 +141,7 @@ export class Session {
       // That the kernel is gone matters more than what went wrong in it.
       this.held.problems.value = [];
       this.pictures.detach();
+      this.texts.detach();
       this.held.word.value = { kind: 'dead', message: reason, ...(remedy && { remedy }) };
     });
   }
@@ -166,7 +171,7 @@ export class Session {
   private take(push: Push): void {
     const { revision } = push.params;
     if (revision <= this.revision) {
-      // A `state` reply overtook it: only its pictures are news.
+      // A `state` reply overtook it: only its pictures and texts are news.
       batch(() => this.takePictures(push));
       return;
     }
@@ -207,6 +212,7 @@ export class Session {
     if (this.held.phase.peek() !== 'attached') {
       // Ids of one kernel mean nothing to the next.
       this.pictures.attach(patient);
+      this.texts.attach(patient);
     }
     const { traces, problems, running, last, phase, word } = this.held;
     phase.value = 'attached';
@@ -246,10 +252,16 @@ export class Session {
     running.value = params.running;
     this.takePictures(push);
     this.pictures.forget(forgotten);
+    this.texts.forget(forgotten);
   }
 
   private takePictures({ params, buffers }: Push): void {
     const held = new Set(this.held.traces.peek().map(({ id }) => id));
+    for (const item of params.items ?? []) {
+      if (held.has(item.trace)) {
+        this.texts.put(item);
+      }
+    }
     for (const picture of params.pictures) {
       if (held.has(picture.trace)) {
         this.pictures.put(picture, buffers);

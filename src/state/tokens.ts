@@ -1,4 +1,11 @@
-import type { SiteSummary, Token, TraceSummary } from '../protocol/messages';
+import type { SequenceSummary, SiteSummary, Token, TraceSummary } from '../protocol/messages';
+
+/** A trace, and what stands along its axes for one item of the batch. */
+export interface Shown {
+  trace: TraceSummary;
+  item: number;
+  sequences: readonly SequenceSummary[];
+}
 
 /** The tokens on the two sides of a site. */
 export interface Sides {
@@ -6,33 +13,26 @@ export interface Sides {
   keys: Token[];
   /** Whether both sides are the same tokens, so that query 3 and key 3 are one token. */
   same: boolean;
+  /** Where on each side the text begins that the model itself has written; null for nowhere. */
+  written: { query: number | null; key: number | null };
 }
+
+export const NO_SIDES: Sides = {
+  queries: [],
+  keys: [],
+  same: true,
+  written: { query: null, key: null }
+};
 
 /** The tokens that a site's rows and columns stand for. */
-export function sidesOf(trace: TraceSummary, site: SiteSummary): Sides {
-  const queries = listed(trace, site.rows, site.queries);
-  const keys = listed(trace, site.columns, site.keys);
-  return { queries, keys, same: site.kind !== 'cross' && identical(queries, keys) };
-}
-
-function listed(trace: TraceSummary, list: SiteSummary['rows'], length: number): Token[] {
-  return list === 'positions' ? Array.from({ length }, (_, i) => position(i)) : trace[list];
-}
-
-function position(index: number): Token {
+export function sidesOf({ trace, sequences }: Shown, { rows, columns }: SiteSummary): Sides {
+  const written = (sequence: number) => (sequence === 0 ? (trace.generated ?? null) : null);
   return {
-    id: -1,
-    text: String(index),
-    piece: '',
-    special: true,
-    start: -1,
-    end: -1,
-    part: false
+    queries: sequences[rows]?.tokens ?? NO_SIDES.queries,
+    keys: sequences[columns]?.tokens ?? NO_SIDES.keys,
+    same: rows === columns,
+    written: { query: written(rows), key: written(columns) }
   };
-}
-
-function identical(a: Token[], b: Token[]): boolean {
-  return a === b || (a.length === b.length && a.every((token, i) => token.id === b[i]?.id));
 }
 
 /**

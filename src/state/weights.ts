@@ -16,7 +16,7 @@ export function exactWeights({ shape, data }: Numbers): Weights {
   return { exact: true, queries, keys, at: (query, key) => data[query * keys + key] ?? NaN };
 }
 
-/** Weights as the thumbnails know them: to a 255th, and where tokens share a pixel, its largest. */
+/** Weights as whole thumbnails know them: to a 255th, and where tokens share a pixel, its largest. */
 export function roughWeights(
   { shape, data }: Numbers,
   trace: TraceSummary,

@@ -12,3 +12,10 @@ export function useCellName(): (run: Run) => string {
   return ({ cell, execution }) =>
     execution > 0 && hasCell(cell) ? t('cell [%1]', execution) : t('cell');
 }
+
+/** The first characters of a text, on one line. */
+export function beginning(text: string, most: number): string {
+  const line = text.replace(/\s+/g, ' ');
+  const characters = Array.from(new Intl.Segmenter().segment(line), ({ segment }) => segment);
+  return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : line;
+}

@@ -1,11 +1,13 @@
 import type { Token } from '../protocol/messages';
 import { tint } from './tint';
+import type { TokenNote } from './token-note';
 
 /** What a token's element is told. */
 export interface ChipProps {
   id: string;
   index: number;
   token: Token;
+  note: TokenNote;
   /** Whether the token goes on where the one before it ended, inside one word. */
   joined: boolean;
   weight: number | undefined;
@@ -15,21 +17,23 @@ export interface ChipProps {
 }
 
 /** A token in the text strip. */
-export function Chip({ id, index, token, joined, weight, mark, kept }: ChipProps) {
+export function Chip({ id, index, token, note, joined, weight, mark, kept }: ChipProps) {
   return (
     <span
       id={id}
       class="attnlab-token"
       role="option"
       aria-selected={kept}
-      aria-label={spoken(token)}
-      title={titled(index, token)}
+      aria-label={noted(spoken(token), note)}
+      title={noted(titled(index, token), note)}
       style={tint(weight)}
       data-testid="attnlab-token"
       data-index={index}
       data-mark={mark}
       data-special={token.special || undefined}
       data-part={token.part || undefined}
+      data-padding={token.padding || undefined}
+      data-written={note.first || undefined}
       data-joined={joined || undefined}
       data-tinted={weight !== undefined || undefined}
       data-nan={(weight !== undefined && Number.isNaN(weight)) || undefined}
@@ -53,6 +57,11 @@ export function spoken({ text, piece }: Token): string {
 export function titled(index: number, { id, piece, text }: Token): string {
   const raw = piece && piece !== text ? ` “${piece}”` : '';
   return id < 0 ? `${index}` : `${index}: ${text}${raw} (${id})`;
+}
+
+/** What is said of a token, and what else there is to say. */
+export function noted(said: string, { text }: TokenNote): string {
+  return text ? `${said} · ${text}` : said;
 }
 
 /** Whether `token` continues the word of the token before it. */

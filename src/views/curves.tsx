@@ -4,6 +4,7 @@ import { heaviest, strokeEdges, type Edge } from '../draw/curves';
 import { surface } from '../draw/surface';
 import type { Stretch } from '../draw/window';
 import type { Question } from '../state/question';
+import type { Sides } from '../state/tokens';
 import type { Weights } from '../state/weights';
 import { useEnv } from './env';
 import { ROW } from './row';
@@ -22,7 +23,7 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
   const width = useComputed(() => view.value.width);
   const all = useComputed(() => {
     const weights = state.weights.value;
-    return weights ? heaviest(weights, window.value) : [];
+    return weights ? heaviest(defined(weights, state.sides.value), window.value) : [];
   });
 
   const draw = (canvas: HTMLCanvasElement | null, strokes: (frame: Frame) => void): void => {
@@ -77,6 +78,13 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
       <canvas ref={over} class="attnlab-curves-asked" />
     </div>
   );
+}
+
+/** The weights without those of padding queries, which mean nothing. */
+function defined(weights: Weights, { queries }: Sides): Weights {
+  const at = (query: number, key: number): number =>
+    queries[query]?.padding ? NaN : weights.at(query, key);
+  return queries.some(({ padding }) => padding) ? { ...weights, at } : weights;
 }
 
 interface Frame {

@@ -13,6 +13,8 @@ import { HeadList } from './list';
 import { Readout } from './readout';
 import { ROW } from './row';
 import { useView } from './size';
+import { useBadge, useReading } from './trust';
+import { Working } from './working';
 
 /** A weight that is missing by less than this is rounding. */
 const ROUNDING = 1e-3;
@@ -35,6 +37,8 @@ export function HeadView() {
   const width = useComputed(() => view.value.width).value;
   const left = useColumn(queries, scroller, width, 60);
   const right = useColumn(keys, scroller, width, 16);
+  const { badge, reason } = useBadge(site);
+  const readingOf = useReading();
   if (!site) {
     return null;
   }
@@ -42,22 +46,20 @@ export function HeadView() {
     <>
       <h2 class="attnlab-title">
         {t('Head')}
-        <span class="attnlab-subtitle">
+        <span class="attnlab-subtitle" title={readingOf(site)}>
           {t('layer %1 · head %2', site.layer, state.selection.focus.value.head)}
         </span>
-        {site.tier !== 'exact' && (
-          <span class="attnlab-badge" title={site.certificate}>
-            {t('unverified')}
-          </span>
-        )}
+        {badge}
+        <Working word={t('computing…')} progress={state.progress.head} />
         {load.state === 'failed' ? (
-          <span class="attnlab-failed">{load.why}</span>
+          <span class="attnlab-failed">{t('has not come')}</span>
         ) : queries.length * keys.length > MOST ? (
           <Readout fallback={t('heaviest %1 curves', MOST.toLocaleString())} />
         ) : (
           <Readout fallback="" />
         )}
       </h2>
+      {reason}
       <div
         ref={scroller}
         class="attnlab-scroller attnlab-head"

@@ -1,13 +1,15 @@
-import type { TraceSummary } from '../protocol/messages';
+import type { SequenceSummary, TraceSummary } from '../protocol/messages';
 import type { StatusKind } from '../state/status';
-import { useCellName } from './cell-name';
+import { beginning, useCellName } from './cell-name';
 import { useEnv } from './env';
+import { ItemPicker } from './item-picker';
 
 /** Which cell, which model, how many tokens, and whether the picture is of now. */
 export function Header() {
   const { state, t } = useEnv();
   const nameOf = useCellName();
-  const trace = state.trace.value;
+  const shown = state.shown.value;
+  const trace = shown?.trace;
   // A pinned cell may have no picture; the pin is the way out of that.
   const cell = trace?.cell ?? state.session.pinned.value;
   return (
@@ -23,17 +25,31 @@ export function Header() {
             {nameOf(trace)}
           </span>
           <Picker />
+          <ItemPicker shown={shown} />
           <span class="attnlab-chip attnlab-model-name" title={`${trace.model} ${shape(trace)}`}>
             {trace.model} <span class="attnlab-soft">{shape(trace)}</span>
           </span>
-          <span class="attnlab-chip">
-            {trace.queries.length === 1 ? t('1 token') : t('%1 tokens', trace.queries.length)}
-          </span>
+          <Length of={shown.sequences[0]} />
         </>
       )}
       <Status />
     </header>
   );
+}
+
+/** How long the main sequence is. */
+function Length({ of }: { of: SequenceSummary | undefined }) {
+  const { t } = useEnv();
+  const count = of?.tokens.length ?? 0;
+  const said =
+    of?.name === 'patches'
+      ? t('%1 patches', count)
+      : of?.name === 'positions'
+        ? t('%1 positions', count)
+        : count === 1
+          ? t('1 token')
+          : t('%1 tokens', count);
+  return <span class="attnlab-chip">{said}</span>;
 }
 
 /** The state in a word, and in a sentence for who points at it. */
@@ -87,7 +103,7 @@ function Picker() {
       {calls.map((call, i) => (
         <option key={call.id} value={call.id}>
           {t('call %1 of %2', i + 1, calls.length)}
-          {call.text ? ` · ${short(call.text)}` : ''}
+          {call.sequences[0]?.text ? ` · ${beginning(call.sequences[0].text, 32)}` : ''}
         </option>
       ))}
     </select>
@@ -138,10 +154,4 @@ function duration(milliseconds: number): string {
   return milliseconds < 9950
     ? `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`
     : `${(milliseconds / 1000).toFixed(1)} s`;
-}
-
-function short(text: string): string {
-  const line = text.replace(/\s+/g, ' ');
-  const characters = Array.from(new Intl.Segmenter().segment(line), ({ segment }) => segment);
-  return characters.length > 32 ? `${characters.slice(0, 31).join('')}…` : line;
 }

@@ -4,15 +4,21 @@ import { drawThumbnails } from '../draw/thumbnails';
 import type { SiteSummary } from '../protocol/messages';
 import { useEnv } from './env';
 import type { LayerRow } from './rows';
+import { useDoubt } from './trust';
 
 /** Space between thumbnails, in pixels; as much again parts groups of heads that share keys. */
 export const GAP = 4;
 
+/** Into how many groups that share keys a site's thumbnails are parted; 1 where they are not. */
+export function partsOf({ heads, groups }: SiteSummary): number {
+  return groups > 1 && groups < heads ? groups : 1;
+}
+
 /** Left edges of a site's thumbnails, in pixels. */
-export function leftsOf({ heads, groups }: SiteSummary, side: number): number[] {
-  const shared = groups > 1 && groups < heads ? heads / groups : heads;
+export function leftsOf(site: SiteSummary, side: number): number[] {
+  const shared = site.heads / partsOf(site);
   return Array.from(
-    { length: heads },
+    { length: site.heads },
     (_, head) => head * (side + GAP) + Math.floor(head / shared) * GAP
   );
 }
@@ -23,8 +29,9 @@ interface LayerProps {
 }
 
 /** One layer's heads: a picture on a canvas, and over it a cell for each head. */
-export function Layer({ row: { layer, site, first }, side }: LayerProps) {
+export function Layer({ row: { layer, site, first, nth }, side }: LayerProps) {
   const { t } = useEnv();
+  const doubtOf = useDoubt();
   if (!site) {
     return (
       <div class="attnlab-layer attnlab-gap" role="row">
@@ -37,10 +44,20 @@ export function Layer({ row: { layer, site, first }, side }: LayerProps) {
       </div>
     );
   }
+  const doubt = doubtOf(site);
+  const name = nth === 0 ? t('layer %1', layer) : t('layer %1, call %2', layer, nth + 1);
   return (
     <div class="attnlab-layer" role="row" style={{ height: `${side + GAP}px` }}>
-      <span class="attnlab-layer-label" role="rowheader" title={site.name}>
+      <span
+        class="attnlab-layer-label"
+        role="rowheader"
+        aria-label={doubt ? `${name}, ${doubt.word}: ${doubt.reason}` : name}
+        title={doubt ? `${site.name}\n${doubt.word}: ${doubt.reason}` : site.name}
+        data-testid="attnlab-layer"
+        data-trust={doubt?.trust}
+      >
         {layer}
+        {nth > 0 && <span class="attnlab-nth">·{nth + 1}</span>}
       </span>
       <Heads key={`${site.index} ${site.heads}`} site={site} first={first} side={side} />
     </div>

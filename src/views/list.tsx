@@ -5,11 +5,12 @@ import type { Stretch } from '../draw/window';
 import type { Token } from '../protocol/messages';
 import { answer } from '../state/question';
 import { Bar } from './bar';
-import { shown, spoken, titled } from './chip';
+import { noted, shown, spoken, titled } from './chip';
 import { onTokenKey, pointing } from './cursor';
 import { useEnv } from './env';
 import { ROW } from './row';
 import { tint } from './tint';
+import { useTokenNote } from './token-note';
 
 interface HeadListProps {
   side: 'query' | 'key';
@@ -24,7 +25,8 @@ export function HeadList({ side, tokens, window, scroller }: HeadListProps) {
   const { selection } = state;
   const question = state.question.value;
   const weights = state.weights.value;
-  const { same } = state.sides.value;
+  const { same, written } = state.sides.value;
+  const noteOf = useTokenNote();
   const query = selection.shownQuery.value;
   const key = selection.shownKey.value;
   const own = side === 'query' ? query : key;
@@ -49,6 +51,8 @@ export function HeadList({ side, tokens, window, scroller }: HeadListProps) {
       return null;
     }
     const weight = answer(question, weights, side, index);
+    const note = noteOf(token, index, written[side]);
+    const said = noted(spoken(token), note);
     return (
       <div
         key={index}
@@ -56,17 +60,17 @@ export function HeadList({ side, tokens, window, scroller }: HeadListProps) {
         class="attnlab-row"
         role="option"
         aria-selected={index === kept}
-        aria-label={
-          weight === undefined ? spoken(token) : t('%1, weight %2', spoken(token), printed(weight))
-        }
+        aria-label={weight === undefined ? said : t('%1, weight %2', said, printed(weight))}
         aria-setsize={tokens.length}
         aria-posinset={index + 1}
-        title={titled(index, token)}
+        title={noted(titled(index, token), note)}
         data-testid={`attnlab-head-${side}`}
         data-index={index}
         data-mark={index === own ? 'own' : same && index === other ? 'same' : undefined}
         data-special={token.special || undefined}
         data-part={token.part || undefined}
+        data-padding={token.padding || undefined}
+        data-written={note.first || undefined}
         data-tinted={weight !== undefined || undefined}
         data-nan={(weight !== undefined && Number.isNaN(weight)) || undefined}
         style={{ top: `${index * ROW}px`, ...tint(weight) }}

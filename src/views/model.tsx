@@ -1,11 +1,12 @@
-import { useComputed, useSignalEffect } from '@preact/signals';
+import { useComputed } from '@preact/signals';
 import { useMemo, useRef } from 'preact/hooks';
 import type { SiteSummary } from '../protocol/messages';
-import { sidesOf } from '../state/tokens';
 import { useEnv } from './env';
-import { GAP, Layer, leftsOf } from './layer';
-import { groupsOf, neighbour, type LayerGroup } from './rows';
+import { Group } from './group';
+import { GAP, partsOf } from './layer';
+import { groupsOf, neighbour } from './rows';
 import { useView } from './size';
+import { Working } from './working';
 
 /** Side of a thumbnail, in pixels: as large as the panel is wide, within these bounds. */
 const SMALLEST = 16;
@@ -14,6 +15,12 @@ const LARGEST = 52;
 /** Width of the layers' labels and the padding, in pixels; as in `style/model.css`. */
 const LABELS = 20;
 const PADDING = 20;
+
+/** Side of a site's thumbnails that fit into this width. */
+function fit(site: SiteSummary, width: number): number {
+  const gaps = site.heads - 1 + (partsOf(site) - 1);
+  return Math.floor((width - gaps * GAP) / site.heads);
+}
 
 /** All layers × heads. */
 export function ModelView() {
@@ -28,9 +35,10 @@ export function ModelView() {
     return null;
   }
   const columns = Math.max(1, ...groups.map(group => group.columns));
-  const fitting = Math.floor((width.value - LABELS - PADDING + GAP) / columns) - GAP;
-  const side = Math.max(SMALLEST, Math.min(LARGEST, fitting));
-  const layers = groups.map(({ rows }) => rows.length);
+  const room = width.value - LABELS - PADDING;
+  const side = Math.max(SMALLEST, Math.min(LARGEST, ...trace.sites.map(site => fit(site, room))));
+  const layers = groups.map(({ rows }) => new Set(rows.map(({ layer }) => layer)).size);
+  const sampled = load.state === 'ready' && load.sampled;
 
   const onKeyDown = (event: KeyboardEvent): void => {
     const { selection } = state;
@@ -60,107 +68,53 @@ export function ModelView() {
         <span class="attnlab-subtitle">
           {t('%1 layers × %2 heads', layers.join(' + '), columns)}
         </span>
-        {load.state === 'failed' && <span class="attnlab-failed">{load.why}</span>}
+        {sampled ? (
+          <Sampled why={load.why} />
+        ) : (
+          <Working word={t('computing…')} progress={state.progress.thumbnails} />
+        )}
+        {load.state === 'failed' && <span class="attnlab-failed">{t('has not come')}</span>}
       </h2>
       <div
         ref={box}
         class="attnlab-scroller attnlab-model"
         role="grid"
         aria-label={t('Layers and heads')}
-        aria-rowcount={layers.reduce((sum, rows) => sum + rows, 0)}
-        aria-busy={load.state === 'pending'}
+        aria-rowcount={groups.reduce((sum, { rows }) => sum + rows.length, 0)}
+        aria-busy={load.state === 'pending' || (sampled && !load.why)}
         onKeyDown={onKeyDown}
         onClick={onClick}
       >
         {groups.map(group => (
-          <Group key={group.kind} group={group} side={side} labelled={groups.length > 1} />
+          <Group
+            key={`${group.kind} ${group.stack}`}
+            group={group}
+            side={side}
+            labelled={groups.length > 1}
+          />
         ))}
       </div>
     </>
   );
 }
 
-interface GroupProps {
-  group: LayerGroup;
-  side: number;
-  labelled: boolean;
-}
-
-/** The layers of one kind, with the ticks of what is hovered and selected. */
-function Group({ group, side, labelled }: GroupProps) {
+/** Says that the thumbnails are of some queries only, and how far the whole ones are. */
+function Sampled({ why }: { why: string | undefined }) {
   const { state, t } = useEnv();
-  const names: Record<SiteSummary['kind'], string> = {
-    encoder: t('Encoder'),
-    decoder: t('Decoder'),
-    cross: t('Cross-attention')
-  };
-  const ticks = useComputed<Record<string, string>>(() => {
-    const trace = state.trace.value;
-    const site = group.rows.find(row => row.site)?.site;
-    if (!trace || !site) {
-      return {};
-    }
-    const [own, focused] = [sidesOf(trace, site), state.sides.value];
-    const query = state.selection.shownQuery.value;
-    const key = state.selection.shownKey.value;
-    return {
-      ...tick('query', own.queries === focused.queries ? query : null, own.queries.length, side),
-      ...tick('key', own.keys === focused.keys ? key : null, own.keys.length, side)
-    };
-  });
-  const box = useRef<HTMLDivElement>(null);
-  useSignalEffect(() => {
-    // Straight to the element: a tick must not draw the rows again.
-    for (const name of TICKS) {
-      box.current?.style.setProperty(name, ticks.value[name] ?? '');
-    }
-  });
-  const columns = Array.from({ length: group.columns }, (_, head) => head);
-  const widest = group.rows.find(row => row.site?.heads === group.columns)?.site;
+  const now = state.progress.thumbnails.value;
+  const share = now && now.total > 0 ? t(' %1 %', Math.floor((100 * now.done) / now.total)) : '';
   return (
-    <div class="attnlab-group" role="rowgroup" aria-label={names[group.kind]} ref={box}>
-      {labelled && <h3 role="presentation">{names[group.kind]}</h3>}
-      <div class="attnlab-columns" role="row">
-        {columns.map(head => (
-          <span
-            key={head}
-            role="columnheader"
-            aria-colindex={head + 2}
-            style={{
-              left: `${(widest ? leftsOf(widest, side)[head] : 0) ?? 0}px`,
-              width: `${side}px`
-            }}
-          >
-            {head}
-          </span>
-        ))}
-      </div>
-      {group.rows.map((row, i) => (
-        <Layer key={i} row={row} side={side} />
-      ))}
-    </div>
+    <span
+      class="attnlab-working"
+      data-testid="attnlab-sampled"
+      title={
+        why ??
+        t(
+          'Drawn from some of the queries, so that a pixel may lack its largest weight, until all are.'
+        )
+      }
+    >
+      {why === undefined ? t('sampled, refining…') + share : t('sampled')}
+    </span>
   );
-}
-
-const TICKS = ['query', 'key'].flatMap(name =>
-  ['at', 'size', 'tick'].map(part => `--attnlab-${name}-${part}`)
-);
-
-/** Where a token's tick stands on every thumbnail of a group. */
-function tick(
-  name: 'query' | 'key',
-  index: number | null,
-  length: number,
-  side: number
-): Record<string, string> {
-  if (index === null || index >= length) {
-    return {};
-  }
-  const size = Math.max(2, side / length);
-  const at = Math.min(side - size, (index * side) / length);
-  return {
-    [`--attnlab-${name}-at`]: `${at.toFixed(2)}px`,
-    [`--attnlab-${name}-size`]: `${size.toFixed(2)}px`,
-    [`--attnlab-${name}-tick`]: 'var(--attnlab-mark)'
-  };
 }

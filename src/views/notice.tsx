@@ -9,6 +9,13 @@ export function Notice() {
   const problem = state.session.problem.value;
   const stale = state.session.stale.value;
   const notes = state.trace.value?.notes ?? [];
+  const failure = state.texts.failure.value;
+  const failures = new Set(
+    [state.thumbnails.value, state.head.value]
+      .map(load => ('why' in load ? load.why : null))
+      .concat(failure?.trace === state.trace.value?.id ? (failure?.why ?? null) : null)
+      .filter(why => typeof why === 'string')
+  );
   return (
     <>
       {(stale || problem !== null || kind === 'waiting') && (
@@ -24,6 +31,13 @@ export function Notice() {
             </p>
           )}
           {(problem?.remedy ?? remedy) && <p class="attnlab-remedy">{problem?.remedy ?? remedy}</p>}
+        </div>
+      )}
+      {failures.size > 0 && (
+        <div class="attnlab-notice" data-kind="failed" data-testid="attnlab-failure" role="note">
+          {[...failures].map(why => (
+            <p key={why}>{why}</p>
+          ))}
         </div>
       )}
       {notes.length > 0 && (

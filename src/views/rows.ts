@@ -6,28 +6,80 @@ export interface LayerRow {
   site: SiteSummary | null;
   /** Index of the site's first thumbnail. */
   first: number;
+  /** Which of the calls of this layer, from 0: a vision tower may see several pictures. */
+  nth: number;
 }
 
-/** The rows of one kind of attention. */
+/** The rows of one stack of layers. */
 export interface LayerGroup {
   kind: SiteSummary['kind'];
+  stack: string;
+  /** What tells the stack from the model's others; empty where its kind does. */
+  part: string;
+  /** Which run of the stack, e.g. ` (2)` for a tower's second picture; empty for the first. */
+  run: string;
   rows: LayerRow[];
   /** Heads of the widest row. */
   columns: number;
 }
 
-/** A trace's sites by kind and layer; layers without attention are gaps with their number. */
+/** A trace's sites by stack and layer; layers without attention are gaps with their number. */
 export function groupsOf(trace: TraceSummary): LayerGroup[] {
-  const groups = new Map<SiteSummary['kind'], LayerGroup>();
+  const groups = new Map<string, LayerGroup>();
   let first = 0;
   for (const site of trace.sites) {
-    const group = groups.get(site.kind) ?? { kind: site.kind, rows: [], columns: 0 };
-    groups.set(site.kind, group);
-    group.rows.push({ layer: site.layer, site, first });
-    group.columns = Math.max(group.columns, site.heads);
-    first += site.heads;
+    const { kind, stack, layer, heads } = site;
+    const id = `${kind} ${stack}`;
+    const run = RUN.exec(stack)?.[0] ?? '';
+    const group = groups.get(id) ?? { kind, stack, part: '', run, rows: [], columns: 0 };
+    groups.set(id, group);
+    const nth = group.rows.filter(row => row.layer === layer).length;
+    group.rows.push({ layer, site, first, nth });
+    group.columns = Math.max(group.columns, heads);
+    first += heads;
   }
-  return [...groups.values()].map(group => ({ ...group, rows: withGaps(group.rows) }));
+  const all = [...groups.values()];
+  return all.map(group => ({ ...group, part: partOf(group, all), rows: withGaps(group.rows) }));
+}
+
+/** The shortest beginning of a stack's path, past what all have in common, that names it. */
+function partOf(own: LayerGroup, all: readonly LayerGroup[]): string {
+  const paths = all.map(({ stack }) => namesOf(stack));
+  const shared = namesOf(own.stack).findIndex((name, i) => paths.some(path => path[i] !== name));
+  if (shared < 0) {
+    return '';
+  }
+  const path = namesOf(own.stack).slice(shared);
+  const others = all.filter(
+    ({ kind, stack }) => kind === own.kind && namesOf(stack).join() !== namesOf(own.stack).join()
+  );
+  // An encoder's kind is its name already.
+  if (others.length === 0 && (path[0] === 'encoder' || path[0] === 'decoder')) {
+    return '';
+  }
+  for (let length = 1; length < path.length; length++) {
+    const part = path.slice(0, length).join('.');
+    const names = others.map(({ stack }) =>
+      namesOf(stack)
+        .slice(shared, shared + length)
+        .join('.')
+    );
+    if (!names.includes(part)) {
+      return part;
+    }
+  }
+  return path.join('.');
+}
+
+/** How the kernel marks a stack's second run. */
+const RUN = / \(\d+\)$/;
+
+/** The names on a stack's path, without the layers' numbers. */
+function namesOf(stack: string): string[] {
+  return stack
+    .replace(RUN, '')
+    .split('.')
+    .filter(name => name !== '#');
 }
 
 function withGaps(rows: LayerRow[]): LayerRow[] {
@@ -36,7 +88,7 @@ function withGaps(rows: LayerRow[]): LayerRow[] {
   let next = 0;
   for (const row of sorted) {
     for (; next < row.layer; next++) {
-      all.push({ layer: next, site: null, first: -1 });
+      all.push({ layer: next, site: null, first: -1, nth: 0 });
     }
     all.push(row);
     next = row.layer + 1;

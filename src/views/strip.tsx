@@ -9,6 +9,7 @@ import { Chip, continues, shown } from './chip';
 import { onTokenKey, pointing } from './cursor';
 import { useEnv } from './env';
 import { useView } from './size';
+import { useTokenNote } from './token-note';
 
 /** Height of a line of tokens, and what surrounds a token's text; as in `style/strip.css`. */
 const LINE = 22;
@@ -18,17 +19,17 @@ const JOINED = 1;
 /** The input as the model reads it; two texts where the keys are of another. */
 export function Strip() {
   const { state, t } = useEnv();
-  const { queries, keys, same } = state.sides.value;
+  const { queries, keys, same, written } = state.sides.value;
   return (
     <section class="attnlab-strip" aria-label={t('Text')}>
       {same ? (
-        <Tokens side="query" tokens={queries} same />
+        <Tokens side="query" tokens={queries} written={written.query} same />
       ) : (
         <>
           <h3>{t('Queries')}</h3>
-          <Tokens side="query" tokens={queries} same={false} />
+          <Tokens side="query" tokens={queries} written={written.query} same={false} />
           <h3>{t('Keys')}</h3>
-          <Tokens side="key" tokens={keys} same={false} />
+          <Tokens side="key" tokens={keys} written={written.key} same={false} />
         </>
       )}
     </section>
@@ -38,14 +39,17 @@ export function Strip() {
 interface TokensProps {
   side: 'query' | 'key';
   tokens: Token[];
+  /** Where the text begins that the model itself has written. */
+  written: number | null;
   /** Whether each token is both a query and a key. */
   same: boolean;
 }
 
 /** Tokens on lines that are broken here, so that only the lines in view are in the page. */
-function Tokens({ side, tokens, same }: TokensProps) {
+function Tokens({ side, tokens, written, same }: TokensProps) {
   const { state, t } = useEnv();
   const { selection } = state;
+  const noteOf = useTokenNote();
   const box = useRef<HTMLDivElement>(null);
   const view = useView(box);
   const ruler = useSignal<Ruler | null>(null);
@@ -98,6 +102,7 @@ function Tokens({ side, tokens, same }: TokensProps) {
         id={`${state.id}-${side}-${index}`}
         index={index}
         token={token}
+        note={noteOf(token, index, written)}
         joined={continues(token, tokens[index - 1])}
         weight={weight}
         mark={isQuery && isKey ? 'both' : isQuery ? 'query' : isKey ? 'key' : undefined}

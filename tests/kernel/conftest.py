@@ -15,6 +15,7 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from attnlab.server.messages import PROTOCOL
 from tests.panel import Panel
 
 PATIENCE = 60.0
@@ -179,9 +180,10 @@ class Kernel:
 
     def attach(self, page: str = "page", **wish: Any) -> Panel:
         """Open a panel: initialize, subscribe."""
-        params = {"protocol": 1, "client": "test", "capabilities": []}
+        params = {"protocol": PROTOCOL, "client": "test", "capabilities": []}
         state = self.ask("initialize", params, page)[0]["state"]
-        wished = {"panel": "p", "size": 8, "focus": None, "query": None} | wish
+        nothing = {"item": 0, "focus": None, "query": None, "pinned": None}
+        wished = {"panel": "p", "size": 8} | nothing | wish
         assert self.ask("subscribe", wished, page)[0] is None
         panel = Panel()
         panel.load(state)

@@ -21,7 +21,7 @@ from transformers import AutoModel
 _eager = AutoModel.from_pretrained(model.config._name_or_path, attn_implementation="eager")
 with torch.no_grad():
     _seen = _eager(**inputs, output_attentions=True).attentions
-print(base64.b64encode(torch.stack(_seen)[:, 0].float().numpy().tobytes()).decode())
+print(base64.b64encode(torch.stack(_seen)[:, ITEM].float().numpy().tobytes()).decode())
 """
 
 DIGEST = """
@@ -50,9 +50,10 @@ def _left():
 """
 
 
-def eager(kernel: Kernel) -> np.ndarray[Any, Any]:
+def eager(kernel: Kernel, item: int = 0) -> np.ndarray[Any, Any]:
     """Weights of an eager copy of the model: (layers, heads, queries, keys)."""
-    data = np.frombuffer(base64.b64decode(kernel.run(EAGER).text), "<f4")
+    script = EAGER.replace("ITEM", str(item))
+    data = np.frombuffer(base64.b64decode(kernel.run(script).text), "<f4")
     tokens = kernel.value("inputs['input_ids'].shape[1]")
     return data.reshape(6, 12, tokens, tokens)
 
@@ -66,10 +67,12 @@ def test_one_message_brings_the_trace_and_what_the_panel_shows(kernel: Kernel) -
     (trace,) = watched.traces
     assert trace["cell"] == "abc"
     assert trace["model"] == "BertModel"
-    assert trace["text"] == "The cat sat on the mat"
-    words = [token["text"] for token in trace["queries"]]
+    (sequence,) = trace["sequences"]
+    assert sequence["text"] == "The cat sat on the mat"
+    words = [token["text"] for token in sequence["tokens"]]
     assert words == ["[CLS]", "the", "cat", "sat", "on", "the", "mat", "[SEP]"]
-    assert [site["tier"] for site in trace["sites"]] == ["exact"] * 6
+    assert [site["tier"] for site in trace["sites"]] == ["interface"] * 6
+    assert all("certificate" not in site for site in trace["sites"])
     push = watched.pushes[1]
     thumbnails, head, row = (numbers(p, push["buffers"]) for p in push["pictures"])
     truth = eager(kernel)
@@ -82,11 +85,12 @@ def test_one_message_brings_the_trace_and_what_the_panel_shows(kernel: Kernel) -
 def test_every_other_picture_can_be_asked_for(kernel: Kernel) -> None:
     (trace,) = kernel.watched(CALL).traces
     truth = eager(kernel)
-    result, buffers = kernel.ask("trace/head", {"trace": trace["id"], "site": 0, "head": 11})
+    of = {"trace": trace["id"], "item": 0}
+    result, buffers = kernel.ask("trace/head", {**of, "site": 0, "head": 11})
     np.testing.assert_allclose(numbers(result["picture"], buffers), truth[0, 11], atol=1e-5)
-    result, buffers = kernel.ask("trace/row", {"trace": trace["id"], "site": 5, "query": 0})
+    result, buffers = kernel.ask("trace/row", {**of, "site": 5, "query": 0})
     np.testing.assert_allclose(numbers(result["picture"], buffers), truth[5, :, 0], atol=1e-5)
-    result, buffers = kernel.ask("trace/thumbnails", {"trace": trace["id"], "size": 64})
+    result, buffers = kernel.ask("trace/thumbnails", {**of, "size": 64, "sampled": False})
     np.testing.assert_allclose(
         numbers(result["picture"], buffers), truth.reshape(72, 8, 8) * 255, atol=0.6
     )
@@ -173,7 +177,7 @@ def test_while_a_cell_sleeps_requests_are_answered(kernel: Kernel) -> None:
     (trace,) = [push["trace"] for push in kernel.pushes(since) if "trace" in push]
     began = time.monotonic()
     for head in range(5):
-        kernel.ask("trace/head", {"trace": trace["id"], "site": 0, "head": head})
+        kernel.ask("trace/head", {"trace": trace["id"], "item": 0, "site": 0, "head": head})
     assert kernel.ask("state")[0]["running"] == "sleeper"
     kernel.attach("a page that is opened now")
     assert time.monotonic() - began < 2.0
@@ -207,7 +211,11 @@ def test_each_outermost_call_is_a_trace_of_its_own(kernel: Kernel) -> None:
         "for _text in ('one', 'two words', 'three small words'):\n"
         "    model(**tokenizer(_text, return_tensors='pt'))"
     )
-    assert [trace["text"] for trace in watched.traces] == ["one", "two words", "three small words"]
+    assert [trace["sequences"][0]["text"] for trace in watched.traces] == [
+        "one",
+        "two words",
+        "three small words",
+    ]
     assert [trace["call"] for trace in watched.traces] == [0, 1, 2]
     state = kernel.ask("state")[0]
     own = [trace for trace in state["traces"] if trace["cell"] == "abc"]
@@ -309,8 +317,9 @@ def test_hostile_text_arrives_as_it_is(kernel: Kernel) -> None:
     text = "<img src=x onerror=alert(1)></script>\u202e\U0001f468\u200d\U0001f469\x00 NaN"
     watched = kernel.watched(f"model(**tokenizer({text!r}, return_tensors='pt'))")
     (trace,) = watched.traces
-    assert trace["text"] == text
-    assert all("\x00" not in token["text"] for token in trace["queries"])
+    (sequence,) = trace["sequences"]
+    assert sequence["text"] == text
+    assert all("\x00" not in token["text"] for token in sequence["tokens"])
 
 
 def test_the_widgets_state_stays_small_and_holds_no_attention(kernel: Kernel) -> None:
@@ -339,3 +348,23 @@ def _idle_of(message: dict[str, Any], id_: str) -> bool:
         and message["parent_header"].get("msg_id") == id_
         and message["content"]["execution_state"] == "idle"
     )
+
+
+def test_every_item_of_a_batch_is_exact_and_its_padding_is_marked(kernel: Kernel) -> None:
+    kernel.attach(size=4, focus={"site": 2, "head": 5}, item=1)
+    watched = kernel.watched(
+        "inputs = tokenizer(['The cat sat on the mat', 'A dog'], padding=True,\n"
+        "                   return_tensors='pt')\nmodel(**inputs)"
+    )
+    (trace,) = watched.traces
+    assert trace["items"] == 2
+    (item,) = watched.pushes[1]["items"]
+    (sequence,) = item["sequences"]
+    words = [token["text"] for token in sequence["tokens"] if not token["padding"]]
+    assert words == ["[CLS]", "a", "dog", "[SEP]"]
+    assert len(sequence["tokens"]) == len(trace["sequences"][0]["tokens"])
+    assert kernel.ask("trace/item", {"trace": trace["id"], "item": 1})[0] == item
+    push = watched.pushes[1]
+    head = numbers(push["pictures"][1], push["buffers"])
+    np.testing.assert_allclose(head[:4], eager(kernel, item=1)[2, 5, :4], atol=1e-5)
+    assert not head[:4, 4:].any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from attnlab.server.messages import PROTOCOL
 from tests.kernel.conftest import LOAD, Kernel
 
 BEFORE = "{'in': len(In), 'out': list(Out), 'n': get_ipython().execution_count, 'names': sorted(n for n in globals() if not n.startswith('_i'))}"  # noqa: E501
@@ -16,7 +17,7 @@ def test_start_imports_neither_torch_nor_transformers_and_leaves_no_trace(fresh:
     started = fresh.start()
     assert fresh.value(BEFORE) == before
     assert fresh.value(HEAVY) == []
-    assert started["protocol"] == 1
+    assert started["protocol"] == PROTOCOL
     assert started["missing"] == []
     assert started["busy"] in ("subshell", "control")
     assert fresh.hub == started["session"]
@@ -34,7 +35,7 @@ def test_a_hub_that_was_closed_is_opened_again_with_the_same_session(fresh: Kern
     fresh.run("import ipywidgets; ipywidgets.Widget.close_all()")
     assert fresh.start() == first
     assert sum(m["msg_type"] == "comm_open" for m in fresh.iopub if _hub(m)) == 2
-    assert fresh.ask("initialize", {"protocol": 1, "client": "t", "capabilities": []})[0]
+    assert fresh.ask("initialize", {"protocol": PROTOCOL, "client": "t", "capabilities": []})[0]
 
 
 def test_an_untagged_cell_causes_no_message_and_no_hook(kernel: Kernel) -> None:

@@ -230,7 +230,7 @@ def test_the_selection_is_read_and_set_from_python(lab: OpenLab, oracle: Oracle)
     hub = "from attnlab.widget import started; hub = started().hub\n"
     probe = page.add(hub + "print(list(hub.selections.values()))")
     page.run(probe)
-    assert page.output(probe) == "[{'site': 1, 'head': 2, 'query': 7, 'key': None}]\n"
+    assert page.output(probe) == "[{'item': 0, 'site': 1, 'head': 2, 'query': 7, 'key': None}]\n"
     page.write(probe, hub + "hub.selections = {name: {**chosen, 'site': 4, 'head': 11}\n"
                "                  for name, chosen in hub.selections.items()}")  # fmt: skip
     page.run(probe)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.attention.flex_attention import create_block_mask
 
-from attnlab.capture.attention import Reader, UnreadableError
+from attnlab.capture import attention
+from attnlab.capture.recorder import Recorder, UnreadableError
 from attnlab.traces.certificate import certify
 from attnlab.traces.weights import weights
 
@@ -34,10 +35,10 @@ def tensors(queries=4, keys=4, heads=2, width=8):
 
 
 def read(function, mask, output, qkv, module=None, **more):
-    reader = Reader()
+    recorder = Recorder(torch.nn.Module(), batch=2)
     args = (module or Attention(), *qkv, mask)
-    reader.note(function, eager_attention_forward, args, more, (output, None))
-    return reader.records(torch.nn.Module())[0]
+    attention.note(recorder, function, eager_attention_forward, args, more, (output, None))
+    return recorder.records()[0]
 
 
 def attended(qkv, allowed, scale=8**-0.5):
@@ -64,6 +65,7 @@ def test_flash_reads_a_matrix_of_padding():
     record = read(flash_attention_forward, padding, attended(qkv, allowed), qkv)
     assert certify(record).exact
     assert weights(record, slice(0, 2), slice(0, 1)).isnan().all()
+    assert not weights(record, slice(0, 2), slice(0, 1), item=1).isnan().any()
 
 
 def test_flex_attention_is_read_through_its_block_mask():
@@ -105,7 +107,6 @@ def test_sdpa_without_a_mask_is_causal_from_the_first_key():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"indices": torch.zeros(1)}, "sparse"),
         ({"cache": object()}, "paged cache"),
         ({"query": torch.zeros(2, 4, 8)}, "3 axes"),
         ({"key": torch.zeros(2, 3, 4, 8)}, "no multiple"),
@@ -117,14 +118,22 @@ def test_what_the_formula_does_not_cover_is_refused_with_a_reason(change, reason
     query, key, value = tensors()
     given = {"module": Attention(), "query": query, "key": key, "value": value} | change
     with pytest.raises(UnreadableError, match=reason):
-        Reader().note(flash_attention_forward, eager_attention_forward, (), given, (query, None))
+        attention.note(
+            Recorder(torch.nn.Module()),
+            flash_attention_forward,
+            eager_attention_forward,
+            (),
+            given,
+            (query, None),
+        )
 
 
 def test_calls_under_a_function_transformation_are_refused():
     query, key, value = tensors()
 
     def one(query):
-        Reader().note(
+        attention.note(
+            Recorder(torch.nn.Module()),
             flash_attention_forward,
             eager_attention_forward,
             (Attention(), query, key, value, None),
@@ -137,10 +146,35 @@ def test_calls_under_a_function_transformation_are_refused():
         torch.func.vmap(one)(query[None])
 
 
-def test_records_are_copies_of_the_first_item():
+def test_sparse_attention_sees_the_selected_keys_alone():
+    qkv = tensors()
+    selected = torch.tensor([[[0, 0], [0, 1], [1, 2], [0, 3]], [[0, 0], [1, 0], [2, 0], [3, 2]]])
+    allowed = torch.zeros(2, 4, 4, dtype=torch.bool).scatter(-1, selected, True)[:, None]
+    module = Attention()
+    module.is_causal = False
+    record = read(
+        flash_attention_forward, None, attended(qkv, allowed), qkv, module, indices=selected
+    )
+    assert certify(record).exact
+    for item in (0, 1):
+        own = weights(record, slice(0, 2), slice(0, 4), item)
+        assert ((own > 0) == allowed[item]).all()
+
+
+def test_records_are_copies_of_the_whole_batch():
     qkv = tensors()
     everything = torch.ones(4, 4, dtype=torch.bool)
     record = read(eager_attention_forward, None, attended(qkv, everything), qkv)
-    expected = qkv[0][0].clone()
+    expected = qkv[0].clone()
     qkv[0].zero_()
     assert torch.equal(record.query, expected)
+
+
+def test_each_item_of_a_batch_has_weights_of_its_own():
+    qkv = tensors()
+    everything = torch.ones(4, 4, dtype=torch.bool)
+    record = read(eager_attention_forward, None, attended(qkv, everything), qkv)
+    expected = torch.softmax(qkv[0] @ qkv[1].mT * 8**-0.5, -1)
+    for item in (0, 1):
+        own = weights(record, slice(0, 2), slice(0, 4), item)
+        assert (own - expected[item]).abs().max() < 1e-6

@@ -64,7 +64,7 @@ class Peer:
         self.dispatcher.receive(client, rpc)
 
     def slow(self, id_: Any) -> None:
-        self.ask(id_, "trace/thumbnails", {"trace": "t", "size": 8})
+        self.ask(id_, "trace/thumbnails", {"trace": "t", "item": 0, "size": 8, "sampled": True})
 
     def cancel(self, id_: Any, client: str = "a") -> None:
         rpc = {"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": id_}}
@@ -105,7 +105,7 @@ def peer() -> Iterator[Peer]:
 
 
 def test_a_request_is_answered_to_its_client_with_its_id_and_buffers(peer: Peer) -> None:
-    peer.ask(1, "trace/head", {"trace": "t", "site": 0, "head": 5}, client="b")
+    peer.ask(1, "trace/head", {"trace": "t", "item": 0, "site": 0, "head": 5}, client="b")
     assert peer.answer(1) == {"jsonrpc": "2.0", "id": 1, "result": 5}
     assert peer.sent[0][0] == "b"
     assert peer.sent[0][2] == [b"x"]
@@ -130,7 +130,7 @@ def test_a_lone_null_by_position_is_no_params(peer: Peer) -> None:
 def test_a_waiting_request_is_cancelled_at_once(peer: Peer) -> None:
     peer.slow(1)
     assert peer.entered.wait(PATIENCE)
-    peer.ask(2, "trace/head", {"trace": "t", "site": 0, "head": 0})
+    peer.ask(2, "trace/head", {"trace": "t", "item": 0, "site": 0, "head": 0})
     peer.cancel(2)
     assert peer.code(2) is ErrorCode.REQUEST_CANCELLED
     assert peer.dispatcher.open == 1
@@ -212,7 +212,7 @@ def test_an_unknown_method_is_refused_by_name(peer: Peer) -> None:
 
 
 def test_wrong_params_are_refused_by_the_name_of_the_field(peer: Peer) -> None:
-    peer.ask(1, "trace/head", {"trace": "t", "site": "0", "head": 1})
+    peer.ask(1, "trace/head", {"trace": "t", "item": 0, "site": "0", "head": 1})
     assert peer.code(1) is ErrorCode.INVALID_PARAMS
     message = peer.answer(1)["error"]["message"]
     assert message == "trace/head: params.site must be an integer, not '0'."
@@ -235,9 +235,9 @@ def test_whatever_a_handler_raises_on_the_worker_is_answered_and_the_worker_live
     peer: Peer, error: BaseException, code: ErrorCode
 ) -> None:
     peer.error = error
-    peer.ask(1, "trace/row", {"trace": "t", "site": 0, "query": 0})
+    peer.ask(1, "trace/row", {"trace": "t", "item": 0, "site": 0, "query": 0})
     assert peer.code(1) is code
-    peer.ask(2, "trace/head", {"trace": "t", "site": 0, "head": 3})
+    peer.ask(2, "trace/head", {"trace": "t", "item": 0, "site": 0, "head": 3})
     assert peer.answer(2)["result"] == 3
 
 
@@ -267,7 +267,7 @@ def test_the_newest_of_waiting_requests_is_answered_first(peer: Peer) -> None:
     peer.slow("first")
     assert peer.entered.wait(PATIENCE)
     for head in range(4):
-        peer.ask(head, "trace/head", {"trace": "t", "site": 0, "head": head})
+        peer.ask(head, "trace/head", {"trace": "t", "item": 0, "site": 0, "head": head})
     peer.released.set()
     assert [rpc["id"] for rpc in peer.answers(5)] == ["first", 3, 2, 1, 0]
 
@@ -342,12 +342,14 @@ def test_in_any_order_of_events_every_request_is_answered_exactly_once(
     peer = Peer()
     peer.error = KeyboardInterrupt()
     asked: list[str] = []
-    head = {"trace": "t", "site": 0, "head": 0}
+    head = {"trace": "t", "item": 0, "site": 0, "head": 0}
     asks: dict[str, Callable[[str], None]] = {
         "quick": lambda id_: peer.ask(id_, "state"),
         "head": lambda id_: peer.ask(id_, "trace/head", head),
         "slow": peer.slow,
-        "fails": lambda id_: peer.ask(id_, "trace/row", {"trace": "t", "site": 0, "query": 0}),
+        "fails": lambda id_: peer.ask(
+            id_, "trace/row", {"trace": "t", "item": 0, "site": 0, "query": 0}
+        ),
         "dies": lambda id_: _interrupted(peer, id_),
         "unknown": lambda id_: peer.ask(id_, "nothing"),
         "wrong": lambda id_: peer.ask(id_, "trace/head", {}),

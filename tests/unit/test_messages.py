@@ -11,7 +11,14 @@ from attnlab.server import typescript
 from attnlab.server.messages import Envelope, SubscribeParams, TraceSummary
 from attnlab.server.validation import MisfitError, check
 
-GOOD: dict[str, Any] = {"panel": "p", "size": 48, "focus": {"site": 1, "head": 2}, "query": None}
+GOOD: dict[str, Any] = {
+    "panel": "p",
+    "size": 48,
+    "item": 0,
+    "focus": {"site": 1, "head": 2},
+    "query": None,
+    "pinned": None,
+}
 
 
 def test_the_committed_typescript_is_what_the_python_source_generates() -> None:
@@ -36,7 +43,7 @@ def test_every_kind_of_type_has_its_typescript_form() -> None:
         "  focus: Focus | null;",
         "  id: number | string;",
         "  rpc: Record<string, unknown>;",
-        "  queries: Token[];",
+        "  tokens: Token[];",
         "  state: { params: null; result: State };",
         "  '$/cancelRequest': CancelParams;",
         "  TRACE_GONE: -32011,",
@@ -91,8 +98,8 @@ def test_what_is_no_object_is_refused(value: Any) -> None:
 
 
 def test_the_place_in_a_list_is_named() -> None:
-    summary = {name: [] for name in ("queries", "keys", "sites")}
+    summary = {name: [] for name in ("sequences", "sites")}
     texts = {"id": "t", "cell": "c", "model": "M"}
-    numbers = {"execution": 1, "call": 0, "calls": 1, "milliseconds": 1}
+    numbers = {"execution": 1, "call": 0, "calls": 1, "items": 1, "item": 0, "milliseconds": 1}
     with pytest.raises(MisfitError, match=r"trace.notes\[1\] must be a string, not 3"):
         check({**summary, **texts, **numbers, "notes": ["a", 3]}, TraceSummary, "trace")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,37 +13,57 @@ import pytest
 import torch
 
 from attnlab.capture.call import Call, Refusal
+from attnlab.capture.memory import VARIABLE
 from attnlab.capture.records import Record
+from attnlab.capture.sequence import Sequence, Tokens
+from attnlab.capture.terms import Scale
 from attnlab.capture.tokens import TokenInfo
 from attnlab.live.run import Run
 from attnlab.server.clients import REMEMBERED
 from attnlab.server.endpoint import Endpoint
 from attnlab.server.messages import PROTOCOL, Envelope, ErrorCode
 from attnlab.server.session import RUN_LIMIT
+from attnlab.server.summaries import item_of, summary
+from attnlab.traces import thumbnails
+from attnlab.traces.cancellation import CancelledError
+from attnlab.traces.trace import Trace
 from tests.panel import Panel, numbers
 
 PATIENCE = 10.0
 HEADS, TOKENS, WIDTH, SITES = 3, 5, 4, 2
 
 
-def call(seed: int = 0, tokens: int = TOKENS) -> Call:
+def call(seed: int = 0, tokens: int = TOKENS, items: int = 1, **more: Any) -> Call:
     """A made-up call of a model with two attention layers."""
     generator = torch.Generator().manual_seed(seed)
 
     def tensor() -> torch.Tensor:
-        return torch.randn(HEADS, tokens, WIDTH, generator=generator)
+        return torch.randn(items, HEADS, tokens, WIDTH, generator=generator)
 
-    records = [
-        Record(f"layer.{i}", "encoder", i, tensor(), tensor(), tensor(), 0.5) for i in range(SITES)
-    ]
-    infos = [TokenInfo(i, f"t{i}", f"t{i}") for i in range(tokens)]
-    return Call("Tiny", records, infos, None, "text", 1.5)
+    def layer(i: int) -> Record:
+        value, query, key = tensor(), tensor(), tensor()
+        at = (f"layer.{i}", "layer.#", "encoder", i, "interface")
+        return Record(*at, value=value, query=query, key=key, terms=(Scale(0.5),))
+
+    def text(item: int) -> Tokens:
+        infos = [TokenInfo(i, f"{item}t{i}", f"t{i}", padding=i > 3) for i in range(tokens)]
+        return Tokens(infos, f"text {item}")
+
+    sequences = [Sequence("tokens", [text(item) for item in range(items)])]
+    records = [layer(i) for i in range(SITES)]
+    return Call("Tiny", records, sequences, [(0, 0)] * SITES, 1.5, items, **more)
 
 
-def expected(made: Call, site: int, head: int) -> np.ndarray[Any, Any]:
+def expected(made: Call, site: int, head: int, item: int = 0) -> np.ndarray[Any, Any]:
     record = made.records[site]
-    scores = record.query[head] @ record.key[head].T * record.scale
+    assert record.query is not None
+    assert record.key is not None
+    scores = record.query[item, head] @ record.key[item, head].T * 0.5
     return scores.softmax(-1).numpy()
+
+
+def words(sequences: list[dict[str, Any]]) -> list[str]:
+    return [token["text"] for token in sequences[0]["tokens"]]
 
 
 class Page:
@@ -98,8 +120,11 @@ class Page:
         size: int = 4,
         focus: Any = None,
         query: Any = None,
+        item: int = 0,
+        pinned: str | None = None,
     ) -> dict[str, Any]:
-        params = {"panel": panel, "size": size, "focus": focus, "query": query}
+        shown = {"item": item, "focus": focus, "query": query}
+        params = {"panel": panel, "size": size, "pinned": pinned, **shown}
         return self.ask("subscribe", params, client)[0]
 
     def run(self, *outcomes: Call | Refusal, cell: str = "c", execution: int = 1) -> None:
@@ -172,7 +197,8 @@ def test_a_package_that_was_installed_meanwhile_is_missing_no_more(page: Page) -
 
 def test_nothing_is_answered_before_initialize(page: Page) -> None:
     for method in ("state", "trace/head"):
-        params = {"trace": "t", "site": 0, "head": 0} if method == "trace/head" else None
+        head = {"trace": "t", "item": 0, "site": 0, "head": 0}
+        params = head if method == "trace/head" else None
         assert code(page.ask(method, params)[0]) is ErrorCode.NOT_INITIALIZED
 
 
@@ -249,7 +275,7 @@ def test_one_message_brings_a_new_trace_with_all_that_panels_show(page: Page) ->
     every = np.stack([expected(made, 1, head)[3] for head in range(HEADS)])
     np.testing.assert_allclose(row, every, atol=1e-6)
     assert [envelope["to"] for envelope, _ in page.sent[-3:]] == ["*"] * 3
-    assert params["trace"]["text"] == "text"
+    assert params["trace"]["sequences"][0]["text"] == "text 0"
     assert params["trace"]["sites"][1]["name"] == "layer.1"
 
 
@@ -408,6 +434,169 @@ def test_pushes_alone_lead_to_the_same_state(page: Page) -> None:
     assert list(panel.problems.values()) == held["problems"]
 
 
+# --- batches ----------------------------------------------------------------------------
+
+
+def test_a_summary_names_what_stands_along_the_axes_of_one_item(page: Page) -> None:
+    page.run(call(items=3, generated=2))
+    (trace,) = page.initialize()["result"]["state"]["traces"]
+    assert (trace["items"], trace["item"], trace["generated"]) == (3, 0, 2)
+    (sequence,) = trace["sequences"]
+    assert (sequence["name"], sequence["text"]) == ("tokens", "text 0")
+    assert words(trace["sequences"]) == [f"0t{i}" for i in range(TOKENS)]
+    assert [token["padding"] for token in sequence["tokens"]] == [False] * 4 + [True]
+    assert [(site["rows"], site["columns"]) for site in trace["sites"]] == [(0, 0)] * SITES
+    assert "generated" not in summary_of(call())
+
+
+def summary_of(made: Call) -> dict[str, Any]:
+    trace = Trace.from_call(made, "t", "c", 1, 0)
+    return dict(summary(trace, 1))
+
+
+def test_a_summary_says_how_each_call_was_read_and_what_is_open_about_it() -> None:
+    made = call()
+    known, other = made.records
+    assert known.query is not None
+    weights = torch.full((1, HEADS, TOKENS, TOKENS), 1 / TOKENS)
+    made.records[1] = Record(
+        other.name, "layer.#", "encoder", 1, "tap", weights=weights, doubt="no output was seen"
+    )
+    first, second = summary_of(made)["sites"]
+    assert (first["tier"], first["terms"], first["stack"]) == ("interface", "qk", "layer.#")
+    assert (second["tier"], second["terms"]) == ("tap", "weights")
+    assert "no output was seen" in second["certificate"]
+
+
+def test_exact_weights_carry_no_reason() -> None:
+    made = call()
+    for place, record in enumerate(made.records):
+        assert record.value is not None
+        truth = np.stack([expected(made, place, head) for head in range(HEADS)])
+        mixed = torch.tensor(truth) @ record.value[0]
+        made.records[place] = replace(
+            record, rows=tuple(range(TOKENS)), output=mixed.transpose(0, 1)[None]
+        )
+    assert all("certificate" not in site for site in summary_of(made)["sites"])
+
+
+def test_any_item_and_its_pictures_can_be_asked_for(page: Page) -> None:
+    page.initialize()
+    made = call(items=3)
+    page.run(made)
+    trace = page.ask("state")[0]["result"]["traces"][0]["id"]
+    of = {"trace": trace, "item": 2}
+    item = page.ask("trace/item", of)[0]["result"]
+    assert (item["trace"], item["item"]) == (trace, 2)
+    assert words(item["sequences"]) == [f"2t{i}" for i in range(TOKENS)]
+    assert item["sequences"][0]["text"] == "text 2"
+    answer, buffers = page.ask("trace/head", {**of, "site": 1, "head": 0})
+    assert answer["result"]["picture"]["item"] == 2
+    head = numbers(answer["result"]["picture"], buffers)
+    np.testing.assert_allclose(head, expected(made, 1, 0, item=2), atol=1e-6)
+    answer, buffers = page.ask("trace/row", {**of, "site": 0, "query": 4})
+    row = np.stack([expected(made, 0, head, item=2)[4] for head in range(HEADS)])
+    np.testing.assert_allclose(numbers(answer["result"]["picture"], buffers), row, atol=1e-6)
+    answer, buffers = page.ask("trace/thumbnails", {**of, "size": 64, "sampled": False})
+    whole = np.stack([expected(made, s, h, 2) for s in range(SITES) for h in range(HEADS)])
+    small = numbers(answer["result"]["picture"], buffers)
+    np.testing.assert_allclose(small, whole * 255, atol=0.51)
+
+
+def test_an_axis_that_all_items_share_serves_each_of_them() -> None:
+    made = call(items=2)
+    patches = Sequence("patches", [Tokens([TokenInfo(-1, "0,0", "")] * TOKENS)])
+    made.sequences.append(patches)
+    trace = Trace.from_call(made, "t", "c", 1, 0)
+    first, second = (item_of(trace, item)["sequences"][1] for item in range(2))
+    assert first == second
+    assert "text" not in first
+
+
+def test_a_push_brings_the_items_that_panels_show(page: Page) -> None:
+    for client, item in (("a", 2), ("b", 0), ("c", 7)):
+        page.initialize(client)
+        page.subscribe(client, client, focus={"site": 0, "head": 1}, item=item)
+    made = call(items=3)
+    page.run(made)
+    (params, buffers), *_ = (push for push in page.pushes() if "trace" in push[0])
+    assert words(params["trace"]["sequences"])[0] == "0t0"
+    assert [(it["item"], words(it["sequences"])[0]) for it in params["items"]] == [(2, "2t0")]
+    drawn = [(picture["kind"], picture["item"]) for picture in params["pictures"]]
+    assert drawn == [("thumbnails", 0), ("thumbnails", 2), ("head", 0), ("head", 2)]
+    head = numbers(params["pictures"][3], buffers)
+    np.testing.assert_allclose(head, expected(made, 0, 1, item=2), atol=1e-6)
+
+
+# --- long texts and full memory ---------------------------------------------------------
+
+
+def test_a_push_brings_sampled_thumbnails_where_sampling_saves_time(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thumbnails, "AT_ONCE", 0)
+    page.initialize()
+    page.subscribe(size=1)
+    page.run(call(tokens=40))
+    (params, buffers), *_ = (push for push in page.pushes() if "trace" in push[0])
+    (picture,) = params["pictures"]
+    assert picture["sampled"] is True
+    rough = numbers(picture, buffers)
+    of = {"trace": params["trace"]["id"], "item": 0, "size": 1}
+    answer, buffers = page.ask("trace/thumbnails", {**of, "sampled": False})
+    assert answer["result"]["picture"]["sampled"] is False
+    whole = numbers(answer["result"]["picture"], buffers)
+    assert (rough <= whole).all()
+    assert (rough < whole).any()
+    answer, _ = page.ask("trace/thumbnails", {**of, "size": 20, "sampled": True})
+    assert answer["result"]["picture"]["sampled"] is False, "each pixel has few queries"
+
+
+def test_a_trace_that_was_dropped_says_why(page: Page) -> None:
+    page.initialize()
+    page.run(call())
+    old = page.ask("state")[0]["result"]["traces"][0]["id"]
+    page.run(call(), execution=2)
+    answer, _ = page.ask("trace/item", {"trace": old, "item": 0})
+    assert code(answer) is ErrorCode.TRACE_GONE
+    assert answer["error"]["message"] == (
+        "The kernel holds this trace no more. A newer run of its cell replaced it. "
+        "Run the cell again."
+    )
+
+
+def test_what_a_panel_is_pinned_to_outlives_the_traces_of_other_cells(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "1")
+    page.initialize()
+    page.run(call(), cell="kept")
+    (kept,) = page.ask("state")[0]["result"]["traces"]
+    page.subscribe(pinned=kept["id"])
+    for execution in (2, 3):
+        page.run(call(), cell=f"other {execution}", execution=execution)
+    cells = [trace["cell"] for trace in page.ask("state")[0]["result"]["traces"]]
+    assert cells == ["kept", "other 3"]
+    page.run(call(), cell="kept", execution=4)
+    traces = page.ask("state")[0]["result"]["traces"]
+    assert [(trace["cell"], trace["execution"]) for trace in traces] == [("kept", 4)]
+
+
+def test_a_panel_that_lets_go_of_its_pin_lets_the_trace_go(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "1")
+    page.initialize()
+    page.run(call(), cell="kept")
+    (kept,) = page.ask("state")[0]["result"]["traces"]
+    page.subscribe(pinned=kept["id"])
+    page.run(call(), cell="other", execution=2)
+    page.ask("unsubscribe", {"panel": "p"})
+    page.run(call(), cell="third", execution=3)
+    traces = page.ask("state")[0]["result"]["traces"]
+    assert [trace["cell"] for trace in traces] == ["third"]
+
+
 # --- what is asked of a trace -----------------------------------------------------------
 
 
@@ -416,16 +605,17 @@ def test_pictures_are_exact_and_name_their_place(page: Page) -> None:
     made = call()
     page.run(made)
     trace = page.ask("state")[0]["result"]["traces"][0]["id"]
-    answer, buffers = page.ask("trace/head", {"trace": trace, "site": 1, "head": 0})
+    of = {"trace": trace, "item": 0}
+    answer, buffers = page.ask("trace/head", {**of, "site": 1, "head": 0})
     picture = answer["result"]["picture"]
     assert (picture["site"], picture["head"], picture["query"]) == (1, 0, -1)
     np.testing.assert_allclose(numbers(picture, buffers), expected(made, 1, 0), atol=1e-6)
-    answer, buffers = page.ask("trace/row", {"trace": trace, "site": 0, "query": 4})
+    answer, buffers = page.ask("trace/row", {**of, "site": 0, "query": 4})
     picture = answer["result"]["picture"]
     assert (picture["site"], picture["head"], picture["query"]) == (0, -1, 4)
     row = np.stack([expected(made, 0, head)[4] for head in range(HEADS)])
     np.testing.assert_allclose(numbers(picture, buffers), row, atol=1e-6)
-    answer, buffers = page.ask("trace/thumbnails", {"trace": trace, "size": 64})
+    answer, buffers = page.ask("trace/thumbnails", {**of, "size": 64, "sampled": False})
     small = numbers(answer["result"]["picture"], buffers)
     whole = np.stack([expected(made, s, h) for s in range(SITES) for h in range(HEADS)])
     np.testing.assert_allclose(small, whole * 255, atol=0.51)
@@ -438,6 +628,10 @@ def test_pictures_are_exact_and_name_their_place(page: Page) -> None:
         ("trace/head", {"site": 0, "head": 9}, ErrorCode.NO_SUCH_HEAD, "heads 0 to 2"),
         ("trace/head", {"site": 0, "head": -1}, ErrorCode.NO_SUCH_HEAD, "heads 0 to 2"),
         ("trace/row", {"site": 0, "query": 9}, ErrorCode.NO_SUCH_HEAD, "queries 0 to 4"),
+        ("trace/head", {"item": 1, "site": 0, "head": 0}, ErrorCode.NO_SUCH_HEAD, "items 0 to 0"),
+        ("trace/item", {"item": 1}, ErrorCode.NO_SUCH_HEAD, "items 0 to 0"),
+        ("trace/item", {"item": -1}, ErrorCode.NO_SUCH_HEAD, "items 0 to 0"),
+        ("trace/item", {"trace": "x"}, ErrorCode.TRACE_GONE, "Run the cell"),
         ("trace/thumbnails", {"size": 0}, ErrorCode.INVALID_PARAMS, "1 to 512 pixels, not 0"),
         ("trace/thumbnails", {"size": 9999}, ErrorCode.INVALID_PARAMS, "not 9999"),
         ("trace/head", {"trace": "x", "site": 0, "head": 0}, ErrorCode.TRACE_GONE, "Run the cell"),
@@ -449,6 +643,38 @@ def test_what_a_trace_does_not_have_is_refused_with_what_it_has(
     page.initialize()
     page.run(call())
     trace = page.ask("state")[0]["result"]["traces"][0]["id"]
-    answer, _ = page.ask(method, {"trace": trace, **params})
+    answer, _ = page.ask(method, {"trace": trace, "item": 0, "sampled": False, **params})
     assert code(answer) is error
     assert words in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "place"),
+    [("head", {"site": 0, "head": 0}), ("row", {"site": 0, "query": 0})],
+)
+def test_what_is_not_wanted_any_more_stops_and_is_answered_as_cancelled(
+    page: Page, monkeypatch: pytest.MonkeyPatch, method: str, place: dict[str, Any]
+) -> None:
+    entered = threading.Event()
+
+    def slow(*place: Any) -> None:
+        *_, cancelled = place
+        entered.set()
+        while not cancelled():
+            time.sleep(0.001)
+        raise CancelledError
+
+    page.initialize()
+    page.run(call())
+    trace = page.ask("state")[0]["result"]["traces"][0]["id"]
+    monkeypatch.setattr(Trace, method, slow)
+    params = {"trace": trace, "item": 0, **place}
+    asked = {"jsonrpc": "2.0", "id": "slow", "method": f"trace/{method}", "params": params}
+    page.endpoint.receive(page.envelope(asked))
+    assert entered.wait(PATIENCE)
+    cancel = {"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": "slow"}}
+    page.endpoint.receive(page.envelope(cancel))
+    answers = page.wait(
+        lambda: [it[0]["rpc"] for it in page.sent if it[0]["rpc"].get("id") == "slow"]
+    )
+    assert [code(answer) for answer in answers] == [ErrorCode.REQUEST_CANCELLED]

@@ -276,19 +276,29 @@ def watched(run, namespace=None):
     return call
 
 
+def text(call, item=0):
+    """Text of the call's main sequence."""
+    return call.sequences[0].items[item].text
+
+
+def tokens_of(call, item=0):
+    """Tokens of the call's main sequence."""
+    return call.sequences[0].items[item].tokens
+
+
 def test_a_call_of_the_tokenizer_in_the_cell_gives_text_and_places():
     tokenizer, encoder = wordpiece(), model()
     call = watched(lambda: encoder(**tokenizer("the cat", return_tensors="pt")))
-    assert call.text == "the cat"
-    assert [(t.text, t.start, t.end) for t in call.tokens[1:3]] == [("the", 0, 3), ("cat", 4, 7)]
+    assert text(call) == "the cat"
+    assert [(t.text, t.start, t.end) for t in tokens_of(call)[1:3]] == [("the", 0, 3), ("cat", 4, 7)]
     assert call.notes == []
 
 
 def test_encode_gives_text_and_places_too():
     tokenizer, encoder = wordpiece(), model()
     call = watched(lambda: encoder(tokenizer.encode("the cat", return_tensors="pt")))
-    assert call.text == "the cat"
-    assert [(t.text, t.start, t.end) for t in call.tokens[1:3]] == [("the", 0, 3), ("cat", 4, 7)]
+    assert text(call) == "the cat"
+    assert [(t.text, t.start, t.end) for t in tokens_of(call)[1:3]] == [("the", 0, 3), ("cat", 4, 7)]
 
 
 def test_a_chat_template_gives_the_rendered_text():
@@ -302,27 +312,31 @@ def test_a_chat_template_gives_the_rendered_text():
             ]
         )
     )
-    assert call.text == "<user>hi"
-    assert "".join(token.text for token in call.tokens) == "<user>hi"
+    assert text(call) == "<user>hi"
+    assert "".join(token.text for token in tokens_of(call)) == "<user>hi"
 
 
 def test_a_pair_has_places_in_both_texts():
     tokenizer, encoder = wordpiece(), model()
     call = watched(lambda: encoder(**tokenizer("the cat", "the\ncat", return_tensors="pt")))
-    assert call.text == "the cat\nthe\ncat"
-    words = [t for t in call.tokens if not t.special]
-    assert [call.text[t.start : t.end] for t in words] == ["the", "cat", "the", "cat"]
+    assert text(call) == "the cat\nthe\ncat"
+    words = [t for t in tokens_of(call) if not t.special]
+    assert [text(call)[t.start : t.end] for t in words] == ["the", "cat", "the", "cat"]
     assert [t.start for t in words] == [0, 4, 8, 12]
 
 
-def test_a_padded_batch_shows_its_first_item_with_its_padding():
+def test_a_padded_batch_shows_each_item_with_its_text_and_padding():
     tokenizer, encoder = wordpiece(), model()
     call = watched(
         lambda: encoder(**tokenizer(["cat", "the cat"], return_tensors="pt", padding=True))
     )
-    assert call.text == "cat"
-    assert [t.text for t in call.tokens] == ["[CLS]", "cat", "[SEP]", "[PAD]"]
-    assert call.tokens[3].special
+    assert text(call) == "cat"
+    assert [t.text for t in tokens_of(call)] == ["[CLS]", "cat", "[SEP]", "[PAD]"]
+    assert tokens_of(call)[3].special
+    assert [t.padding for t in tokens_of(call)] == [False, False, False, True]
+    assert text(call, 1) == "the cat"
+    assert [t.text for t in tokens_of(call, 1)] == ["[CLS]", "the", "cat", "[SEP]"]
+    assert not any(t.padding for t in tokens_of(call, 1))
 
 
 def test_padding_that_came_later_does_not_lose_the_text():
@@ -333,8 +347,8 @@ def test_padding_that_came_later_does_not_lose_the_text():
         encoder(**tokenizer.pad([one], padding="max_length", max_length=8, return_tensors="pt"))
 
     call = watched(run)
-    assert call.text == "the cat"
-    assert [(t.start, t.end) for t in call.tokens] == [
+    assert text(call) == "the cat"
+    assert [(t.start, t.end) for t in tokens_of(call)] == [
         (-1, -1),
         (0, 3),
         (4, 7),
@@ -349,16 +363,16 @@ def test_the_newest_text_with_these_ids_is_shown():
         tokenizer("the cat")
         encoder(**tokenizer("THE  cat", return_tensors="pt"))
 
-    assert watched(run).text == "THE  cat"
+    assert text(watched(run)) == "THE  cat"
 
 
 def test_ids_made_elsewhere_are_named_by_the_notebooks_tokenizer():
     tokenizer, encoder = wordpiece(), model()
     inputs = tokenizer("the cat", return_tensors="pt")
     call = watched(lambda: encoder(**inputs), {"tok": tokenizer, "same": tokenizer, "n": 1})
-    assert [t.text for t in call.tokens] == ["[CLS]", "the", "cat", "[SEP]"]
-    assert call.text is None
-    assert {(t.start, t.end) for t in call.tokens} == {(-1, -1)}
+    assert [t.text for t in tokens_of(call)] == ["[CLS]", "the", "cat", "[SEP]"]
+    assert text(call) is None
+    assert {(t.start, t.end) for t in tokens_of(call)} == {(-1, -1)}
     assert "outside the watched cell" in call.notes[0]
 
 
@@ -366,20 +380,20 @@ def test_of_two_tokenizers_the_one_with_the_models_name_is_taken():
     one, other, encoder = wordpiece(), byte_level(), model()
     encoder.config._name_or_path = other.name_or_path = "theirs"
     call = watched(lambda: encoder(torch.tensor([[4, 5]])), {"one": one, "other": other})
-    assert [t.piece for t in call.tokens] == other.convert_ids_to_tokens([4, 5])
+    assert [t.piece for t in tokens_of(call)] == other.convert_ids_to_tokens([4, 5])
 
 
 def test_of_two_tokenizers_without_a_name_none_is_guessed():
     call = watched(
         lambda: model()(torch.tensor([[4, 5]])), {"one": wordpiece(), "other": byte_level()}
     )
-    assert [t.text for t in call.tokens] == ["4", "5"]
+    assert [t.text for t in tokens_of(call)] == ["4", "5"]
     assert "No tokenizer" in call.notes[0]
 
 
 def test_embeddings_in_place_of_ids_show_positions():
     _, told = record(model(), {"inputs_embeds": torch.zeros(1, 3, 16)})
-    assert [t.text for t in told[0].tokens] == ["0", "1", "2"]
+    assert [t.text for t in tokens_of(told[0])] == ["0", "1", "2"]
     assert "positions" in told[0].notes[0]
 
 
@@ -393,8 +407,8 @@ def test_a_cache_filled_in_the_cell_names_its_keys():
         first = decoder(**tokenizer("ab", return_tensors="pt"), use_cache=True)
         token = tokenizer("c", return_tensors="pt")["input_ids"]
         decoder(token, past_key_values=first.past_key_values)
-    assert [t.text for t in told[1].tokens] == ["c"]
-    assert [t.text for t in told[1].key_tokens] == ["a", "b", "c"]
+    assert [t.text for t in tokens_of(told[1])] == ["c"]
+    assert [t.text for t in told[1].sequences[told[1].axes[0][1]].items[0].tokens] == ["a", "b", "c"]
 
 
 def test_a_cache_filled_elsewhere_shows_dots_and_says_so():
@@ -404,7 +418,7 @@ def test_a_cache_filled_elsewhere_shows_dots_and_says_so():
     with torch.no_grad():
         first = decoder(torch.tensor([[1, 2]]), use_cache=True)
     call = watched(lambda: decoder(torch.tensor([[3]]), past_key_values=first.past_key_values))
-    assert [t.text for t in call.key_tokens] == ["·", "·", "3"]
+    assert [t.text for t in call.sequences[call.axes[0][1]].items[0].tokens] == ["·", "·", "3"]
     assert any("cache" in note for note in call.notes)
 
 

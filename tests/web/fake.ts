@@ -4,11 +4,14 @@ import { PanelState } from '../../src/state/panel';
 import type { Backend } from '../../src/protocol/backend';
 import type {
   Picture,
+  ProgressParams,
   PublishParams,
+  SequenceSummary,
   SiteSummary,
   State,
   SubscribeParams,
   Token,
+  TraceItem,
   TraceSummary
 } from '../../src/protocol/messages';
 
@@ -21,6 +24,13 @@ interface Shape {
   model?: string;
   words: string[];
   keyWords?: string[];
+  /** The words of the batch's other items. */
+  batch?: string[][];
+  /** Further sequences, for sites that name them as rows or columns. */
+  further?: { name: SequenceSummary['name']; words: string[] }[];
+  generated?: number;
+  /** Whether sampled thumbnails lack what the whole ones show. */
+  samples?: boolean;
   layers?: number;
   heads?: number;
   groups?: number;
@@ -40,6 +50,7 @@ function tokens(words: string[]): Token[] {
   let at = 0;
   return words.map((text, i) => {
     const special = /^\[.*\]$/.test(text) || /^<.>$/.test(text);
+    const padding = text === '[PAD]';
     const joined = text.startsWith('##');
     const shown = joined ? text.slice(2) : text;
     const start = special ? -1 : joined ? at : at + 1;
@@ -53,7 +64,8 @@ function tokens(words: string[]): Token[] {
       end: special ? -1 : at,
       part:
         text.startsWith('�') ||
-        (words[i - 1] === text && text.length <= 2 && /[^\x00-\x7f]/.test(text))
+        (words[i - 1] === text && text.length <= 2 && /[^\x00-\x7f]/.test(text)),
+      padding
     };
   });
 }
@@ -69,10 +81,10 @@ function noise(...seeds: number[]): number {
 }
 
 /** One head's weights: a pattern by head, softmaxed; what the panel is compared to. */
-export function matrix(trace: Held, site: SiteSummary, head: number): Float32Array {
+export function matrix(trace: Held, site: SiteSummary, head: number, item = 0): Float32Array {
   const { queries: n, keys: m } = site;
   const out = new Float32Array(n * m);
-  const pattern = Math.floor(noise(site.index, head, 3) * 5);
+  const pattern = Math.floor(noise(site.index, head, 3 + item) * 5);
   for (let q = 0; q < n; q++) {
     let sum = 0;
     for (let k = 0; k < m; k++) {
@@ -80,7 +92,7 @@ export function matrix(trace: Held, site: SiteSummary, head: number): Float32Arr
       const causal = site.kind === 'decoder' && k > q;
       const score =
         (k === target ? 5 + Math.max(0, Math.log(m / 12)) : 0) +
-        2.2 * noise(q, k, head, site.index);
+        2.2 * noise(q, k, head, site.index + 100 * item);
       const e = causal ? 0 : Math.exp(score);
       out[q * m + k] = e;
       sum += e;
@@ -102,7 +114,12 @@ function cover(tokens: number, pixels: number): [number, number][] {
   );
 }
 
-function thumbnails(trace: Held, size: number): { shape: number[]; data: Uint8Array } {
+function thumbnails(
+  trace: Held,
+  size: number,
+  item: number,
+  sampled: boolean
+): { shape: number[]; data: Uint8Array } {
   const { sites } = trace.summary;
   const n = Math.max(...sites.map(site => site.queries));
   const m = Math.max(...sites.map(site => site.keys));
@@ -112,10 +129,11 @@ function thumbnails(trace: Held, size: number): { shape: number[]; data: Uint8Ar
   let base = 0;
   for (const site of sites) {
     for (let head = 0; head < site.heads; head++, base += rows * columns) {
-      const weights = matrix(trace, site, head);
+      const weights = matrix(trace, site, head, item);
       // As the kernel does: bins where there are more tokens than pixels, else repeated.
       const at = (y: number, x: number) => base + y * columns + x;
-      for (const [q, y] of cover(site.queries, rows)) {
+      const seen = cover(site.queries, rows).filter(([q]) => !sampled || q % 4 === 0);
+      for (const [q, y] of seen) {
         for (const [k, x] of cover(site.keys, columns)) {
           const weight = Math.round((weights[q * site.keys + k] || 0) * 255);
           data[at(y, x)] = Math.max(data[at(y, x)]!, weight);
@@ -134,13 +152,34 @@ export class FakeKernel implements Backend {
   subscription: SubscribeParams | null = null;
   /** Milliseconds until an answer; below zero for never. */
   delay = 5;
+  /** Methods whose answers wait until `release`. */
+  readonly held = new Set<string>();
+  private waiting: { go: () => void; onProgress?: (progress: ProgressParams) => void }[] = [];
   private readonly publishers = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
   private readonly mourners = new Set<(why: string) => void>();
 
-  async request(method: string, params: any, signal?: AbortSignal): Promise<any> {
+  /** Answers what was held, and holds nothing any more. */
+  release(): void {
+    this.held.clear();
+    this.waiting.splice(0).forEach(({ go }) => go());
+  }
+
+  /** Reports on what is held. */
+  progress(done: number, total: number): void {
+    this.waiting.forEach(({ onProgress }) => onProgress?.({ id: 0, done, total, what: '' }));
+  }
+
+  async request(
+    method: string,
+    params: any,
+    signal?: AbortSignal,
+    onProgress?: (progress: ProgressParams) => void
+  ): Promise<any> {
     this.log.push({ method, params });
     await new Promise<void>((resolve, reject) => {
-      if (this.delay >= 0) {
+      if (this.held.has(method)) {
+        this.waiting.push({ go: resolve, onProgress });
+      } else if (this.delay >= 0) {
         setTimeout(resolve, this.delay);
       }
       signal?.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
@@ -158,6 +197,9 @@ export class FakeKernel implements Backend {
         const trace = this.traces.find(({ summary }) => summary.id === params.trace);
         if (!trace) {
           throw new Error('This trace is gone: the cell has run again.');
+        }
+        if (method === 'trace/item') {
+          return { result: this.item(trace, params.item), buffers: [] };
         }
         const kind = method.slice('trace/'.length) as 'thumbnails' | 'head';
         const { picture, buffer } = this.picture(trace, kind, params);
@@ -198,15 +240,17 @@ export class FakeKernel implements Backend {
     this.state = { ...this.state, problems, traces: this.traces.map(trace => trace.summary) };
     const pictures: { picture: Picture; buffer: ArrayBuffer }[] = [];
     if (this.subscription && !bare) {
-      pictures.push(this.picture(held, 'thumbnails', this.subscription));
-      const focus = this.subscription.focus;
+      const { focus, size } = this.subscription;
+      const item = this.shownItem(held);
+      pictures.push(this.picture(held, 'thumbnails', { size, item, sampled: true }));
       if (focus && summary.sites[focus.site] && focus.head < summary.sites[focus.site]!.heads) {
-        pictures.push(this.picture(held, 'head', focus, 1));
+        pictures.push(this.picture(held, 'head', { ...focus, item }, 1));
       }
     }
     this.publish(
       {
         trace: summary,
+        items: this.subscription && !bare ? [this.item(held, this.shownItem(held))] : [],
         forgotten,
         resolved: [summary.cell],
         pictures: pictures.map(({ picture }) => picture)
@@ -242,36 +286,49 @@ export class FakeKernel implements Backend {
     }
   }
 
+  private shownItem({ summary }: Held): number {
+    const item = this.subscription?.item ?? 0;
+    return item < summary.items ? item : 0;
+  }
+
+  private item(trace: Held, item: number): TraceItem {
+    return { trace: trace.summary.id, item, sequences: sequencesOf(trace, item) };
+  }
+
   private picture(trace: Held, kind: 'thumbnails' | 'head', where: any, buffer = 0) {
-    const { site = -1, head = -1 } = kind === 'head' ? where : {};
-    const base = { kind, trace: trace.summary.id, site, head, query: -1, buffer };
+    const { item, site = -1, head = -1 } = where;
+    const sampled = kind === 'thumbnails' && where.sampled && trace.samples === true;
+    const base = { kind, trace: trace.summary.id, item, site, head, query: -1, sampled, buffer };
     if (kind === 'thumbnails') {
-      const { shape, data } = thumbnails(trace, where.size);
+      const { shape, data } = thumbnails(trace, where.size, item, sampled);
       return { picture: { ...base, shape }, buffer: data.buffer as ArrayBuffer };
     }
     const of = trace.summary.sites[site]!;
     return {
       picture: { ...base, shape: [of.queries, of.keys] },
-      buffer: matrix(trace, of, head).buffer as ArrayBuffer
+      buffer: matrix(trace, of, head, item).buffer as ArrayBuffer
     };
   }
 
   private summarise(shape: Shape): TraceSummary {
     const { words, keyWords = words, layers = 6, heads = 12, groups = heads } = shape;
+    const sequences = sequencesOf(shape, 0);
     const execution = shape.execution ?? this.state.revision + 1;
     const sites = (shape.sites ?? Array.from({ length: layers }, () => ({}))).map(
-      (site, index): SiteSummary => ({
+      ({ rows = 0, columns = keyWords === words ? rows : 1, ...site }, index): SiteSummary => ({
         index,
         name: `encoder.layer.${index}.attention.self`,
         kind: 'encoder',
+        stack: 'encoder.layer.#.attention.self',
         layer: index,
         heads,
         groups,
-        queries: words.length,
-        keys: keyWords.length,
-        rows: 'queries',
-        columns: 'keys',
-        tier: 'exact',
+        queries: sequences[rows]!.tokens.length,
+        keys: sequences[columns]!.tokens.length,
+        rows,
+        columns,
+        tier: 'interface',
+        terms: 'qk',
         ...site
       })
     );
@@ -282,14 +339,27 @@ export class FakeKernel implements Backend {
       call: shape.call ?? 0,
       calls: shape.calls ?? 1,
       model: shape.model ?? 'BertModel',
-      text: words.join(' '),
-      queries: tokens(words),
-      keys: tokens(keyWords),
+      items: 1 + (shape.batch?.length ?? 0),
+      item: 0,
+      sequences,
+      ...(shape.generated !== undefined && { generated: shape.generated }),
       sites,
       notes: shape.notes ?? [],
       milliseconds: 24.3
     };
   }
+}
+
+/** What stands along the axes of one item: its own words, and what all items share. */
+function sequencesOf({ words, keyWords, batch = [], further = [] }: Shape, item: number) {
+  const own = item === 0 ? words : batch[item - 1]!;
+  const all: SequenceSummary[] = [
+    { name: keyWords ? 'target' : 'tokens', tokens: tokens(own), text: own.join(' ') }
+  ];
+  if (keyWords) {
+    all.push({ name: 'source', tokens: tokens(keyWords), text: keyWords.join(' ') });
+  }
+  return [...all, ...further.map(({ name, words }) => ({ name, tokens: tokens(words) }))];
 }
 
 const state = new PanelState('test');
@@ -320,9 +390,9 @@ Object.assign(globalThis, {
       };
       link.href = `${name}.css`;
     },
-    weights: (site: number, head: number) => {
+    weights: (site: number, head: number, item: number) => {
       const trace = kernel.traces.at(-1)!;
-      return matrix(trace, trace.summary.sites[site]!, head);
+      return matrix(trace, trace.summary.sites[site]!, head, item);
     },
     base64: ({ buffer }: Float32Array<ArrayBuffer> | Uint8ClampedArray<ArrayBuffer>) => {
       const bytes = new Uint8Array(buffer);

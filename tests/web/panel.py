@@ -62,10 +62,10 @@ class Panel:
         """Wait until the head view's numbers are the kernel's own."""
         self.page.wait_for_selector(".attnlab-head[data-exact=true]")
 
-    def weights(self, site: int, head: int) -> array[float]:
+    def weights(self, site: int, head: int, item: int = 0) -> array[float]:
         """All weights of a head, row by row, as the kernel holds them."""
-        script = "([site, head]) => lab.base64(lab.weights(site, head))"
-        return array("f", base64.b64decode(self.page.evaluate(script, [site, head])))
+        script = "place => lab.base64(lab.weights(...place))"
+        return array("f", base64.b64decode(self.page.evaluate(script, [site, head, item])))
 
     def requests(self, method: str = "") -> int:
         """How many requests the kernel has had."""

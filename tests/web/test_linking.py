@@ -67,7 +67,7 @@ def test_a_click_keeps_a_token_and_escape_lets_go(panel: Panel) -> None:
     weight = panel.weights(0, 0)[4 * N + 2]
     assert float(said.rsplit(" ", 1)[1]) == pytest.approx(weight, rel=0.05)
     panel.page.keyboard.press("Escape")
-    assert panel.focus() == {"site": 0, "head": 0, "query": None, "key": None}
+    assert panel.focus() == {"item": 0, "site": 0, "head": 0, "query": None, "key": None}
     assert panel.find("weight").count() == 0
 
 
@@ -94,7 +94,7 @@ def test_arrow_keys_walk_through_the_heads(panel: Panel) -> None:
     panel.thumb(0, 0).focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "End", "ArrowLeft"):
         panel.page.keyboard.press(key)
-    assert panel.focus() == {"site": 1, "head": 10, "query": None, "key": None}
+    assert panel.focus() == {"item": 0, "site": 1, "head": 10, "query": None, "key": None}
     assert panel.page.evaluate("document.activeElement.getAttribute('aria-label')") == (
         "layer 1 head 10"
     )
@@ -161,9 +161,9 @@ def test_queries_and_keys_of_two_texts_are_two_strips(open_panel: Callable[..., 
     panel = open_panel()
     source = ["a", "b", "c", "d"]
     target = ["x", "y"]
-    encoder = {"rows": "keys", "columns": "keys", "queries": 4, "keys": 4, "layer": 0}
-    decoder = {"kind": "decoder", "columns": "queries", "queries": 2, "keys": 2, "layer": 0}
-    cross = {"kind": "cross", "queries": 2, "keys": 4, "layer": 0}
+    encoder = {"rows": 1, "columns": 1, "layer": 0}
+    decoder = {"kind": "decoder", "columns": 0, "layer": 0}
+    cross = {"kind": "cross", "columns": 1, "layer": 0}
     panel.show(target, keyWords=source, sites=[encoder, decoder, cross], heads=4)
     assert panel.page.locator(".attnlab-group").count() == 3
     assert panel.find("head-query").all_inner_texts() == source

@@ -121,7 +121,7 @@ def test_a_new_trace_keeps_selection_scroll_and_sizes_with_no_further_request(
     panel.exact()
     panel.frame()
     assert panel.page.evaluate(read) == before
-    assert panel.focus() == {"site": 20, "head": 3, "query": 4, "key": None}
+    assert panel.focus() == {"item": 0, "site": 20, "head": 3, "query": 4, "key": None}
     assert panel.find("head-query", 4).get_attribute("aria-selected") == "true"
     assert panel.requests("trace/") == asked
 

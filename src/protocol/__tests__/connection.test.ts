@@ -5,7 +5,7 @@ import { ErrorCode } from '../messages';
 import { RpcError, UnansweredError } from '../rpc-error';
 import { FakeKernel } from './fake-kernel';
 
-const HEAD = { trace: 't1', site: 0, head: 0 };
+const HEAD = { trace: 't1', item: 0, site: 0, head: 0 };
 
 function picture(head: number) {
   return {
@@ -112,6 +112,21 @@ describe('Connection', () => {
     kernel.tell('me', { id: 0, result: picture(0) });
     await vi.advanceTimersByTimeAsync(10);
     await expect(asked).resolves.toBeDefined();
+  });
+
+  it('tells of its progress only who asked for it', async () => {
+    const told: [string, number][] = [];
+    for (const [i, who] of ['first', 'second'].entries()) {
+      connection
+        .request('trace/head', { ...HEAD, head: i }, undefined, ({ done }) => {
+          told.push([who, done]);
+        })
+        .catch(() => undefined);
+    }
+    kernel.tell('me', { method: '$/progress', params: { id: 1, done: 3, total: 5, what: '' } });
+    kernel.tell('me', { method: '$/progress', params: { id: 9, done: 4, total: 5, what: '' } });
+    await vi.advanceTimersByTimeAsync(10);
+    expect(told).toEqual([['second', 3]]);
   });
 
   it('waits on while silence is expected of the kernel', async () => {

@@ -2,6 +2,7 @@ import type { Backend } from '../../protocol/backend';
 import type {
   Params,
   Picture,
+  ProgressParams,
   PublishParams,
   Reply,
   RequestMethod,
@@ -10,9 +11,12 @@ import type {
   Token,
   TraceSummary
 } from '../../protocol/messages';
+import type { Shown } from '../tokens';
+import type { Wish } from '../wish';
 
 export function token(id: number, text = `w${id}`): Token {
-  return { id, text, piece: text, special: false, start: -1, end: -1, part: false };
+  const at = { start: -1, end: -1 };
+  return { id, text, piece: text, special: false, ...at, part: false, padding: false };
 }
 
 export function site(index: number, length: number, more: Partial<SiteSummary> = {}): SiteSummary {
@@ -20,14 +24,16 @@ export function site(index: number, length: number, more: Partial<SiteSummary> =
     index,
     name: `layer.${index}`,
     kind: 'encoder',
+    stack: 'layer.#',
     layer: index,
     heads: 4,
     groups: 4,
     queries: length,
     keys: length,
-    rows: 'queries',
-    columns: 'keys',
-    tier: 'exact',
+    rows: 0,
+    columns: 0,
+    tier: 'interface',
+    terms: 'qk',
     ...more
   };
 }
@@ -42,8 +48,9 @@ export function trace(id: string, more: Partial<TraceSummary> & { ids?: number[]
     call: 0,
     calls: 1,
     model: 'BertModel',
-    queries: tokens,
-    keys: tokens,
+    items: 1,
+    item: 0,
+    sequences: [{ name: 'tokens', tokens }],
     sites: [site(0, ids.length), site(1, ids.length)],
     notes: [],
     milliseconds: 1,
@@ -52,14 +59,31 @@ export function trace(id: string, more: Partial<TraceSummary> & { ids?: number[]
   return summary;
 }
 
+/** A trace with the item that it brings. */
+export function shown(id: string, more: Parameters<typeof trace>[1] = {}): Shown {
+  const made = trace(id, more);
+  return { trace: made, item: made.item, sequences: made.sequences };
+}
+
 export function headPicture(trace: string, head: number, size: number): Picture {
-  return { kind: 'head', trace, site: 0, head, query: -1, shape: [size, size], buffer: 0 };
+  const place = { item: 0, site: 0, head, query: -1 };
+  return { kind: 'head', trace, ...place, sampled: false, shape: [size, size], buffer: 0 };
+}
+
+export function headWish(trace: string, head: number): Wish {
+  return { kind: 'head', trace, item: 0, site: 0, head };
+}
+
+export function smallPicture(trace: string, sampled: boolean): Picture {
+  const place = { item: 0, site: -1, head: -1, query: -1 };
+  return { kind: 'thumbnails', trace, ...place, sampled, shape: [1, 1, 1], buffer: 0 };
 }
 
 interface Open {
   method: RequestMethod;
   params: unknown;
   signal: AbortSignal | undefined;
+  onProgress: ((progress: ProgressParams) => void) | undefined;
   answer: (result: unknown, buffers?: ArrayBuffer[]) => void;
   refuse: (why: string) => void;
 }
@@ -74,14 +98,15 @@ export class HandBackend implements Backend {
   request<M extends RequestMethod>(
     method: M,
     params: Params<M>,
-    signal?: AbortSignal
+    signal?: AbortSignal,
+    onProgress?: (progress: ProgressParams) => void
   ): Promise<Reply<M>> {
     return new Promise((resolve, reject) => {
       const answer = (result: unknown, buffers: ArrayBuffer[] = []): void =>
         resolve({ result, buffers } as Reply<M>);
       const refuse = (why: string): void => reject(new Error(why));
       signal?.addEventListener('abort', () => refuse('aborted'));
-      this.open.push({ method, params, signal, answer, refuse });
+      this.open.push({ method, params, signal, onProgress, answer, refuse });
     });
   }
 

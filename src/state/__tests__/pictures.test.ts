@@ -2,11 +2,11 @@ import { effect } from '@preact/signals-core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Pictures } from '../pictures';
-import { HandBackend, headPicture, settled } from './kernel';
+import { HandBackend, headPicture, headWish, settled, smallPicture } from './kernel';
 
 /** Wants a head's picture until the returned function is called. */
 function watch(pictures: Pictures, head: number): () => void {
-  return pictures.head('t', 0, head).subscribe(() => undefined);
+  return pictures.want(headWish('t', head)).subscribe(() => undefined);
 }
 
 function made(limit?: number) {
@@ -22,15 +22,17 @@ describe('a picture', () => {
     const seen: string[] = [];
     const stops = [1, 2].map(() =>
       effect(() => {
-        seen.push(pictures.head('t', 0, 1).value.state);
+        seen.push(pictures.want(headWish('t', 1)).value.state);
       })
     );
-    expect(backend.open.map(({ params }) => params)).toEqual([{ trace: 't', site: 0, head: 1 }]);
+    expect(backend.open.map(({ params }) => params)).toEqual([
+      { trace: 't', item: 0, site: 0, head: 1 }
+    ]);
     const weights = new Float32Array([1, 0, 0.25, 0.75]);
     backend.open[0]?.answer({ picture: headPicture('t', 1, 2) }, [weights.buffer]);
     await settled();
     expect(seen).toEqual(['pending', 'pending', 'ready', 'ready']);
-    const load = pictures.head('t', 0, 1).peek();
+    const load = pictures.want(headWish('t', 1)).peek();
     expect(load.state === 'ready' && load.picture.data).toEqual(weights);
     stops.forEach(stop => stop());
   });
@@ -41,7 +43,7 @@ describe('a picture', () => {
     stop();
     expect(backend.open[0]?.signal?.aborted).toBe(true);
     await settled();
-    expect(pictures.head('t', 0, 1).peek().state).toBe('pending');
+    expect(pictures.want(headWish('t', 1)).peek().state).toBe('pending');
   });
 
   test('that a push has brought is not requested', () => {
@@ -58,7 +60,7 @@ describe('a picture', () => {
     pictures.put(headPicture('t', 1, 1), [new Float32Array([1]).buffer]);
     expect(backend.open[0]?.signal?.aborted).toBe(true);
     await settled();
-    expect(pictures.head('t', 0, 1).peek().state).toBe('ready');
+    expect(pictures.want(headWish('t', 1)).peek().state).toBe('ready');
     stop();
   });
 
@@ -67,7 +69,10 @@ describe('a picture', () => {
     let stop = watch(pictures, 1);
     backend.open[0]?.refuse('The trace is gone.');
     await settled();
-    expect(pictures.head('t', 0, 1).peek()).toEqual({ state: 'failed', why: 'The trace is gone.' });
+    expect(pictures.want(headWish('t', 1)).peek()).toEqual({
+      state: 'failed',
+      why: 'The trace is gone.'
+    });
     stop();
     stop = watch(pictures, 1);
     expect(backend.open).toHaveLength(2);
@@ -77,7 +82,7 @@ describe('a picture', () => {
   test('of another size than it says is refused', () => {
     const { pictures } = made();
     pictures.put(headPicture('t', 1, 2), [new Float32Array([1]).buffer]);
-    expect(pictures.head('t', 0, 1).peek().state).toBe('failed');
+    expect(pictures.want(headWish('t', 1)).peek().state).toBe('failed');
   });
 
   test('of one kernel is not shown for another that uses the same ids', () => {
@@ -86,8 +91,74 @@ describe('a picture', () => {
     const next = new HandBackend();
     const stop = watch(pictures, 1);
     pictures.attach(next);
-    expect(pictures.head('t', 0, 1).peek().state).toBe('pending');
+    expect(pictures.want(headWish('t', 1)).peek().state).toBe('pending');
     expect(next.asked('trace/head')).toHaveLength(1);
+    stop();
+  });
+});
+
+describe('sampled thumbnails', () => {
+  const wish = { kind: 'thumbnails', trace: 't', item: 0 } as const;
+  const pixel = (value: number): ArrayBuffer[] => [new Uint8Array([value]).buffer];
+  const asked = (backend: HandBackend) =>
+    backend.open.map(({ params }) => (params as { sampled: boolean }).sampled);
+
+  test('are shown until the whole ones have come', async () => {
+    const { pictures, backend } = made();
+    const seen: unknown[] = [];
+    const stop = pictures.want(wish).subscribe(load => {
+      seen.push(load.state === 'ready' ? [load.picture.data[0], load.sampled] : load.state);
+    });
+    backend.open[0]?.answer({ picture: smallPicture('t', true) }, pixel(3));
+    await settled();
+    expect(asked(backend)).toEqual([true, false]);
+    backend.open[1]?.answer({ picture: smallPicture('t', false) }, pixel(7));
+    await settled();
+    expect(seen).toEqual(['pending', [3, true], [7, false]]);
+    expect(backend.open).toHaveLength(2);
+    stop();
+  });
+
+  test('that a push brings are refined as soon as someone looks', () => {
+    const { pictures, backend } = made();
+    pictures.put(smallPicture('t', true), pixel(3));
+    expect(backend.open).toEqual([]);
+    const stop = pictures.want(wish).subscribe(() => undefined);
+    expect(asked(backend)).toEqual([false]);
+    stop();
+    expect(backend.open[0]?.signal?.aborted).toBe(true);
+    expect(pictures.want(wish).peek()).toMatchObject({ state: 'ready', sampled: true });
+  });
+
+  test('never take the place of whole ones', () => {
+    const { pictures } = made();
+    pictures.put(smallPicture('t', false), pixel(7));
+    pictures.put(smallPicture('t', true), pixel(3));
+    expect(pictures.want(wish).peek()).toMatchObject({ sampled: false });
+  });
+
+  test('stay, and say why, where the whole ones are refused', async () => {
+    const { pictures, backend } = made();
+    pictures.put(smallPicture('t', true), pixel(3));
+    const stop = pictures.want(wish).subscribe(() => undefined);
+    backend.open[0]?.refuse('Too little memory.');
+    await settled();
+    const load = pictures.want(wish).peek();
+    expect(load).toMatchObject({ state: 'ready', sampled: true, why: 'Too little memory.' });
+    expect(backend.open).toHaveLength(1);
+    stop();
+  });
+
+  test('tell how far the whole ones are', async () => {
+    const { pictures, backend } = made();
+    pictures.put(smallPicture('t', true), pixel(3));
+    const stop = pictures.want(wish).subscribe(() => undefined);
+    const progress = { id: 1, done: 2, total: 8, what: 'thumbnails' };
+    backend.open[0]?.onProgress?.(progress);
+    expect(pictures.progress(wish).value).toEqual(progress);
+    backend.open[0]?.answer({ picture: smallPicture('t', false) }, pixel(7));
+    await settled();
+    expect(pictures.progress(wish).value).toBeNull();
     stop();
   });
 });
@@ -118,7 +189,7 @@ test('whatever is put, watched and let go, the cache holds no more than its boun
             pictures.forget(['t']);
           }
           const watched = [...stops.keys()].reduce((sum, on) => {
-            const load = pictures.head('t', 0, on).peek();
+            const load = pictures.want(headWish('t', on)).peek();
             return sum + (load.state === 'ready' ? load.picture.data.byteLength : 0);
           }, 0);
           expect(pictures.bytes).toBeLessThanOrEqual(Math.max(limit, watched));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Selection } from '../selection';
 import { moved } from '../tokens';
-import { site, token, trace } from './kernel';
+import { shown, site, token } from './kernel';
 
 describe('a selection', () => {
   test('hovers without letting go of what is kept', () => {
@@ -22,54 +22,86 @@ describe('a selection', () => {
     selection.toggle('key', 1);
     selection.toggle('query', 1);
     selection.clear();
-    expect(selection.toJSON()).toEqual({ site: 0, head: 0, query: null, key: null });
+    expect(selection.toJSON()).toEqual({ item: 0, site: 0, head: 0, query: null, key: null });
   });
 
   test('keeps the head by its kind and layer, wherever its site stands', () => {
     const selection = new Selection();
-    selection.fit(trace('t1'));
+    selection.fit(shown('t1'));
     selection.look({ site: 1, head: 3 });
     const decoder = site(0, 3, { kind: 'decoder' });
     const moved = [decoder, site(1, 3, { layer: 0 }), site(2, 3, { layer: 1 })];
-    selection.fit(trace('t2', { sites: moved }));
+    selection.fit(shown('t2', { sites: moved }));
     expect(selection.focus.value).toEqual({ site: 2, head: 3 });
   });
 
   test('comes back to its head after a trace that lacked it', () => {
     const selection = new Selection();
-    selection.fit(trace('t1'));
+    selection.fit(shown('t1'));
     selection.look({ site: 1, head: 3 });
-    selection.fit(trace('t2', { sites: [site(0, 3)] }));
+    selection.fit(shown('t2', { sites: [site(0, 3)] }));
     expect(selection.focus.value.site).toBe(0);
-    selection.fit(trace('t3'));
+    selection.fit(shown('t3'));
     expect(selection.focus.value).toEqual({ site: 1, head: 3 });
+  });
+
+  test('tells two stacks apart that number their layers alike', () => {
+    const tower = (index: number, layer: number) => site(index, 3, { stack: 'vision.#', layer });
+    const selection = new Selection();
+    selection.fit(shown('t1', { sites: [tower(0, 0), tower(1, 1), site(2, 3, { layer: 0 })] }));
+    selection.look({ site: 2, head: 1 });
+    selection.fit(shown('t2', { sites: [tower(0, 0), site(1, 3, { layer: 0 })] }));
+    expect(selection.focus.value).toEqual({ site: 1, head: 1 });
+  });
+
+  test('keeps its layer in another model, whose modules have other names', () => {
+    const selection = new Selection();
+    selection.fit(shown('t1'));
+    selection.look({ site: 1, head: 3 });
+    const sites = [0, 1, 2].map(i => site(i, 3, { stack: 'blocks.#', layer: 2 - i }));
+    selection.fit(shown('t2', { sites }));
+    expect(selection.focus.value).toEqual({ site: 1, head: 3 });
+  });
+
+  test('keeps the item where the batch has it, and comes back to it where it has it again', () => {
+    const selection = new Selection();
+    selection.fit(shown('t1', { items: 4 }));
+    selection.choose(2);
+    selection.fit(shown('t2', { items: 3 }));
+    expect(selection.item.value).toBe(2);
+    selection.fit(shown('t3', { items: 1 }));
+    expect(selection.item.value).toBe(0);
+    selection.fit(shown('t4', { items: 4 }));
+    expect(selection.item.value).toBe(2);
+    selection.choose(9);
+    expect(selection.item.value).toBe(3);
   });
 
   test('keeps a word selected while text before it is edited', () => {
     const selection = new Selection();
-    selection.fit(trace('t1', { ids: [1, 2, 3, 4] }));
+    selection.fit(shown('t1', { ids: [1, 2, 3, 4] }));
     selection.toggle('query', 3);
-    selection.fit(trace('t2', { ids: [1, 7, 8, 2, 3, 4] }));
+    selection.fit(shown('t2', { ids: [1, 7, 8, 2, 3, 4] }));
     expect(selection.query.value).toBe(5);
   });
 
   test('stays within a shorter text, and nothing is selected in an empty one', () => {
     const selection = new Selection();
-    selection.fit(trace('t1', { ids: [1, 2, 3, 4] }));
+    selection.fit(shown('t1', { ids: [1, 2, 3, 4] }));
     selection.toggle('query', 2);
     selection.hover.value = { key: 3 };
-    selection.fit(trace('t2', { ids: [9] }));
+    selection.fit(shown('t2', { ids: [9] }));
     expect(selection.query.value).toBe(0);
     expect(selection.hover.value).toEqual({});
-    selection.fit(trace('t3', { ids: [] }));
+    selection.fit(shown('t3', { ids: [] }));
     expect(selection.query.value).toBeNull();
   });
 
   test('is restored as it was stored, also before the first trace', () => {
-    const saved = { site: 1, head: 2, query: 2, key: 0 };
+    const saved = { item: 1, site: 1, head: 2, query: 2, key: 0 };
     const selection = new Selection();
     selection.restore(saved);
-    selection.fit(trace('t1'));
+    selection.fit(shown('t1', { items: 2 }));
     expect(selection.toJSON()).toEqual(saved);
   });
 });

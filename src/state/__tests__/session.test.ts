@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PublishParams, State, TraceSummary } from '../../protocol/messages';
 import { Pictures } from '../pictures';
 import { Session } from '../session';
-import { HandBackend, headPicture, settled, state, trace } from './kernel';
+import { HandBackend, headPicture, headWish, settled, state, trace } from './kernel';
 
 function made(initial?: State) {
   const pictures = new Pictures();
@@ -117,7 +117,9 @@ describe('a session', () => {
   test('takes the pictures of a push before its trace is shown', () => {
     const { session, backend, pictures } = made(state(0));
     const seen: string[] = [];
-    session.current.subscribe(now => now && seen.push(pictures.head(now.id, 0, 1).peek().state));
+    session.current.subscribe(
+      now => now && seen.push(pictures.want(headWish(now.id, 1)).peek().state)
+    );
     const buffer = new Float32Array([1]).buffer;
     backend.push(1, { trace: trace('t1'), pictures: [headPicture('t1', 1, 1)] }, [buffer]);
     expect(seen).toEqual(['ready']);
@@ -129,7 +131,7 @@ describe('a session', () => {
     const late = [headPicture('t1', 1, 1), headPicture('gone', 1, 1)];
     backend.push(4, { trace: trace('t0', { cell: 'b' }), pictures: late }, [buffer]);
     expect(session.traces.value.map(({ id }) => id)).toEqual(['t1']);
-    expect(pictures.head('t1', 0, 1).peek().state).toBe('ready');
+    expect(pictures.want(headWish('t1', 1)).peek().state).toBe('ready');
     expect(pictures.bytes).toBe(4);
   });
 

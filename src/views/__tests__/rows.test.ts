@@ -39,6 +39,74 @@ describe('the model view', () => {
   });
 });
 
+describe('stacks of layers', () => {
+  /** Headings of a model's groups, by the kinds and stacks of its calls. */
+  const parts = (...stacks: [SiteSummary['kind'], string][]) =>
+    model(...stacks.map(([kind, stack]) => ({ kind, stack, layer: 0 }))).map(({ kind, part }) => [
+      kind,
+      part
+    ]);
+
+  test('of one kind are parted, and named by what tells their paths apart', () => {
+    expect(
+      parts(
+        ['encoder', 'model.vision_tower.encoder.layers.#.attn'],
+        ['decoder', 'model.language_model.layers.#.attn']
+      )
+    ).toEqual([
+      ['encoder', 'vision_tower'],
+      ['decoder', 'language_model']
+    ]);
+  });
+
+  test('of an encoder-decoder are named by their kinds alone', () => {
+    expect(
+      parts(
+        ['encoder', 'encoder.block.#.layer.#.SelfAttention'],
+        ['decoder', 'decoder.block.#.layer.#.SelfAttention'],
+        ['cross', 'decoder.block.#.layer.#.EncDecAttention']
+      )
+    ).toEqual([
+      ['encoder', ''],
+      ['decoder', ''],
+      ['cross', '']
+    ]);
+  });
+
+  test('that run twice are named by the run', () => {
+    const groups = model(
+      { stack: 'visual.blocks.#.attn', layer: 0 },
+      { stack: 'visual.blocks.#.attn (2)', layer: 0 },
+      { stack: 'text.layers.#.attn', layer: 0, kind: 'decoder' }
+    );
+    expect(groups.map(({ part, run }) => part + run)).toEqual(['visual', 'visual (2)', 'text']);
+  });
+
+  test('that are alone have no name beside their kind', () => {
+    expect(parts(['decoder', 'h.#.attn'], ['decoder', 'h.#.attn'])).toEqual([['decoder', '']]);
+  });
+
+  test('are named at length where a single name is not enough', () => {
+    expect(
+      parts(['encoder', 'm.a.x.#.attn'], ['encoder', 'm.a.y.#.attn'], ['encoder', 'm.b.#.attn'])
+    ).toEqual([
+      ['encoder', 'a.x'],
+      ['encoder', 'a.y'],
+      ['encoder', 'b']
+    ]);
+  });
+
+  test('that are called twice have both calls in a row of their own', () => {
+    const [group] = model({ layer: 0 }, { layer: 1 }, { layer: 0 }, { layer: 1 });
+    expect(group?.rows.map(({ layer, nth, site }) => [layer, nth, site?.index])).toEqual([
+      [0, 0, 0],
+      [0, 1, 2],
+      [1, 0, 1],
+      [1, 1, 3]
+    ]);
+  });
+});
+
 describe('from head to head', () => {
   const groups = model({ heads: 4 }, { heads: 2 }, { heads: 4, kind: 'cross', layer: 0 });
   test.each([

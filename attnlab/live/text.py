@@ -1,0 +1,76 @@
+"""One text passed through a model once, for its trace."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from attnlab.live.block import recording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from attnlab.analysis.recorded import Recorded
+
+
+def pass_text(
+    model: Any,
+    tokenizer: Any,
+    text: str | list[str],
+    text_pair: str | list[str] | None,
+    options: Mapping[str, Any],
+) -> Recorded:
+    """Tokenize a text and call the model with it, as `attnlab.trace` says."""
+    with recording(model, tokenizer) as block:
+        inputs = _tokenized(tokenizer, text, text_pair, options)
+        given = {name: value.to(_device(model)) for name, value in _taken(model, inputs).items()}
+        try:
+            with torch.no_grad():
+                model(**given)
+        except ValueError as error:
+            if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+                error.add_note("An encoder-decoder also reads a target: name it by text_target=.")
+            raise
+    return block.newest()
+
+
+def _tokenized(
+    tokenizer: Any,
+    text: str | list[str],
+    text_pair: str | list[str] | None,
+    options: Mapping[str, Any],
+) -> Mapping[str, Any]:
+    several = not isinstance(text, str) and len(text) > 1
+    padded = getattr(tokenizer, "pad_token", None) is not None
+    own = {"padding": True} if several and padded else {}
+    settings = {"return_tensors": "pt", **own, **options}
+    try:
+        result: Mapping[str, Any] = tokenizer(text, text_pair, **settings)
+    except ValueError as error:
+        if several and not padded:
+            error.add_note(
+                "This tokenizer has no padding token, which texts of different lengths need: "
+                "set tokenizer.pad_token = tokenizer.eos_token, or trace them one by one."
+            )
+        raise
+    return result
+
+
+def _taken(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what the tokenizer gives and the model does not take, e.g. token types."""
+    tensors = {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
+    taken = inspect.signature(model.forward).parameters
+    if "input_ids" not in taken:  # a wrapper that takes anything
+        return tensors
+    return {name: value for name, value in tensors.items() if name in taken}
+
+
+def _device(model: Any) -> torch.device:
+    """Find where a model's inputs belong: where its first parameter that has a place lies."""
+    device = getattr(model, "device", None)
+    if isinstance(device, torch.device) and device.type != "meta":
+        return device
+    places = (parameter.device for parameter in model.parameters())
+    return next((place for place in places if place.type != "meta"), torch.device("cpu"))

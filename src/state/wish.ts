@@ -1,0 +1,67 @@
+import type { Backend } from '../protocol/backend';
+import type { Picture, ProgressParams } from '../protocol/messages';
+
+/** What a view may ask for: a picture of one item of a trace's batch. */
+export type Wish =
+  /** u8, (heads of all sites in order, queries, keys), weights times 255, pooled by maximum. */
+  | { kind: 'thumbnails'; trace: string; item: number }
+  /** f32, (queries, keys): the exact weights of one head. */
+  | { kind: 'head'; trace: string; item: number; site: number; head: number }
+  /** f32, (heads, keys): the exact weights of one query in one site. */
+  | { kind: 'row'; trace: string; item: number; site: number; query: number };
+
+/** Side of a thumbnail, in pixels: no panel shows them much larger. */
+export const THUMBNAIL = 48;
+
+/** How far the kernel is; `total` is 0 where it does not know. */
+export type Progress = Pick<ProgressParams, 'done' | 'total'>;
+
+/** A name that no other wish has. */
+export function idOf(wish: Wish): string {
+  const whose = `${wish.trace} ${wish.item} ${wish.kind}`;
+  switch (wish.kind) {
+    case 'thumbnails':
+      return whose;
+    case 'head':
+      return `${whose} ${wish.site} ${wish.head}`;
+    case 'row':
+      return `${whose} ${wish.site} ${wish.query}`;
+  }
+}
+
+/** The wish that a picture fulfils. */
+export function wishOf({ kind, trace, item, site, head, query }: Picture): Wish {
+  switch (kind) {
+    case 'thumbnails':
+      return { kind, trace, item };
+    case 'head':
+      return { kind, trace, item, site, head };
+    case 'row':
+      return { kind, trace, item, site, query };
+  }
+}
+
+/** Asks the kernel; `sampled` says whether sampled thumbnails will do. */
+export function request(
+  backend: Backend,
+  wish: Wish,
+  sampled: boolean,
+  signal: AbortSignal,
+  onProgress: (progress: Progress) => void
+) {
+  const { trace, item } = wish;
+  switch (wish.kind) {
+    case 'thumbnails': {
+      const params = { trace, item, size: THUMBNAIL, sampled };
+      return backend.request('trace/thumbnails', params, signal, onProgress);
+    }
+    case 'head': {
+      const params = { trace, item, site: wish.site, head: wish.head };
+      return backend.request('trace/head', params, signal, onProgress);
+    }
+    case 'row': {
+      const params = { trace, item, site: wish.site, query: wish.query };
+      return backend.request('trace/row', params, signal, onProgress);
+    }
+  }
+}

@@ -1,0 +1,177 @@
+"""The axes of scores stay known through every view: labelled numbers say so."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attnlab.capture.axes import Axes, refined
+
+SIZES = st.sampled_from([1, 1, 2, 3, 4, 6])
+
+SHAPES = st.lists(SIZES, min_size=2, max_size=5)
+
+
+def labels(axes, kind):
+    """For each number of a tensor with these axes: its place along all atoms of a kind."""
+    order = [atom for group in axes.groups for atom in group]
+    own = axes.atoms(kind)
+    place = torch.zeros([axes.sizes[atom] for atom in order], dtype=torch.long)
+    step = 1
+    for atom in reversed(own):
+        shape = [-1 if other == atom else 1 for other in order]
+        place = place + step * torch.arange(axes.sizes[atom]).reshape(shape)
+        step *= axes.sizes[atom]
+    return place.reshape(axes.shape)
+
+
+def known(shape):
+    """Axes of a shape, and what they should say: where each number leads, queries and keys."""
+    whole = torch.arange(math.prod(shape)).reshape(shape)
+    queries, keys = shape[-2:]
+    truth = {
+        "lead": whole // (queries * keys),
+        "query": whole // keys % queries,
+        "key": whole % keys,
+    }
+    return Axes.of(shape), truth
+
+
+def agree(axes, truth):
+    for kind, own in truth.items():
+        assert axes.shape == tuple(own.shape)
+        assert torch.equal(labels(axes, kind), own)
+
+
+@st.composite
+def regrouped(draw, shape):
+    """Another shape of as many numbers, with axes split, joined, added and taken away."""
+    factors = []
+    for size in shape:
+        while size > 1:
+            factor = draw(st.sampled_from([n for n in range(2, size + 1) if size % n == 0]))
+            factors.append(factor)
+            size //= factor
+    result, product = [], 1
+    for factor in factors:
+        product *= factor
+        if draw(st.booleans()):
+            result.append(product)
+            product = 1
+        if draw(st.integers(0, 5)) == 0:
+            result.append(1)
+    return [*result, product] if product > 1 or not result else result
+
+
+@given(SHAPES)
+def test_the_last_two_axes_of_a_product_are_queries_and_keys(shape):
+    axes, truth = known(shape)
+    agree(axes, truth)
+    assert math.prod(axes.leads) == math.prod(shape[:-2])
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_any_chain_of_views_and_permutations_keeps_every_place_known(data):
+    axes, truth = known(data.draw(SHAPES))
+    for _ in range(data.draw(st.integers(1, 5))):
+        if data.draw(st.booleans()):
+            order = data.draw(st.permutations(range(len(axes.shape))))
+            axes = axes.permuted(order)
+            truth = {kind: own.permute(order) for kind, own in truth.items()}
+        else:
+            shape = data.draw(regrouped(axes.shape))
+            found = axes.viewed(shape)
+            if found is None:
+                return
+            assert [math.prod(own) for own in found[1]] == list(axes.sizes)
+            axes = found[0]
+            truth = {kind: own.reshape(shape) for kind, own in truth.items()}
+        agree(axes, truth)
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_a_view_that_splits_and_joins_whole_axes_is_always_understood(data):
+    shape = data.draw(SHAPES)
+    axes, truth = known(shape)
+    # Axes joined with their neighbours, and split again as they were.
+    cut = data.draw(st.integers(1, len(shape)))
+    joined = [math.prod(shape[:cut]), *shape[cut:]]
+    (merged, _), (back, _) = axes.viewed(joined), axes.viewed(joined)[0].viewed(shape)
+    agree(merged, {kind: own.reshape(joined) for kind, own in truth.items()})
+    agree(back, truth)
+
+
+def test_a_view_that_cuts_across_axes_is_given_up():
+    assert Axes.of((2, 3, 4)).viewed((4, 6)) is None
+    assert Axes.of((2, 3, 4)).viewed((2, 3, 2)) is None
+    assert Axes.of((2, 3, 4)).viewed((2, 3, 4, 2)) is None
+    assert Axes.of((2, 3, 4)).viewed((5, 5)) is None
+
+
+@given(SHAPES)
+def test_turned_axes_have_queries_for_keys(shape):
+    axes, truth = known(shape)
+    agree(
+        axes.flipped(), {"lead": truth["lead"], "query": truth["key"], "key": truth["query"]}
+    )
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_what_broadcasts_to_the_tensor_is_brought_to_leads_queries_and_keys(data):
+    axes, truth = known(data.draw(SHAPES))
+    for _ in range(data.draw(st.integers(0, 3))):
+        order = data.draw(st.permutations(range(len(axes.shape))))
+        found = axes.permuted(order).viewed(data.draw(regrouped(axes.permuted(order).shape)))
+        if found is not None:
+            truth = {k: own.permute(order).reshape(found[0].shape) for k, own in truth.items()}
+            axes = found[0]
+    shape = [data.draw(st.sampled_from([size, 1])) for size in axes.shape]
+    shape = shape[data.draw(st.integers(0, len(shape))) :]
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    laid = axes.canonical(mask)
+    whole = mask.expand(axes.shape)
+    sizes = [math.prod(axes.sizes[atom] for atom in axes.atoms(kind)) for kind in truth]
+    own = laid.expand(*axes.leads, *sizes[1:]).reshape(sizes)
+    assert torch.equal(own[truth["lead"], truth["query"], truth["key"]], whole)
+    # What is the same for all is kept once.
+    assert laid.numel() <= max(1, math.prod(sizes))
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_a_mask_for_all_heads_or_all_queries_is_not_written_out(data):
+    shape = data.draw(st.lists(st.integers(2, 4), min_size=4, max_size=4))
+    axes = Axes.of(shape)
+    mask = torch.rand(shape[0], 1, 1, shape[3])
+    assert axes.canonical(mask).shape == (shape[0], 1, 1, shape[3])
+    assert axes.canonical(torch.rand(shape[2], shape[3])).shape == (1, 1, *shape[2:])
+    assert axes.canonical(torch.tensor(1.0)).shape == (1, 1, 1, 1)
+
+
+@given(st.lists(st.sampled_from([2, 3, 4, 6]), min_size=1, max_size=3), st.data())
+@settings(deadline=None)
+def test_the_operands_are_split_as_a_view_has_split_the_leading_axes(leads, data):
+    tensor = torch.rand(*leads, 5, 7)
+    shape = data.draw(regrouped(leads))
+    found = Axes.of((*leads, 2, 2)).viewed((*shape, 2, 2))
+    if found is None:
+        return
+    axes, pieces = found
+    own = refined(tensor, pieces[: len(leads)])
+    assert torch.equal(own, tensor.reshape(*axes.leads, 5, 7))
+    one = refined(tensor[:1].narrow(-1, 0, 1), pieces[: len(leads)])
+    assert one.numel() == tensor[:1, ...].narrow(-1, 0, 1).numel()
+
+
+def test_grouped_heads_folded_into_the_queries_are_told():
+    axes = Axes.of((2, 3, 2, 5, 7)).viewed((2, 3, 10, 7))[0]
+    assert axes.folded(-2, -1) == (2,)
+    assert Axes.of((2, 3, 5, 7)).folded(-2, -1) == ()
+    assert Axes.of((2, 3, 5, 7)).folded(-1, -2) is None
+    assert Axes.of((2, 3, 5, 7)).permuted([0, 1, 3, 2]).folded(-1, -2) == ()

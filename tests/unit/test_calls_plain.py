@@ -1,0 +1,318 @@
+"""Attention of plain PyTorch is found by what it computes, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from watching import differs, only, unnoticed
+
+from attnlab.capture.call import Refusal
+
+SIZE, HEADS = 12, 3
+
+
+def x(items=2, length=5, seed=0):
+    return torch.randn(items, length, SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+def seeded(make):
+    def model():
+        torch.manual_seed(0)
+        return make()
+
+    return model
+
+
+def encoder_layer(**more):
+    return nn.TransformerEncoderLayer(SIZE, HEADS, 16, batch_first=True, **more)
+
+
+# --- PyTorch's own modules ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_fast_path_of_the_transformer_encoder_stays_and_a_second_pass_is_recorded(padded):
+    make = seeded(lambda: nn.TransformerEncoder(encoder_layer(), 2).eval())
+    mask = torch.tensor([[0] * 5, [0] * 3 + [1] * 2]).bool() if padded else None
+    recorded = only(unnoticed(make, lambda m: m(x(), src_key_padding_mask=mask)))
+    assert [site.name for site in recorded.sites] == ["layers.0.self_attn", "layers.1.self_attn"]
+    assert {site.tier for site in recorded.sites} == {"replayed"}
+    assert all(site.certificate.exact for site in recorded.sites)
+    assert any("fast path" in note for note in recorded.notes)
+    if padded:
+        assert not recorded.head(0, 0, 1)[:3, 3:].any()
+    # With gradients there is no fast path, and the call itself is recorded.
+    recorded = only(
+        unnoticed(make, lambda m: m(x(), src_key_padding_mask=mask), gradients=True)
+    )
+    assert {site.tier for site in recorded.sites} == {"tap"}
+
+
+def test_the_weights_of_multihead_attention_are_those_that_it_returns():
+    given, results = x(), []
+
+    def call(module):
+        results.append(module(given, given, given, average_attn_weights=False))
+        return results[-1]
+
+    make = seeded(lambda: nn.MultiheadAttention(SIZE, HEADS, batch_first=True))
+    for gradients in (False, True):
+        recorded = only(unnoticed(make, call, gradients=gradients))
+        assert differs(recorded, [results[-1][1]]) < 2e-6
+        assert all(site.certificate.exact for site in recorded.sites)
+
+
+def test_a_transformer_of_pytorch_has_encoder_decoder_and_cross_attention():
+    make = seeded(lambda: nn.Transformer(SIZE, HEADS, 1, 2, 16, batch_first=True).eval())
+    causal = nn.Transformer.generate_square_subsequent_mask(4)
+    recorded = only(
+        unnoticed(make, lambda m: m(x(), x(length=4, seed=1), tgt_mask=causal), gradients=True)
+    )
+    assert [(site.kind, site.layer, site.queries, site.keys) for site in recorded.sites] == [
+        ("encoder", 0, 5, 5),
+        ("decoder", 0, 4, 4),
+        ("cross", 0, 4, 5),
+        ("decoder", 1, 4, 4),
+        ("cross", 1, 4, 5),
+    ]
+    assert all(site.certificate.exact for site in recorded.sites)
+
+
+def test_the_buffers_of_batch_norm_move_once():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(5)
+            self.encoder = nn.TransformerEncoder(encoder_layer(), 1)
+
+        def forward(self, given):
+            return self.encoder(self.norm(given))
+
+    def make():
+        torch.manual_seed(0)
+        model = Model().eval()
+        model.norm.train()
+        return model
+
+    recorded = only(unnoticed(make, lambda m: m(x())))
+    assert {site.tier for site in recorded.sites} == {"replayed"}
+
+
+# --- control flow and transformations -----------------------------------------------------
+
+
+class Attention(nn.Module):
+    """A first lesson's attention; subclasses change its product or its surroundings."""
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(SIZE, SIZE) for _ in range(3))
+
+    def parts(self, given):
+        return [
+            own(given).unflatten(-1, (HEADS, -1)).transpose(-2, -3)
+            for own in (self.q, self.k, self.v)
+        ]
+
+    def weights(self, given):
+        q, k, _ = self.parts(given)
+        return (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+
+    def forward(self, given):
+        return (self.weights(given) @ self.parts(given)[2]).transpose(-2, -3).flatten(-2)
+
+
+def test_a_condition_inside_a_model_works_as_ever():
+    class Model(Attention):
+        def forward(self, given):
+            own = super().forward(given)
+            return torch.cond(own.sum() > 0, lambda t: t * 2, lambda t: t - 1, (own,))
+
+    recorded = only(unnoticed(seeded(Model), lambda m: m(x())))
+    assert len(recorded.sites) == 1
+    assert recorded.sites[0].certificate.exact
+
+
+def test_attention_mapped_over_a_batch_runs_as_ever():
+    class Model(Attention):
+        def forward(self, given):
+            return torch.func.vmap(super().forward)(given)
+
+    for gradients in (False, True):
+        told = unnoticed(seeded(Model), lambda m: m(x()), gradients=gradients)
+        assert len(told) == 1
+        if not isinstance(told[0], Refusal):
+            recorded = only(told)
+            with torch.no_grad():
+                expected = seeded(Attention)().weights(x())
+            assert differs(recorded, [expected]) < 2e-6
+
+
+def test_a_gradient_taken_inside_a_model_is_as_ever():
+    class Model(Attention):
+        def forward(self, given):
+            return torch.func.grad(lambda own: super(Model, self).forward(own).sum())(given)
+
+    told = unnoticed(seeded(Model), lambda m: m(x()))
+    assert len(told) == 1
+
+
+def test_flex_attention_runs_untouched():
+    from torch.nn.attention.flex_attention import flex_attention
+
+    class Model(Attention):
+        def forward(self, given):
+            return flex_attention(*self.parts(given))
+
+    told = unnoticed(seeded(Model), lambda m: m(x()))
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("context", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+def test_a_hand_written_attention_is_read_in_every_mode_of_gradients(context):
+    def call(model):
+        with context():
+            return model(x())
+
+    recorded = only(unnoticed(seeded(Attention), call))
+    with torch.no_grad():
+        assert differs(recorded, [seeded(Attention)().weights(x())]) < 2e-6
+    assert recorded.sites[0].certificate.exact
+
+
+def test_a_dispatch_mode_of_the_users_own_stays_in_force():
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Counting(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            counts[-1] += 1
+            return func(*args, **(kwargs or {}))
+
+    counts = []
+
+    def call(model):
+        counts.append(0)
+        with Counting():
+            return model(x())
+
+    recorded = only(unnoticed(seeded(Attention), call))
+    assert counts[0] == counts[1] > 5
+    assert len(recorded.sites) == 1
+
+
+def test_attention_under_a_function_mode_of_the_users_own_is_read():
+    from torch.overrides import TorchFunctionMode
+
+    class Counting(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    def call(model):
+        with Counting():
+            return model(x())
+
+    assert len(only(unnoticed(seeded(Attention), call, gradients=True)).sites) == 1
+
+
+def test_models_nested_through_threads_of_their_own_keep_their_results():
+    import threading
+
+    class Model(Attention):
+        def forward(self, given):
+            kept = []
+            thread = threading.Thread(
+                target=lambda: kept.append(self.weights(given).detach().sum())
+            )
+            thread.start()
+            thread.join()
+            return super().forward(given) + kept[0]
+
+    recorded = only(unnoticed(seeded(Model), lambda m: m(x())))
+    assert len(recorded.sites) == 1
+
+
+# --- what is no attention -----------------------------------------------------------------
+
+
+def test_a_router_and_a_vocabulary_are_no_attention():
+    class Model(Attention):
+        def __init__(self):
+            super().__init__()
+            self.router, self.vocabulary = nn.Linear(SIZE, 4), nn.Linear(SIZE, 30)
+            self.experts = nn.Parameter(torch.randn(4, SIZE, SIZE))
+
+        def forward(self, given):
+            own = super().forward(given)
+            chances = self.router(own).softmax(-1)
+            mixed = torch.einsum("bte,btd,edf->btf", chances, own, self.experts)
+            return self.vocabulary(own + mixed).softmax(-1)
+
+    recorded = only(unnoticed(seeded(Model), lambda m: m(x()), gradients=True))
+    assert len(recorded.sites) == 1
+    assert recorded.notes == [note for note in recorded.notes if "positions" in note]
+
+
+def test_a_softmax_over_parameters_is_no_attention():
+    class Memory(nn.Module):
+        """Looks up learned values by learned keys: no token attends to another."""
+
+        def __init__(self):
+            super().__init__()
+            self.keys, self.values = (nn.Parameter(torch.randn(7, SIZE)) for _ in range(2))
+
+        def forward(self, given):
+            return (given @ self.keys.T).softmax(-1) @ self.values
+
+    assert unnoticed(seeded(Memory), lambda m: m(x()), gradients=True) == []
+
+
+def test_a_mean_over_learned_chances_is_no_attention():
+    class Mean(nn.Module):
+        """Mixes its layers by one softmax, as ELMo does."""
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(SIZE, SIZE) for _ in range(3))
+            self.chances = nn.Parameter(torch.randn(3))
+
+        def forward(self, given):
+            outputs = torch.stack([layer(given) for layer in self.layers], -1)
+            return outputs @ self.chances.softmax(-1)
+
+    assert unnoticed(seeded(Mean), lambda m: m(x()), gradients=True) == []
+
+
+def test_attention_whose_softmax_cannot_be_seen_is_refused_by_name():
+    class HandMadeAttention(Attention):
+        def weights(self, given):
+            q, k, _ = self.parts(given)
+            powers = torch.exp(q @ k.mT / 2)
+            return powers / powers.sum(-1, keepdim=True)
+
+    told = unnoticed(seeded(HandMadeAttention), lambda m: m(x()), gradients=True)
+    assert [type(item) for item in told] == [Refusal]
+    assert "HandMadeAttention" in told[0].title
+    assert "softmax" in told[0].cause
+
+
+def test_weights_that_multiply_no_value_are_said_to_be_missing():
+    class LookingAttention(Attention):
+        def forward(self, given):
+            weights = self.weights(given)
+            return given + weights.sum(1).argmax(-1, keepdim=True)
+
+    told = unnoticed(seeded(LookingAttention), lambda m: m(x()))
+    assert [type(item) for item in told] == [Refusal]
+    assert "LookingAttention: its softmax was not seen to multiply values" in told[0].cause
+
+
+def test_weights_changed_after_the_softmax_are_not_called_exact():
+    class Sharpened(Attention):
+        def weights(self, given):
+            weights = super().weights(given)
+            return weights * (weights > 0.2)
+
+    recorded = only(unnoticed(seeded(Sharpened), lambda m: m(x())))
+    assert not recorded.sites[0].certificate.exact
+    assert "do not give the model's own output" in recorded.sites[0].certificate.reason
