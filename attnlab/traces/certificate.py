@@ -82,7 +82,7 @@ def _error(record: Record, item: int) -> float | None:
         return None
     unit = max(float(record.value[item].float().abs().max()), 1e-6)
     # What is no number on one side only is as wrong as can be.
-    apart = (mixed - expected)[defined].abs().nan_to_num(nan=math.inf)
+    apart = (mixed - expected)[defined].abs().nan_to_num(nan=math.inf, posinf=math.inf)
     return float(apart.max()) / unit
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from attnlab.capture.records import Record
 
-SAMPLES = 4
-"""Queries that are read of each row of pixels when sampled."""
+SAMPLES = 2
+"""Queries that are read of each row of pixels when sampled, the last among them."""
 
 AT_ONCE = 1 << 24
 """So many weights in all are read about as quickly as a sample of them (some 50 ms)."""

@@ -33,7 +33,9 @@ def expected_scores(record, item):
         i, j = np.indices(shape[1:])
         for term in record.terms:
             name = type(term).__name__
-            held = {"Bias": "tensor", "Mask": "tensor", "Fill": "where", "Scale": "factor"}.get(name)
+            held = {"Bias": "tensor", "Mask": "tensor", "Fill": "where", "Scale": "factor"}.get(
+                name
+            )
             held = None if held is None else getattr(term, held)
             if isinstance(held, torch.Tensor):
                 lowest = torch.finfo(held.dtype).min / 2 if held.is_floating_point() else None
@@ -88,7 +90,7 @@ def places(draw, items, heads, queries, keys):
 @st.composite
 def terms(draw, kind, shape, dtype):
     """One term that fits a call."""
-    items, heads, _, _ = shape
+    heads = shape[1]
     offset = draw(st.integers(-2, 4))
     if kind == "scale":
         return Scale(draw(st.floats(0.1, 1.5)))
@@ -130,7 +132,10 @@ def records(draw, seen=None):
         weights = randoms(draw, items, heads, queries, keys).softmax(-1)
         weights[randoms(draw, items, heads, queries) > 1.5] = torch.nan
         return Record(**about, weights=weights.to(dtype))
-    query, key = randoms(draw, items, heads, queries, width), randoms(draw, items, groups, keys, width)
+    query, key = (
+        randoms(draw, items, heads, queries, width),
+        randoms(draw, items, groups, keys, width),
+    )
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         flat = draw(st.sampled_from([query, key])).view(-1)
         flat[draw(st.integers(0, len(flat) - 1))] = draw(
@@ -171,7 +176,8 @@ def plain(queries=5, keys=None, heads=2, terms=None, items=1, **parts):
     keys = queries if keys is None else keys
     generator = torch.Generator().manual_seed(0)
     q, k, v = (
-        torch.randn(items, heads, length, 4, generator=generator) for length in (queries, keys, keys)
+        torch.randn(items, heads, length, 4, generator=generator)
+        for length in (queries, keys, keys)
     )
     about = {"name": "attention", "stack": "#", "kind": "encoder", "layer": 0, "tier": "interface"}
     held = about | {"query": q, "key": k, "value": v} | parts

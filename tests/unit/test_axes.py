@@ -116,9 +116,7 @@ def test_a_view_that_cuts_across_axes_is_given_up():
 @given(SHAPES)
 def test_turned_axes_have_queries_for_keys(shape):
     axes, truth = known(shape)
-    agree(
-        axes.flipped(), {"lead": truth["lead"], "query": truth["key"], "key": truth["query"]}
-    )
+    agree(axes.flipped(), {"lead": truth["lead"], "query": truth["key"], "key": truth["query"]})
 
 
 @given(st.data())

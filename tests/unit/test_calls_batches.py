@@ -217,7 +217,8 @@ def test_asking_for_attentions_gives_the_user_what_it_gave_before():
 
 
 @pytest.mark.parametrize(
-    "context", [torch.no_grad, torch.enable_grad, torch.inference_mode, lambda: torch.set_grad_enabled(True)]
+    "context",
+    [torch.no_grad, torch.enable_grad, torch.inference_mode, lambda: torch.set_grad_enabled(True)],
 )
 def test_every_mode_of_gradients_is_left_to_the_user(context):
     def call(model):

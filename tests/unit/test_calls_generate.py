@@ -93,9 +93,7 @@ def test_an_encoder_decoder_shows_what_it_wrote_over_what_it_read():
 
     recorded = only(unnoticed(make, call))
     with torch.no_grad():
-        said = family.model("eager")(
-            **given, decoder_input_ids=results[-1], output_attentions=True
-        )
+        said = family.model("eager")(**given, decoder_input_ids=results[-1], output_attentions=True)
     by_kind = {
         "encoder": said.encoder_attentions,
         "decoder": said.decoder_attentions,
@@ -213,6 +211,28 @@ def test_what_transformers_itself_hangs_on_a_model_is_no_reason_to_refuse():
 
     told = unnoticed(family.model, call)
     assert [item.generated for item in told] == [None, 3]
+
+
+@pytest.mark.parametrize("context", [torch.inference_mode, torch.no_grad])
+def test_generating_in_any_mode_of_gradients_is_recorded(context):
+    def call(model):
+        with context():
+            return model.generate(ids(1, 3), **MANY).clone()
+
+    recorded = only(unnoticed(llama().model, call))
+    assert all(site.certificate.exact for site in recorded.sites)
+
+
+def test_the_default_device_and_autocast_of_the_user_hold_in_the_second_pass():
+    def call(model):
+        with torch.device("cpu"), torch.autocast("cpu", dtype=torch.bfloat16):
+            return model.generate(ids(1, 3), **MANY)
+
+    recorded = only(unnoticed(llama().model, call))
+    value = recorded.sites[0].record.value
+    assert torch.equal(value.bfloat16().float(), value.float())
+    # The kernel rounds what it is given in float32 to bfloat16.
+    assert all(site.certificate.error < 4e-2 for site in recorded.sites)
 
 
 def test_generate_twice_gives_two_traces():

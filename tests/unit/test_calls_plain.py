@@ -9,7 +9,7 @@ from watching import differs, only, unnoticed
 
 from attnlab.capture.call import Refusal
 
-SIZE, HEADS = 12, 3
+SIZE, HEADS = 12, 2
 
 
 def x(items=2, length=5, seed=0):
@@ -43,9 +43,7 @@ def test_the_fast_path_of_the_transformer_encoder_stays_and_a_second_pass_is_rec
     if padded:
         assert not recorded.head(0, 0, 1)[:3, 3:].any()
     # With gradients there is no fast path, and the call itself is recorded.
-    recorded = only(
-        unnoticed(make, lambda m: m(x(), src_key_padding_mask=mask), gradients=True)
-    )
+    recorded = only(unnoticed(make, lambda m: m(x(), src_key_padding_mask=mask), gradients=True))
     assert {site.tier for site in recorded.sites} == {"tap"}
 
 
@@ -76,6 +74,17 @@ def test_a_transformer_of_pytorch_has_encoder_decoder_and_cross_attention():
         ("decoder", 1, 4, 4),
         ("cross", 1, 4, 5),
     ]
+    assert all(site.certificate.exact for site in recorded.sites)
+
+
+def test_the_fast_path_in_inference_mode_is_replayed_too():
+    def call(model):
+        with torch.inference_mode():
+            return model(x())
+
+    make = seeded(lambda: nn.TransformerEncoder(encoder_layer(), 2).eval())
+    recorded = only(unnoticed(make, call))
+    assert {site.tier for site in recorded.sites} == {"replayed"}
     assert all(site.certificate.exact for site in recorded.sites)
 
 
@@ -161,12 +170,40 @@ def test_a_gradient_taken_inside_a_model_is_as_ever():
 def test_flex_attention_runs_untouched():
     from torch.nn.attention.flex_attention import flex_attention
 
-    class Model(Attention):
+    class FlexAttention(Attention):
         def forward(self, given):
             return flex_attention(*self.parts(given))
 
-    told = unnoticed(seeded(Model), lambda m: m(x()))
-    assert len(told) == 1
+    told = unnoticed(seeded(FlexAttention), lambda m: m(x()))
+    assert [type(item) for item in told] == [Refusal]
+    assert "FlexAttention" in told[0].title
+
+
+def test_a_function_that_a_module_compiles_for_itself_stays_compiled():
+    runs = []
+
+    def backend(graph, _):
+        def run(*args):
+            runs[-1] += 1
+            return graph.forward(*args)
+
+        return run
+
+    class Model(Attention):
+        def __init__(self):
+            super().__init__()
+            self.twice = torch.compile(lambda own: own * 2, backend=backend)
+
+        def forward(self, given):
+            return self.twice(super().forward(given))
+
+    def call(model):
+        runs.append(0)
+        return model(x())
+
+    recorded = only(unnoticed(seeded(Model), call, gradients=True))
+    assert runs == [1, 1]
+    assert len(recorded.sites) == 1
 
 
 @pytest.mark.parametrize("context", [torch.inference_mode, torch.no_grad, torch.enable_grad])
@@ -199,6 +236,23 @@ def test_a_dispatch_mode_of_the_users_own_stays_in_force():
     recorded = only(unnoticed(seeded(Attention), call))
     assert counts[0] == counts[1] > 5
     assert len(recorded.sites) == 1
+
+
+def test_the_users_flops_are_counted_as_ever_even_where_a_second_pass_is_made():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    totals = []
+
+    def call(model):
+        with FlopCounterMode(display=False) as counter:
+            result = model(x())
+        totals.append(counter.get_total_flops())
+        return result
+
+    make = seeded(lambda: nn.TransformerEncoder(encoder_layer(), 2).eval())
+    for gradients in (False, True):
+        unnoticed(make, call, gradients=gradients)
+        assert totals[-2] == totals[-1]
 
 
 def test_attention_under_a_function_mode_of_the_users_own_is_read():
@@ -302,7 +356,7 @@ def test_weights_that_multiply_no_value_are_said_to_be_missing():
             weights = self.weights(given)
             return given + weights.sum(1).argmax(-1, keepdim=True)
 
-    told = unnoticed(seeded(LookingAttention), lambda m: m(x()))
+    told = unnoticed(seeded(lambda: nn.Sequential(LookingAttention())), lambda m: m(x()))
     assert [type(item) for item in told] == [Refusal]
     assert "LookingAttention: its softmax was not seen to multiply values" in told[0].cause
 

@@ -165,9 +165,7 @@ def test_encoding_sentences_calls_the_modules_inside_and_shows_their_texts():
 @pytest.mark.parametrize("make", [spread_bert, bloom], ids=["interface", "tap"])
 def test_models_of_every_precision_are_recorded_in_their_own_and_certified(make, dtype):
     given = {"input_ids": ids(2, 7)}
-    recorded = only(
-        unnoticed(lambda: make().to(dtype), lambda m: m(**given), gradients=True)
-    )
+    recorded = only(unnoticed(lambda: make().to(dtype), lambda m: m(**given), gradients=True))
     for site in recorded.sites:
         assert site.record.value.dtype == dtype
         assert site.certificate.exact, site.certificate
@@ -207,6 +205,39 @@ def test_a_quantised_model_outside_the_interface_is_recorded():
         return torch.ao.quantization.quantize_dynamic(bloom(), {torch.nn.Linear}, torch.qint8)
 
     recorded = only(unnoticed(make, lambda m: m(ids(2, 7))))
+    assert all(site.certificate.exact for site in recorded.sites)
+
+
+# --- offloaded ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [spread_bert, bloom], ids=["interface", "tap"])
+def test_a_model_whose_weights_are_offloaded_is_recorded_and_stays_offloaded(make):
+    accelerate = pytest.importorskip("accelerate", reason="accelerate is not installed here")
+
+    def offloaded():
+        return accelerate.cpu_offload(make(), execution_device="cpu")
+
+    models = []
+
+    def call(model):
+        models.append(model)
+        return model(ids(2, 7))
+
+    recorded = only(unnoticed(offloaded, call))
+    assert all(site.certificate.exact for site in recorded.sites)
+    assert all(parameter.is_meta for parameter in models[-1].parameters())
+
+
+def test_an_offloaded_model_generates_as_ever_and_is_recorded():
+    accelerate = pytest.importorskip("accelerate", reason="accelerate is not installed here")
+    how = {"max_new_tokens": 3, "eos_token_id": None, "pad_token_id": 0, "do_sample": False}
+    recorded = only(
+        unnoticed(
+            lambda: accelerate.cpu_offload(llama().model(), execution_device="cpu"),
+            lambda model: model.generate(ids(1, 4), **how),
+        )
+    )
     assert all(site.certificate.exact for site in recorded.sites)
 
 

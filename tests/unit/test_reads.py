@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -30,16 +32,22 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@contextmanager
 def portioned(data):
-    """Let portions have any size."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(formula, "CHUNK_BYTES", data.draw(st.sampled_from([1, 90, 200, 8 << 20])))
-    return patch.context()
+    """Let portions have any size, down to a single row."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formula, "CHUNK_BYTES", data.draw(st.sampled_from([1, 90, 200, 8 << 20])))
+        yield patch
 
 
 def choose(data, record):
     numbers = (record.items, record.heads, record.queries, record.keys)
     return [data.draw(st.integers(0, n - 1)) for n in numbers]
+
+
+def part_of(data, length):
+    start = data.draw(st.integers(0, length - 1))
+    return range(start, data.draw(st.integers(start + 1, length)))
 
 
 def untouched(record):
@@ -54,8 +62,7 @@ def untouched(record):
 def test_weights_and_rows_are_those_of_the_definition(record, data):
     item, head, query, _ = choose(data, record)
     expected, before = expected_weights(record, item), untouched(record)
-    with portioned(data) as patch:
-        patch.setattr(formula, "CHUNK_BYTES", data.draw(st.sampled_from([1, 90, 8 << 20])))
+    with portioned(data):
         own = site_of(record).weights(head, item)
         row = site_of(record).row(query, item)
     assert own.dtype == row.dtype == np.float32
@@ -96,19 +103,23 @@ def test_tiles_show_their_part_at_any_zoom(record, data):
     site = site_of(record)
     item, head, _, _ = choose(data, record)
     expected = expected_weights(record, item)[head]
-    with portioned(data) as patch:
-        patch.setattr(formula, "CHUNK_BYTES", data.draw(st.sampled_from([1, 90, 8 << 20])))
+    with portioned(data):
         for _ in range(3):  # the second and third find rows of the first
-            queries, keys = (
-                range(*sorted(data.draw(st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True))))
-                for n in (record.queries, record.keys)
-            )  # fmt: skip
+            queries, keys = part_of(data, record.queries), part_of(data, record.keys)
             shape = (data.draw(st.integers(1, 13)), data.draw(st.integers(1, 13)))
             pooling = data.draw(st.sampled_from(["max", "mean"]))
             own = site.tile(head, queries, keys, shape, pooling, item)
             part = expected[queries.start : queries.stop, keys.start : keys.stop]
             assert own.dtype == np.float32
             np.testing.assert_allclose(own, expected_tile(part, shape, pooling), **CLOSE)
+
+
+def test_a_query_without_any_key_has_no_tile_even_beside_a_sink():
+    for sinks in (None, torch.zeros(2)):
+        site = site_of(plain(4, sinks=sinks, terms=[Causal(-1)]))  # the first sees nothing
+        for keys in (range(3), range(4)):
+            own = site.tile(0, range(4), keys, (4, 1))
+            assert np.isnan(own[:, 0]).tolist() == [True, False, False, False]
 
 
 def test_rows_of_a_head_are_computed_once_for_all_its_tiles(monkeypatch):
@@ -142,13 +153,10 @@ def test_rows_are_kept_of_a_few_heads_alone():
 
 @given(records(), st.integers(1, 14), st.data())
 @quick
-def test_thumbnails_are_pooled_by_their_maximum_and_sampled_ones_are_never_more(
-    record, size, data
-):
+def test_thumbnails_are_pooled_by_their_maximum_and_sampled_ones_are_never_more(record, size, data):
     item = data.draw(st.integers(0, record.items - 1))
     own = trace_of(record)
     with portioned(data) as patch:
-        patch.setattr(formula, "CHUNK_BYTES", data.draw(st.sampled_from([1, 90, 8 << 20])))
         exact = own.thumbnails(size, item=item)
         patch.setattr(pictures, "AT_ONCE", 0)
         patch.setattr(pictures, "SAMPLES", 2)
@@ -164,13 +172,12 @@ def test_thumbnails_are_pooled_by_their_maximum_and_sampled_ones_are_never_more(
 
 
 def test_sampled_thumbnails_read_a_few_queries_of_each_pixel_with_all_their_keys():
-    # Each query sees itself and one far key; every query that ends a pixel is read.
     record = plain(64, 64, heads=1, terms=[Scale(0.0)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "AT_ONCE", 0)
         own = trace_of(record)
         assert own.samples(8)
-        assert not own.samples(16)  # four queries a pixel: all of them are read
+        assert not own.samples(32)  # two queries a pixel: all of them are read
         read = []
         true = pictures.weights
 
@@ -180,7 +187,7 @@ def test_sampled_thumbnails_read_a_few_queries_of_each_pixel_with_all_their_keys
 
         patch.setattr(pictures, "weights", reading)
         drawn = own.thumbnails(8, sampled=True)
-    assert read == [[8 * pixel + at for pixel in range(8) for at in (1, 3, 5, 7)]]
+    assert read == [[8 * pixel + at for pixel in range(8) for at in (3, 7)]]
     assert (drawn == round(255 / 64)).all()
 
 
@@ -200,8 +207,7 @@ def test_the_heaviest_edges_and_their_rest_are_those_of_the_weights(record, data
     by = data.draw(st.sampled_from(["query", "key"]))
     weights = expected_weights(record, item)[head]
     lines = weights if by == "query" else weights.T
-    with portioned(data) as patch:
-        patch.setattr(formula, "CHUNK_BYTES", data.draw(st.sampled_from([1, 90, 8 << 20])))
+    with portioned(data):
         edges = site.topk(k, by, head=head, item=item)
     count = min(k, lines.shape[1])
     assert edges.indices.shape == edges.weights.shape == (len(lines), count)
@@ -271,7 +277,8 @@ def test_a_neuron_adds_up_to_the_weights(record, data):
         assert own.sink_weight is None
     else:
         assert own.sink == float(record.sinks[head])
-        np.testing.assert_allclose(own.weights.sum() + own.sink_weight, 1 if np.isfinite(highest) else np.nan, atol=1e-5)
+        whole = 1 if np.isfinite(highest) else np.nan
+        np.testing.assert_allclose(own.weights.sum() + own.sink_weight, whole, atol=1e-5)
 
 
 def test_reads_are_the_same_in_inference_mode_and_after_it():

@@ -290,7 +290,10 @@ def test_a_call_of_the_tokenizer_in_the_cell_gives_text_and_places():
     tokenizer, encoder = wordpiece(), model()
     call = watched(lambda: encoder(**tokenizer("the cat", return_tensors="pt")))
     assert text(call) == "the cat"
-    assert [(t.text, t.start, t.end) for t in tokens_of(call)[1:3]] == [("the", 0, 3), ("cat", 4, 7)]
+    assert [(t.text, t.start, t.end) for t in tokens_of(call)[1:3]] == [
+        ("the", 0, 3),
+        ("cat", 4, 7),
+    ]
     assert call.notes == []
 
 
@@ -298,7 +301,10 @@ def test_encode_gives_text_and_places_too():
     tokenizer, encoder = wordpiece(), model()
     call = watched(lambda: encoder(tokenizer.encode("the cat", return_tensors="pt")))
     assert text(call) == "the cat"
-    assert [(t.text, t.start, t.end) for t in tokens_of(call)[1:3]] == [("the", 0, 3), ("cat", 4, 7)]
+    assert [(t.text, t.start, t.end) for t in tokens_of(call)[1:3]] == [
+        ("the", 0, 3),
+        ("cat", 4, 7),
+    ]
 
 
 def test_a_chat_template_gives_the_rendered_text():
@@ -408,7 +414,11 @@ def test_a_cache_filled_in_the_cell_names_its_keys():
         token = tokenizer("c", return_tensors="pt")["input_ids"]
         decoder(token, past_key_values=first.past_key_values)
     assert [t.text for t in tokens_of(told[1])] == ["c"]
-    assert [t.text for t in told[1].sequences[told[1].axes[0][1]].items[0].tokens] == ["a", "b", "c"]
+    assert [t.text for t in told[1].sequences[told[1].axes[0][1]].items[0].tokens] == [
+        "a",
+        "b",
+        "c",
+    ]
 
 
 def test_a_cache_filled_elsewhere_shows_dots_and_says_so():

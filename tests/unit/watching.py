@@ -93,8 +93,8 @@ def _run(model: Any, call: Callable[[Any], Any], gradients: bool, watched: Any) 
         after = world()
         assert random.random() == random.Random(3).random()
         drawn = torch.get_rng_state()
-        if gradients:
-            tensors = [leaf for leaf in leaves(result) if leaf.requires_grad]
+        tensors = [leaf for leaf in leaves(result) if leaf.requires_grad]
+        if gradients and tensors:
             sum(leaf.float().sum() for leaf in tensors).backward()
     parameters, buffers, left = [], [], {}
     if isinstance(model, torch.nn.Module):
