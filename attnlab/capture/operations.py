@@ -167,7 +167,11 @@ def _sum(tap: Tap, first: Any, second: Any, alpha: float, result: Any) -> Lineag
 def _added(scores: Scores, other: Any, alpha: float) -> Scores:
     number = _number(other)
     if number is not None:
-        return scores  # the same for all keys, which a softmax does not see
+        # The same for all keys, which a softmax does not see, but a softcap or a floor does.
+        if number == 0:
+            return scores
+        other = torch.tensor(number, device=scores.query.device)
+        return scores.changed(Bias, other * alpha)
     tensor = other if alpha == 1 else other * alpha
     if tensor.dtype == torch.bool or not tensor.is_floating_point():
         tensor = tensor.float()

@@ -31,6 +31,20 @@ class UnreadableError(Exception):
     """An attention call whose weights do not follow from what was seen; says why."""
 
 
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Keep operations of our own from dispatch modes of the user's, e.g. a counter of flops."""
+    import torch
+
+    if not torch._C._len_torch_dispatch_stack():
+        yield
+        return
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    with _disable_current_modes():
+        yield
+
+
 @dataclass
 class Noted:
     """An attention call as it was made, before its module's place in the model is known."""
@@ -75,10 +89,11 @@ class Recorder:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Count the time that a block takes as ours."""
+        """Count the time that a block takes as ours, and keep it from the user's modes."""
         began = time.perf_counter()
         try:
-            yield
+            with unseen():
+                yield
         finally:
             self.seconds += time.perf_counter() - began
 

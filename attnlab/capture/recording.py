@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attnlab.capture import attention, memory, refusals
 from attnlab.capture.call import Call, Refusal
 from attnlab.capture.inputs import Inputs
-from attnlab.capture.recorder import Recorder, UnreadableError
+from attnlab.capture.recorder import Recorder, UnreadableError, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +40,8 @@ class Recording:
         """Prepare to record a call that is about to be made."""
         recording = cls(model, args, kwargs, Recorder(model))
         try:
-            recording.inputs = Inputs.of(model, args, kwargs)
+            with unseen():
+                recording.inputs = Inputs.of(model, args, kwargs)
             recording.recorder.batch = recording.inputs.batch
         except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
             recording.fault = fault

@@ -67,9 +67,9 @@ def unnoticed(model: Any, random: Any) -> Iterator[None]:
     import torch
 
     inner = getattr(model, "_orig_mod", model)
-    kept = [(own, _version(own), own.detach().clone()) for own in inner.buffers()]
+    kept = [(own, own.detach().clone()) for own in inner.buffers() if not own.is_meta]
+    buffers = [(part, dict(part._buffers)) for part in inner.modules()]
     held = [(part, set(vars(part)), set(part._forward_hooks)) for part in model.modules()]
-    fast = torch.backends.mha.get_fastpath_enabled()
     devices = sorted(
         {own.device.index or 0 for own in inner.parameters() if own.device.type == "cuda"}
     )
@@ -78,26 +78,25 @@ def unnoticed(model: Any, random: Any) -> Iterator[None]:
         stack.enter_context(torch.no_grad())
         if refusals.compiled(model):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
-        torch.backends.mha.set_fastpath_enabled(False)
+        # Under a function mode modules leave their fast path. Its own switch is of the whole
+        # process, and passes of other threads would leave it as well.
+        stack.enter_context(torch.overrides.BaseTorchFunctionMode())
         if random is not None:
             torch.set_rng_state(random)
         try:
             yield
         finally:
-            for own, version, before in kept:
-                if _version(own) != version:
+            for own, before in kept:
+                # Not all kernels count their changes as a new version: batch norm's do not.
+                if not torch.equal(own, before):
                     own.copy_(before)
+            for part, named in buffers:
+                part._buffers.update(named)
             for part, names, hooks in held:
                 for name in set(vars(part)) - names:
                     delattr(part, name)
                 for hook in set(part._forward_hooks) - hooks:
                     del part._forward_hooks[hook]
-
-
-def _version(tensor: Any) -> int:
-    """How often a tensor was changed in place; inference tensors, which keep no count, are not."""
-    return 0 if tensor.is_inference() else int(tensor._version)
 
 
 def agrees(first: Any, second: Any) -> bool:

@@ -68,8 +68,8 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
-        self.modules: list[Any] = []
-        self._serials: list[int] = []
+        self.modules: list[Any] = [recorder.model]
+        self._serials: list[int] = [0]
         self._entries = 0
         self.paused = False
         self.fused = False
@@ -78,6 +78,11 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.noise: tuple[int, tuple[int, ...]] | None = None
         self._known: dict[int, dict[Key, Lineage]] = {}
         self._parameters: set[int] | None = None
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """Let functions that a model compiles for itself, e.g. flex attention, stay compiled."""
+        return True
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None

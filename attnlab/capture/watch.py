@@ -21,6 +21,7 @@ from attnlab.capture.encodings import Encodings, Remembered
 from attnlab.capture.generation import Generation
 from attnlab.capture.imports import ImportWatch
 from attnlab.capture.interposition import Interposition
+from attnlab.capture.recorder import unseen
 from attnlab.capture.recording import Habits, Recording
 from attnlab.capture.replay import Before
 from attnlab.capture.second import Second
@@ -234,7 +235,8 @@ class Gate:
         try:
             for observation in observations:
                 try:
-                    outcome = make(observation.sequences)
+                    with unseen():
+                        outcome = make(observation.sequences)
                 except Exception as fault:
                     log.exception("attnlab could not record a model call")
                     outcome = refusals.internal(fault)

@@ -57,7 +57,9 @@ def certify(record: Record) -> Certificate:
             False, reason="Not checked: none of the sampled queries attends to any key."
         )
     error = max(compared)
-    limit = TOLERANCE.get(record.value.dtype, 4e-2)
+    # Under autocast the kernel rounds to another type than that of what it is given.
+    types = (record.value.dtype, record.output.dtype)
+    limit = max(TOLERANCE.get(own, 4e-2) for own in types)
     if record.value.device.type != "cpu":
         limit = max(limit, ACCELERATED)
     if error <= limit:

@@ -47,7 +47,7 @@ STEPS = {
     "as another type": lambda scores: scores.double().float(),
     "contiguous": lambda scores: scores.contiguous(),
     "detached from nothing": lambda scores: scores.clone(),
-    "folded": lambda scores: scores.view(-1, *scores.shape[-2:]).view(scores.shape),
+    "folded": lambda scores: scores.reshape(-1, *scores.shape[-2:]).view(scores.shape),
     "keys first": lambda scores: (scores.transpose(-1, -2) * 2).transpose(-1, -2),
     "heads last": lambda scores: (scores.permute(0, 2, 3, 1) + BIAS[0].permute(1, 2, 0)).permute(
         0, 3, 1, 2
