@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SOURCES := package.json tsconfig.json tsconfig.build.json $(shell find src style schema -type f 2>/dev/null)
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: demo test bench format browser clean
+.PHONY: demo test zoo bench format browser clean
 
 demo: $(VENV)/demo.stamp
 	@ATTNLAB_MODEL="$$($(BIN)/python examples/model.py $(MODEL_PACKAGE))" \
@@ -25,6 +25,11 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/test.stamp browser
 	$(BIN)/python -m pytest $(ARGS)
+
+# Every tiny model, where `make test` takes half of them; writes docs/models.md.
+zoo: $(VENV)/test.stamp
+	ATTNLAB_ZOO=whole $(BIN)/python -m pytest tests/zoo $(ARGS)
+	$(BIN)/python -m tests.zoo
 
 bench: $(VENV)/test.stamp browser
 	$(BIN)/python -m bench $(ARGS)
