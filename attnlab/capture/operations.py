@@ -34,6 +34,8 @@ class Operation:
     views: bool
     """Whether the result is a view of an operand."""
     composite: bool
+    begins: bool = False
+    """Whether it may be of attention whatever its operands are."""
 
 
 def operation(func: Any, composites: frozenset[str], told: frozenset[str]) -> Operation:
@@ -48,7 +50,12 @@ def operation(func: Any, composites: frozenset[str], told: frozenset[str]) -> Op
     follow = TABLE.get(name.removesuffix("_") if name.rstrip("_") in TABLE else name)
     if follow is None and name in told:
         follow = _nothing
-    return Operation(name, follow, views, name in composites)
+    return Operation(name, follow, views, name in composites, name in told or name in BEGINNINGS)
+
+
+BEGINNINGS = frozenset(
+    {"bmm", "mm", "baddbmm", "baddbmm_", "_softmax", "_safe_softmax", "softmax", "bernoulli_"}
+)
 
 
 def _nothing(*_: Any) -> None:

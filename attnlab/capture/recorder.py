@@ -6,6 +6,7 @@ import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import memory
@@ -87,6 +88,11 @@ class Recorder:
         """The module whose parts have names: what was compiled, of a compiled one."""
         return getattr(self.called, "_orig_mod", self.called)
 
+    @cached_property
+    def _place(self) -> str | None:
+        """Device that recordings are moved to."""
+        return memory.place()
+
     @contextmanager
     def timed(self) -> Iterator[None]:
         """Count the time that a block takes as ours, and keep it from the user's modes."""
@@ -159,13 +165,10 @@ class Recorder:
 
     def keep(self, tensor: torch.Tensor) -> torch.Tensor:
         """Copy a batched tensor's first items, or all where that is as many as are kept."""
-        import torch
-
         own = tensor.detach()[: self._share(int(tensor.shape[0]))]
-        place = memory.place()
-        if place is not None and own.device.type != place:
-            return own.to(place)
-        return own.clone(memory_format=torch.contiguous_format)
+        if self._place is not None and own.device.type != self._place:
+            return own.to(self._place)
+        return own.clone()  # not to other strides, which takes longer
 
     def shared(self, tensor: torch.Tensor, keys: int | None = None) -> torch.Tensor:
         """Copy a mask or bias to four axes, or find the copy made for an earlier layer."""
@@ -182,10 +185,13 @@ class Recorder:
 
     def kept_rows(self, output: torch.Tensor) -> tuple[tuple[int, ...], torch.Tensor]:
         """Choose rows of an output, (items, queries, heads, width), for the certificate."""
+        import torch
+
         queries = int(output.shape[1])
         rows = {queries * place // CERTIFIED_ROWS for place in range(CERTIFIED_ROWS)}
-        chosen = sorted(rows | {queries - 1})
-        return tuple(chosen), self.keep(output[:CERTIFIED_ITEMS, chosen])
+        chosen = tuple(sorted(rows | {queries - 1}))
+        index = torch.tensor(chosen, device=output.device)
+        return chosen, self.keep(output.detach()[:CERTIFIED_ITEMS].index_select(1, index))
 
     def records(self, lengths: frozenset[int] = frozenset()) -> list[Record]:
         """All attention calls of the pass, in order, with their places in the model.

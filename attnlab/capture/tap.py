@@ -99,16 +99,32 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if result is not NotImplemented:
                 return result
         result = func(*args, **kwargs)
-        if own.follow is None and not self._known:
-            return result
         try:
-            with self.recorder.timed(), torch.no_grad():
-                self._saw(own, args, kwargs, result)
+            if self._concerns(own, args, result):
+                with self.recorder.timed(), torch.no_grad():
+                    self._saw(own, args, kwargs, result)
         except UnreadableError as why:
             self.recorder.refuse(self.modules[-1] if self.modules else None, str(why))
         except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
             self.fault = self.fault or fault
         return result
+
+    def _concerns(self, own: Operation, args: tuple[Any, ...], result: Any) -> bool:
+        """Whether an operation may begin or change what is followed; quick, as most do not."""
+        # Most products are of a layer with its parameters.
+        if own.begins and (own.name != "mm" or not any(map(self.is_parameter, args[:2]))):
+            return True
+        known = self._known
+        if not known:
+            return False
+        for operand in args:
+            if _plain(operand) and operand.data_ptr() in known:
+                return True
+        output = result[0] if isinstance(result, tuple | list) and result else result
+        if not own.views and _plain(output):
+            # Memory is used again: what was known of this place is over.
+            known.pop(output.data_ptr(), None)
+        return False
 
     @contextmanager
     def entered(self, module: Any) -> Iterator[None]:

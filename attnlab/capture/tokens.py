@@ -64,6 +64,8 @@ def visible(text: str) -> str:
     Newlines become "⏎", other control characters their Unicode control picture, marks
     of direction their code point in brackets, and lone surrogates "\ufffd".
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(_visible(character) for character in text)
 
 
