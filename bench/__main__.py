@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from bench import importing, painting
+from bench import capture, importing, painting
 
-MEASUREMENTS = {"importing": importing.measure, "painting": painting.measure}
+MEASUREMENTS = {
+    "importing": importing.measure,
+    "capture": capture.measure,
+    "painting": painting.measure,
+}
 
 
 def main(names: list[str]) -> None:
