@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from attnlab.api import unwatch as unwatch
     from attnlab.api import watch as watch
     from attnlab.live.block import NotRecordedError as NotRecordedError
+    from attnlab.server.selection import selection as selection
 
-__all__ = ["NotRecordedError", "__version__", "current", "record", "trace", "unwatch", "watch"]
+__all__ = [
+    "NotRecordedError",
+    "__version__",
+    "current",
+    "record",
+    "selection",
+    "trace",
+    "unwatch",
+    "watch",
+]
 
 __version__: str
 
@@ -28,6 +38,10 @@ def __getattr__(name: str) -> Any:
         from attnlab.live.block import NotRecordedError
 
         return NotRecordedError
+    if name == "selection":
+        from attnlab.server.selection import selection
+
+        return selection
     if name in __all__:
         from attnlab import api
 

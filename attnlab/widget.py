@@ -20,6 +20,7 @@ from IPython.core.getipython import get_ipython
 from attnlab.live.cells import CellWatcher
 from attnlab.server.endpoint import Endpoint
 from attnlab.server.messages import PROTOCOL
+from attnlab.server.selection import selection
 
 if TYPE_CHECKING:
     from attnlab.server.messages import Envelope
@@ -39,16 +40,12 @@ class Hub(anywidget.AnyWidget):
         Whether a watched cell runs.
     revision : int
         Of the newest push.
-    selections : dict
-        By panel id: ``{"item", "site", "head", "query", "key"}``, each an integer or None.
-        Set by the panels; setting it from Python moves them.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
     session = traitlets.Unicode().tag(sync=True)
     state = traitlets.Enum(["idle", "running"], "idle").tag(sync=True)
     revision = traitlets.Int(0).tag(sync=True)
-    selections = traitlets.Dict().tag(sync=True)
 
     def __init__(self, endpoint: Endpoint) -> None:
         # The comm has the session's id, so that a page can address it on the control channel.
@@ -97,6 +94,7 @@ class Backend:
             missing=missing,
         )
         self.hub: Hub = Hub(self.endpoint)
+        selection.attach(self.endpoint)
         self.cells = CellWatcher(shell, self.endpoint.session)
         self.cells.start()
         if self.channel == "control":

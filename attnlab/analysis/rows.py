@@ -47,14 +47,25 @@ def portions(
     CancelledError
         When `cancelled` said so.
     """
-    across = min(record.heads, room(record.keys))
-    down = max(1, room(record.keys) // across)
+    across, down = _steps(record)
     for head in range(0, record.heads, across):
         heads = slice(head, min(head + across, record.heads))
         for query in range(0, record.queries, down):
             stop_if(cancelled)
             queries = slice(query, min(query + down, record.queries))
             yield heads, queries, weights(record, heads, queries, item)
+
+
+def count(record: Record) -> int:
+    """How many portions a call has."""
+    across, down = _steps(record)
+    return -(-record.heads // across) * -(-record.queries // down)
+
+
+def _steps(record: Record) -> tuple[int, int]:
+    """How many heads, and how many queries of each, are read at once."""
+    across = min(record.heads, room(record.keys))
+    return across, max(1, room(record.keys) // across)
 
 
 @dataclass(eq=False)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attnlab.analysis.scores import scores
+import numpy as np
+
+from attnlab.analysis import rows
+from attnlab.analysis.scores import Scores, scores
 from attnlab.traces.cancellation import Cancelled, never
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from attnlab.traces.trace import Trace
 
@@ -77,3 +81,35 @@ def heads(trace: Trace, item: int = 0, cancelled: Cancelled = never) -> pd.DataF
             for head in range(site.heads)
         ]
     return pd.DataFrame(lines)
+
+
+def numbers(trace: Trace, item: int = 0, cancelled: Cancelled = never) -> NDArray[np.float32]:
+    """Score all heads of a trace, as numbers alone.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (heads of all sites in order, `COLUMNS`), float32; `sink` is 0 or 1. NaN where
+        a score is not defined.
+
+    Raises
+    ------
+    NoSuchItemError
+        An IndexError that says what there is.
+    CancelledError
+        When `cancelled` said so; it is asked `portions` times.
+    """
+    own = [_columns(scores(trace, site, item, cancelled)) for site in trace.sites]
+    return np.concatenate(own).astype(np.float32)
+
+
+def portions(trace: Trace) -> int:
+    """How often scoring all heads asks whether it is cancelled."""
+    return sum(rows.count(site.record) for site in trace.sites)
+
+
+def _columns(own: Scores) -> NDArray[np.float64]:
+    known = {name: getattr(own, name) for name in COLUMNS}
+    # A comparison with NaN is false, which would read as: no sink head.
+    known["sink"] = np.where(np.isnan(own.first_token), np.nan, own.sink)
+    return np.stack([known[name] for name in COLUMNS], axis=1)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from attnlab.server.errors import RpcError
 from attnlab.server.messages import ErrorCode
+from attnlab.server.selections import Selections
 
 if TYPE_CHECKING:
-    from attnlab.server.messages import SubscribeParams
+    from attnlab.server.messages import Selected, SubscribeParams
 
 REMEMBERED = 16
 """Clients; a page that is closed says no word, so that the longest silent is given up."""
@@ -25,6 +26,7 @@ class Clients:
     """
 
     def __init__(self) -> None:
+        self.selections = Selections()
         self._panels: OrderedDict[str, dict[str, SubscribeParams]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -36,9 +38,10 @@ class Clients:
     def greet(self, client: str) -> None:
         """Take a client that initializes; one known already starts anew."""
         self._panels.pop(client, None)
+        self.selections.leave(client)
         self._panels[client] = {}
         while len(self._panels) > REMEMBERED:
-            self._panels.popitem(last=False)
+            self.selections.leave(self._panels.popitem(last=False)[0])
 
     def hear(self, client: str) -> None:
         """Note a sign of life.
@@ -65,11 +68,23 @@ class Clients:
         for panels in self._panels.values():
             panels.pop(wish["panel"], None)
         self._panels[client][wish["panel"]] = wish
+        self.selections.show(client, wish["panel"])
 
     def unsubscribe(self, client: str, panel: str) -> None:
         """Forget a panel."""
         self.hear(client)
         self._panels[client].pop(panel, None)
+        self.selections.hide(client, panel)
+
+    def select(self, client: str, panel: str, selected: Selected) -> None:
+        """Note what is selected in a panel."""
+        self.hear(client)
+        self.selections.tell(client, panel, selected)
+
+    def pinned(self, panel: str) -> str | None:
+        """Return the trace that a panel keeps to, if it keeps to one."""
+        wishes = (panels.get(panel) for panels in self._panels.values())
+        return next((wish["pinned"] for wish in wishes if wish is not None), None)
 
     def wishes(self) -> Wishes:
         """Return what all panels of all clients show."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from attnlab.server.errors import RpcError, cancelled, from_exception
 from attnlab.server.messages import NOTIFICATIONS, REQUESTS, CancelParams, ErrorCode
-from attnlab.server.request import Handler, Id, Reply, Request, Send
+from attnlab.server.request import Handler, Id, Notice, Reply, Request, Send
 from attnlab.server.validation import MisfitError, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from attnlab.server.worker import Worker
+
+logger = logging.getLogger(__name__)
 
 REMEMBERED_CANCELS = 256
 """Cancels that came before their request; beyond this the oldest is given up."""
@@ -30,6 +33,8 @@ class Dispatcher:
     ----------
     handlers
         What answers each method of `messages.REQUESTS`.
+    notices
+        What takes each method of `messages.NOTIFICATIONS` but ``$/cancelRequest``.
     admit
         Called with client and method before anything else; raises to refuse.
     worker
@@ -41,11 +46,13 @@ class Dispatcher:
     def __init__(
         self,
         handlers: Mapping[str, Handler],
+        notices: Mapping[str, Notice],
         admit: Callable[[str, str], None],
         worker: Worker,
         send: Send,
     ) -> None:
         self._handlers = handlers
+        self._notices = notices
         self._admit = admit
         self._worker = worker
         self.send = send
@@ -101,7 +108,7 @@ class Dispatcher:
             self.settle(request, error)
             return
         if handler is not None and handler.computes:
-            self._worker.request(request)
+            self._worker.request(request, yields=handler.yields)
         else:
             raised = request.attempt()
             if raised is not None and not isinstance(raised, Exception):
@@ -109,13 +116,16 @@ class Dispatcher:
 
     def _notice(self, client: str, method: str, params: Any) -> None:
         # A notification has no answer, so that a bad one can only be left alone.
-        if method != "$/cancelRequest":
+        take = self._cancel if method == "$/cancelRequest" else self._notices.get(method)
+        if take is None:
             return
         try:
             _check_params(method, params, NOTIFICATIONS[method])
-        except RpcError:
-            return
-        self._cancel(client, params)
+            take(client, params)
+        except RpcError as error:
+            logger.debug("a notification of a panel was left alone: %s", error)
+        except Exception:
+            logger.exception("attnlab failed with a notification of a panel")
 
     def _cancel(self, client: str, params: CancelParams) -> None:
         key = (client, params["id"])

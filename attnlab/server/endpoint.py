@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attnlab.server.dispatcher import Dispatcher
 from attnlab.server.handlers import Handlers
-from attnlab.server.messages import Envelope, PublishParams
+from attnlab.server.messages import Envelope, PublishParams, Selected, SelectionParams
 from attnlab.server.session import Session
 from attnlab.server.validation import MisfitError, check
 from attnlab.server.worker import Worker
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from attnlab.live.run import Run
+    from attnlab.server.selections import Told
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,9 @@ class Endpoint:
         self.worker = Worker()
         self.session = Session(uuid.uuid4().hex, self.worker, self._publish)
         handlers = Handlers(self.session, server, capabilities, missing)
-        self.dispatcher = Dispatcher(handlers.table(), handlers.admit, self.worker, self._send)
+        self.dispatcher = Dispatcher(
+            handlers.table(), handlers.notices(), handlers.admit, self.worker, self._send
+        )
         self._post = post
         self._changed = changed
 
@@ -80,6 +83,12 @@ class Endpoint:
             self._refuse(content, "the kernel was restarted since; reload the page")
             return
         self.dispatcher.receive(envelope["sender"], envelope["rpc"])
+
+    def select(self, told: Told, selected: Selected) -> None:
+        """Ask a panel to select something; it tells what has come of it."""
+        params = SelectionParams(panel=told.panel, selected=selected)
+        rpc = {"jsonrpc": "2.0", "method": "selection/set", "params": params}
+        self._send(told.client, rpc, [])
 
     def close(self) -> None:
         """End the worker."""

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attnlab.server.messages import PROTOCOL, ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from attnlab.traces.errors import NotSeenError
 
 
 class RpcError(Exception):
@@ -44,6 +51,16 @@ def version_mismatch(theirs: int) -> RpcError:
         f"The panel speaks version {theirs} of attnlab's protocol, the kernel version {PROTOCOL}. "
         f"Update attnlab in {where}, then {which}.",
         remedy="pip install --upgrade attnlab",
+    )
+
+
+def not_seen(error: NotSeenError, known: Sequence[int]) -> RpcError:
+    """Return the error for a site that has weights alone, and where more is known."""
+    elsewhere = f", or choose one of the layers {', '.join(map(str, known))}" if known else ""
+    cause = str(error)
+    return RpcError(
+        ErrorCode.NO_SUCH_HEAD,
+        f"{cause[0].upper()}{cause[1:]}. Look at the weights themselves{elsewhere}.",
     )
 
 

@@ -44,10 +44,21 @@ class Call(Protocol):
 
 @dataclass(frozen=True)
 class Handler:
-    """What answers a method; one that computes is put on the worker."""
+    """What answers a method; one that computes is put on the worker.
+
+    One that `yields` lets whatever else is asked be worked between its portions.
+    """
 
     answer: Callable[[Call, Any], Reply]
     computes: bool = False
+    yields: bool = False
+
+
+class Notice(Protocol):
+    """What takes a method that has no answer: the client, and the params."""
+
+    def __call__(self, client: str, params: Any) -> None:
+        """Take it."""
 
 
 class Request:

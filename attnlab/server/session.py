@@ -13,9 +13,12 @@ from attnlab.server.messages import Picture, Problem, PublishParams, State, Trac
 from attnlab.server.summaries import item_of, summary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from attnlab.capture.call import Call, Refusal
     from attnlab.live.run import Run
     from attnlab.server.clients import Wishes
+    from attnlab.server.selections import Told
     from attnlab.server.worker import Worker
     from attnlab.traces.store import Store
     from attnlab.traces.trace import Trace
@@ -70,6 +73,8 @@ class Session:
         self._problems: dict[str, Problem] = {}
         self._made = 0
         self._pending: list[tuple[Run, Call | Refusal, int]] = []
+        self._ran = ""
+        self._followers: list[Callable[[], None]] = []
 
     # --- what requests ask ----------------------------------------------------------------
 
@@ -90,12 +95,41 @@ class Session:
 
     def newest(self) -> Trace | None:
         """Return the newest trace, once all that cells have left is kept; None without any."""
+        self.settle()
+        with self.lock:
+            return next(reversed(self._traces()), None)
+
+    def settle(self) -> None:
+        """Wait until all that cells have left is kept, unless the worker itself asks for it."""
+        if self._worker.here:
+            return
         kept = threading.Event()
         self._worker.push(kept.set)
         self._worker.flush()
         kept.wait(PATIENCE)
+
+    def selected(self) -> tuple[Told, Trace | None] | None:
+        """Return what is selected in the panel used last, and the trace that it shows.
+
+        That is the one that it is pinned to, else the newest of the cell that ran last.
+        """
         with self.lock:
-            return next(reversed(self._traces()), None)
+            told = self.clients.selections.active
+            if told is None:
+                return None
+            pinned = self.trace(self.clients.pinned(told.panel) or "")
+            traces = self._traces()
+            own = [trace for trace in traces if trace.cell == self._ran]
+            return told, pinned or next(reversed(own or traces), None)
+
+    def follow(self, follower: Callable[[], None]) -> None:
+        """Call this whenever `selected` may have become something else."""
+        self._followers.append(follower)
+
+    def reselected(self) -> None:
+        """Tell that `selected` may have become something else; not to be called under the lock."""
+        for follower in self._followers:
+            follower()
 
     def dropped(self, id_: str) -> str | None:
         """Return why a trace is held no more, or None where it never was."""
@@ -126,7 +160,7 @@ class Session:
 
     def _begin(self, run: Run) -> None:
         with self.lock:
-            self._running = run.cell
+            self._running = self._ran = run.cell
             resolved = [run.cell] if self._problems.pop(run.cell, None) else []
             params = self._change()
             if resolved:
@@ -201,6 +235,7 @@ class Session:
             if others:
                 params["items"] = [item_of(trace, item) for item in others]
         self._publish(run, params, buffers)
+        self.reselected()
 
     def _pin(self, store: Store, ran: str) -> None:
         """Have the store keep what panels are pinned to, whatever other cells have left.

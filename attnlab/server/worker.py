@@ -3,10 +3,12 @@
 A handler never computes: it would hold up the kernel's thread, or the subshell that
 answers while a cell runs. Pushes are worked in the order in which they came, and before
 any request; of the requests the newest is first, since it is what a person looks at now.
+A long one may yield: whatever comes meanwhile is worked between its portions.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -41,23 +43,31 @@ class Worker:
         self._ready = threading.Condition()
         self._pushes: deque[tuple[float, Callable[[], None]]] = deque()
         self._requests: list[tuple[Task, int]] = []
+        self._yielding: list[Task] = []
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def request(self, task: Task) -> None:
-        """Do a task when nothing newer waits."""
+    @property
+    def here(self) -> bool:
+        """Whether this is asked on the worker's own thread, which must not wait for itself."""
+        return threading.current_thread() is self._thread
+
+    def request(self, task: Task, *, yields: bool = False) -> None:
+        """Do a task when nothing newer waits; one that yields, when nothing waits at all."""
         with self._ready:
-            self._requests.append((task, 0))
+            if yields:
+                self._yielding.append(task)
+            else:
+                self._requests.append((task, 0))
             self._wake()
 
     def withdraw(self, task: Task) -> bool:
         """Take a waiting task back; return whether it was still waiting."""
         with self._ready:
-            for index, (waiting, _) in enumerate(self._requests):
-                if waiting is task:
-                    del self._requests[index]
-                    return True
-        return False
+            before = len(self._requests) + len(self._yielding)
+            self._requests = [held for held in self._requests if held[0] is not task]
+            self._yielding = [held for held in self._yielding if held is not task]
+            return len(self._requests) + len(self._yielding) < before
 
     def push(self, job: Callable[[], None], delay: float = 0.0) -> None:
         """Do a job after all earlier pushes, and not before `delay` seconds have passed."""
@@ -89,19 +99,21 @@ class Worker:
     def _loop(self) -> None:
         while True:
             with self._ready:
-                while not (self._closed or self._due() or self._requests):
+                while not (self._closed or self._due() or self._requests or self._yielding):
                     wait = self._pushes[0][0] - time.monotonic() if self._pushes else None
                     self._ready.wait(wait)
                 if self._closed:
                     return
-                if self._due():
-                    push, request = self._pushes.popleft()[1], None
-                else:
-                    push, request = None, self._requests.pop()
-            if push is not None:
-                self._do(push)
-            elif request is not None:
-                self._answer(*request)
+                job = self._next() or functools.partial(self._yield, self._yielding.pop())
+            job()
+
+    def _next(self) -> Callable[[], None] | None:
+        """Take what is to be done now, but for what yields; None where nothing waits."""
+        if self._due():
+            return functools.partial(self._do, self._pushes.popleft()[1])
+        if self._requests:
+            return functools.partial(self._answer, *self._requests.pop())
+        return None
 
     def _do(self, job: Callable[[], None]) -> None:
         try:
@@ -122,3 +134,17 @@ class Worker:
         if again:
             with self._ready:
                 self._requests.append((task, preempted + 1))
+
+    def _yield(self, task: Task) -> None:
+        def stop() -> bool:
+            while True:
+                with self._ready:
+                    job = None if self._closed else self._next()
+                    if job is None:
+                        return self._closed
+                job()
+
+        try:
+            task.work(stop)
+        except BaseException:  # Whatever a task does, the thread must live.
+            logger.exception("a request of attnlab failed")

@@ -33,6 +33,21 @@ class NoSuchQueryError(IndexError):
         )
 
 
+class NoSuchKeyError(IndexError):
+    """The site has no such key."""
+
+    def __init__(self, site: int, key: int, count: int) -> None:
+        super().__init__(f"key {key} is not in site {site}: it has the keys 0 to {count - 1}")
+
+
+class NoSuchNeuronError(IndexError):
+    """The site's queries and keys have no such dimension, or were not seen."""
+
+    def __init__(self, site: int, neuron: int, width: int) -> None:
+        has = f"it has the neurons 0 to {width - 1}" if width else "only its weights are known"
+        super().__init__(f"neuron {neuron} is not in site {site}: {has}")
+
+
 class NoSuchPartError(IndexError):
     """The site has no such part of its queries or keys."""
 

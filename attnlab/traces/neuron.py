@@ -81,6 +81,14 @@ def neuron(record: Record, query: int, head: int, item: int = 0) -> Neuron:
     )
 
 
+def vectors(record: Record, head: int, item: int = 0) -> NDArray[np.float32]:
+    """Copy the vectors of the keys that a head reads; the record has queries and keys."""
+    assert record.key is not None
+    key = record.key[item, head // (record.heads // record.groups)]
+    with surroundings(key.device):
+        return _numpy(key.float())
+
+
 def label(term: Term | None) -> str:
     """Name a step: ``q·k``, or the term in one word."""
     return "q·k" if term is None else type(term).__name__.lower()

@@ -23,6 +23,11 @@ def bins(length: int, size: int) -> list[range]:
     return [range(*edge) for edge in pairwise(edges)]
 
 
+def blocks(length: int, side: int) -> list[range]:
+    """Positions that each pixel shows where all show `side` of them, but for the last."""
+    return [range(start, min(start + side, length)) for start in range(0, length, side)]
+
+
 class Pool:
     """Pools a matrix that comes in portions of rows; weights that are NaN count for nothing.
 

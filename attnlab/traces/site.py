@@ -18,8 +18,8 @@ from attnlab.traces.errors import (
     NoSuchQueryError,
     NotSeenError,
 )
-from attnlab.traces.pooling import Pooling
-from attnlab.traces.weights import chunks, weights
+from attnlab.traces.pooling import Pool, Pooling, bins, blocks
+from attnlab.traces.weights import chunks, room, weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,6 +123,11 @@ class Site:
         """The certificate where it has been asked for before; computes nothing."""
         return self.__dict__.get("certificate")
 
+    @property
+    def portions(self) -> int:
+        """How often a read of a whole head asks whether it is cancelled."""
+        return -(-self.queries // room(self.keys))
+
     def weights(
         self, head: int, item: int = 0, cancelled: Cancelled = never
     ) -> NDArray[np.float32]:
@@ -205,17 +210,48 @@ class Site:
             When `cancelled` said so.
         """
         self._check(item, head=head)
-        for axis, part, count in (("queries", queries, self.queries), ("keys", keys, self.keys)):
-            if part.step != 1 or not 0 <= part.start < part.stop <= count:
-                raise NoSuchPartError(self.index, axis, part, count)
+        self._check_part(queries, keys)
         if min(shape) < 1:
             raise ValueError(f"a tile has at least 1 × 1 pixels, not {shape[0]} × {shape[1]}")
         if pooling not in get_args(Pooling):
             raise ValueError(f"pooling is 'max' or 'mean', not {pooling!r}")
-        pixels = tiles.tile(
-            self.record, self._kept, head, queries, keys, shape, pooling, item, cancelled
-        )
-        return pixels.cpu().numpy()
+        pool = Pool(bins(len(queries), shape[0]), bins(len(keys), shape[1]), pooling)
+        return self._pooled(head, queries, keys, pool, item, cancelled)
+
+    def blocks(
+        self,
+        head: int,
+        queries: range,
+        keys: range,
+        side: int,
+        item: int = 0,
+        cancelled: Cancelled = never,
+    ) -> NDArray[np.float32]:
+        """Maxima of a part of a head over blocks of `side` × `side` weights.
+
+        The blocks begin at the part's first query and key, and those at its ends may have
+        fewer weights: parts that begin at multiples of `side` fit together without a seam.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float32, a number a block; NaN where all its weights are NaN.
+
+        Raises
+        ------
+        NoSuchHeadError, NoSuchItemError, NoSuchPartError
+            All are IndexErrors.
+        ValueError
+            When `side` is less than 1.
+        CancelledError
+            When `cancelled` said so.
+        """
+        self._check(item, head=head)
+        self._check_part(queries, keys)
+        if side < 1:
+            raise ValueError(f"a block has at least 1 × 1 weights, not {side} × {side}")
+        pool = Pool(blocks(len(queries), side), blocks(len(keys), side))
+        return self._pooled(head, queries, keys, pool, item, cancelled)
 
     def topk(
         self,
@@ -252,6 +288,25 @@ class Site:
         find = edges.by_query if by == "query" else edges.by_key
         return find(self.record, head, k, item, cancelled)
 
+    def vectors(self, head: int, item: int = 0) -> NDArray[np.float32]:
+        """Vectors of the keys that a head reads, as its scores use them, e.g. rotated.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (keys, width), float32.
+
+        Raises
+        ------
+        NoSuchHeadError, NoSuchItemError
+            Both are IndexErrors.
+        NotSeenError
+            When the call's queries and keys were not seen, but only its weights.
+        """
+        self._check(item, head=head)
+        self._check_seen()
+        return neuron.vectors(self.record, head, item)
+
     def neuron(self, query: int, head: int, item: int = 0) -> neuron.Neuron:
         """How one query's weights in one head come about, from its vectors on.
 
@@ -263,9 +318,29 @@ class Site:
             When the call's queries and keys were not seen, but only its weights.
         """
         self._check(item, head=head, query=query)
+        self._check_seen()
+        return neuron.neuron(self.record, query, head, item)
+
+    def _pooled(
+        self,
+        head: int,
+        queries: range,
+        keys: range,
+        pool: Pool,
+        item: int,
+        cancelled: Cancelled,
+    ) -> NDArray[np.float32]:
+        pixels = tiles.tile(self.record, self._kept, head, queries, keys, pool, item, cancelled)
+        return pixels.cpu().numpy()
+
+    def _check_seen(self) -> None:
         if self.record.query is None:
             raise NotSeenError(self.index, self.tier, list(map(neuron.label, self.record.terms)))
-        return neuron.neuron(self.record, query, head, item)
+
+    def _check_part(self, queries: range, keys: range) -> None:
+        for axis, part, count in (("queries", queries, self.queries), ("keys", keys, self.keys)):
+            if part.step != 1 or not 0 <= part.start < part.stop <= count:
+                raise NoSuchPartError(self.index, axis, part, count)
 
     def _check(self, item: int, head: int = 0, query: int = 0) -> None:
         if not 0 <= item < self.items:

@@ -46,6 +46,18 @@ def samples(records: Sequence[Record], size: int) -> bool:
     return total > AT_ONCE and any(record.queries > SAMPLES * rows for record in records)
 
 
+def portions(records: Sequence[Record], size: int, sampled: bool = False) -> int:
+    """How often drawing asks whether it is cancelled."""
+    rows = shape(records, size)[0]
+    few = sampled and samples(records, size)
+    total = 0
+    for record in records:
+        queries = len(_sample(bins(record.queries, rows))[0]) if few else record.queries
+        heads, at_once = _steps(record, queries)
+        total += -(-record.heads // heads) * -(-queries // at_once)
+    return total
+
+
 def thumbnails(
     records: Sequence[Record],
     size: int,
@@ -90,20 +102,26 @@ def _draw(
     if few:
         queries, down = _sample(down)
     across = bins(record.keys, result.shape[-1])
-    most = room(record.keys)  # rows of weights at once
-    step = max(1, min(record.heads, most // len(queries)))
+    step, at_once = _steps(record, len(queries))
     for start in range(0, record.heads, step):
         heads = slice(start, min(start + step, record.heads))
         pool = Pool(down, across)
-        for at in range(0, len(queries), most // step):
+        for at in range(0, len(queries), at_once):
             stop_if(cancelled)
-            part = queries[at : at + most // step]
+            part = queries[at : at + at_once]
             own = slice(part.start, part.stop) if isinstance(part, range) else list(part)
             matrix = weights(record, heads, own, item)
             with surroundings(matrix.device):
                 pool.add(at, matrix)
         with surroundings(matrix.device):
             result[heads] = _bytes(pool.pixels).cpu()
+
+
+def _steps(record: Record, queries: int) -> tuple[int, int]:
+    """How many heads, and how many queries of each, are read at once."""
+    most = room(record.keys)  # rows of weights
+    heads = max(1, min(record.heads, most // queries))
+    return heads, most // heads
 
 
 def _sample(down: list[range]) -> tuple[list[int], list[range]]:

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from attnlab.traces.cancellation import Cancelled, never, stop_if
-from attnlab.traces.pooling import Pool, Pooling, bins
 from attnlab.traces.weights import Portion, divisors, kept, room, scores, surroundings, weights
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnlab.capture.records import Record
+    from attnlab.traces.pooling import Pool
 
 HEADS = 8
 """Heads of a site whose rows are kept: 9 bytes for each of their queries."""
@@ -71,24 +71,22 @@ def tile(
     head: int,
     queries: range,
     keys: range,
-    shape: tuple[int, int],
-    pooling: Pooling,
+    pool: Pool,
     item: int = 0,
     cancelled: Cancelled = never,
 ) -> torch.Tensor:
-    """Pooled weights of a part of a head.
+    """Weights of a part of a head, taken into a pool of that part.
 
     Returns
     -------
     torch.Tensor
-        Shape `shape`, float32, on the record's device; NaN where a pixel shows no weight.
+        The pool's pixels, float32, on the record's device; NaN where one shows no weight.
 
     Raises
     ------
     CancelledError
         When `cancelled` said so.
     """
-    pool = Pool(bins(len(queries), shape[0]), bins(len(keys), shape[1]), pooling)
     for start, matrix in _portions(record, rows, head, queries, keys, item, cancelled):
         with surroundings(matrix.device):
             pool.add(start, matrix)

@@ -14,7 +14,7 @@ from attnlab.traces.errors import (
     NoSuchSiteError,
 )
 from attnlab.traces.site import Site
-from attnlab.traces.thumbnails import samples, thumbnails
+from attnlab.traces.thumbnails import portions, samples, thumbnails
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,6 +126,17 @@ class Trace:
             raise AmbiguousLayerError(layer, found)
         return found[0]
 
+    def at(self, site: int, item: int = 0) -> tuple[Site, int]:
+        """Find a site by its index, and its own item for one of the trace's batch.
+
+        Raises
+        ------
+        NoSuchSiteError, NoSuchItemError
+            Both are IndexErrors and say what there is.
+        """
+        own = self._site(site)
+        return own, self._item(own, item)
+
     def weights(
         self,
         layer: int,
@@ -162,6 +173,10 @@ class Trace:
         Those of short texts are computed exactly at once.
         """
         return samples(self._records, size)
+
+    def portions(self, size: int, *, sampled: bool = False) -> int:
+        """How often `thumbnails` asks whether it is cancelled."""
+        return portions(self._records, size, sampled)
 
     def thumbnails(
         self,
@@ -226,8 +241,8 @@ class Trace:
         CancelledError
             When `cancelled` said so.
         """
-        own = self._site(site)
-        return own.weights(head, self._item(own, item), cancelled)
+        own, place = self.at(site, item)
+        return own.weights(head, place, cancelled)
 
     def row(
         self, site: int, query: int, item: int = 0, cancelled: Cancelled = never
@@ -246,8 +261,8 @@ class Trace:
         CancelledError
             When `cancelled` said so.
         """
-        own = self._site(site)
-        return own.row(query, self._item(own, item), cancelled)
+        own, place = self.at(site, item)
+        return own.row(query, place, cancelled)
 
     def tile(
         self,
@@ -264,8 +279,8 @@ class Trace:
 
         The rest is as in `Site.tile`.
         """
-        own = self._site(site)
-        return own.tile(head, queries, keys, shape, pooling, self._item(own, item), cancelled)
+        own, place = self.at(site, item)
+        return own.tile(head, queries, keys, shape, pooling, place, cancelled)
 
     @property
     def _records(self) -> list[Record]:

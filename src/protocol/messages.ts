@@ -2,7 +2,10 @@
 // change those files, not this one.
 
 /** Version of the messages; a panel and a kernel that differ refuse each other by name. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
+
+/** A head with more than `WHOLE` × `WHOLE` weights is shown by its edges and tiles, not whole. */
+export const WHOLE = 512;
 
 /** Why a request was answered without a result; the first five are JSON-RPC's own. */
 export const ErrorCode = {
@@ -137,6 +140,23 @@ export interface Focus {
   head: number;
 }
 
+/** What is selected in a panel: by index, for the trace that it shows. */
+export interface Selected {
+  /** Which item of the batch. */
+  item: number;
+  /** Indexes `TraceSummary.sites`; with `head` it is the focus. */
+  site: number;
+  head: number;
+  /** Heads of the site that are drawn together, in order; the focus is one of them. */
+  heads: number[];
+  query: number | null;
+  key: number | null;
+  /** A dimension of the head's queries and keys. */
+  neuron: number | null;
+  /** Which pairs of tokens are shown of a text of two sentences: from which to which. */
+  pairs: 'all' | 'aa' | 'bb' | 'ab' | 'ba';
+}
+
 /**
  * Numbers for one view, of one item, in a binary buffer of the same message.
  *
@@ -146,11 +166,23 @@ export interface Focus {
  *   N < S, pixel j shows position floor(j * N / S).
  * - `head`: f32, (queries, keys), exact weights of one head.
  * - `row`: f32, (heads, keys), exact weights of one query in one site.
+ * - `tile`: a part of a head, 256 pixels a side or less at the head's ends. At level L a
+ *   pixel is the maximum of 2^L × 2^L weights; tile (y, x) begins at query 256 · 2^L · y and
+ *   key 256 · 2^L · x. Level 0 is f32 and exact; others are u8, scaled by 255; NaN is 0.
+ * - `edges`: f32, (queries, 2k + 1), the k heaviest weights of each query, heaviest first,
+ *   then their keys, then the sum of the weights left out. A query without any key has NaN
+ *   in their place, and its keys are -1.
+ * - `vectors`: f32, (keys, width), the key vectors of one head.
+ * - `neuron`: f32, one row: the query's vector (width); a score for each key after each of
+ *   the steps that `labels` names, -inf where it is hidden; the weights (keys); the sink's
+ *   score and weight, NaN where the head has none.
+ * - `scores`: f32, (heads of all sites in order, scores that `labels` names); NaN where a
+ *   score is not defined.
  *
  * `site`, `head` and `query` are -1 where the kind has no such thing.
  */
 export interface Picture {
-  kind: 'thumbnails' | 'head' | 'row';
+  kind: 'thumbnails' | 'head' | 'row' | 'tile' | 'edges' | 'vectors' | 'neuron' | 'scores';
   trace: string;
   item: number;
   site: number;
@@ -164,6 +196,10 @@ export interface Picture {
   shape: number[];
   /** Index into the message's buffers. */
   buffer: number;
+  /** Of a tile: its level, and its place (y, x) among the tiles of that level. */
+  tile?: number[];
+  /** What the parts of `neuron` and `scores` are. */
+  labels?: string[];
 }
 
 /** The first request of a client; any other before it is refused. */
@@ -243,6 +279,54 @@ export interface RowParams {
   query: number;
 }
 
+/** Asks for a tile of one head; see `Picture` for levels and places. */
+export interface TileParams {
+  trace: string;
+  item: number;
+  site: number;
+  head: number;
+  level: number;
+  y: number;
+  x: number;
+}
+
+/** Asks for the heaviest keys of each query of one head. */
+export interface EdgesParams {
+  trace: string;
+  item: number;
+  site: number;
+  head: number;
+}
+
+/** Asks for the key vectors of one head; refused where only weights are known. */
+export interface VectorsParams {
+  trace: string;
+  item: number;
+  site: number;
+  head: number;
+}
+
+/** Asks for one query of one head, taken apart; refused where only weights are known. */
+export interface NeuronParams {
+  trace: string;
+  item: number;
+  site: number;
+  head: number;
+  query: number;
+}
+
+/** Asks for the scores of all heads. */
+export interface ScoresParams {
+  trace: string;
+  item: number;
+}
+
+/** What is selected in a panel, told by it, or asked of it by Python. */
+export interface SelectionParams {
+  panel: string;
+  selected: Selected;
+}
+
 /** The picture asked for. */
 export interface PictureResult {
   picture: Picture;
@@ -306,17 +390,24 @@ export interface Requests {
   'trace/thumbnails': { params: ThumbnailsParams; result: PictureResult };
   'trace/head': { params: HeadParams; result: PictureResult };
   'trace/row': { params: RowParams; result: PictureResult };
+  'trace/tile': { params: TileParams; result: PictureResult };
+  'trace/edges': { params: EdgesParams; result: PictureResult };
+  'trace/vectors': { params: VectorsParams; result: PictureResult };
+  'trace/neuron': { params: NeuronParams; result: PictureResult };
+  'trace/scores': { params: ScoresParams; result: PictureResult };
 }
 
 /** Method → params of what a panel tells. */
 export interface Notifications {
   '$/cancelRequest': CancelParams;
+  'selection/didChange': SelectionParams;
 }
 
 /** Method → params of what the kernel tells. */
 export interface Pushes {
   publish: PublishParams;
   '$/progress': ProgressParams;
+  'selection/set': SelectionParams;
 }
 
 export type RequestMethod = keyof Requests;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from typing import Any
 
@@ -331,15 +330,6 @@ def test_the_widgets_state_stays_small_and_holds_no_attention(kernel: Kernel) ->
         kernel.watched(CALL)
     assert kernel.value(size) - first <= 2  # Digits of the revision.
     assert first < 5_000
-
-
-def test_python_and_panels_share_the_selections(kernel: Kernel) -> None:
-    chosen = {"p": {"site": 1, "head": 2, "query": None, "key": None}}
-    data = {"method": "update", "state": {"selections": chosen}, "buffer_paths": []}
-    message = kernel.client.session.msg("comm_msg", {"comm_id": kernel.hub, "data": data})
-    kernel.client.shell_channel.send(message)
-    kernel.run("import attnlab.widget; _hub = attnlab.widget.started().hub")
-    assert json.loads(json.dumps(kernel.value("_hub.selections"))) == chosen
 
 
 def _idle_of(message: dict[str, Any], id_: str) -> bool:

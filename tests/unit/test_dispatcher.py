@@ -39,13 +39,20 @@ class Peer:
             "trace/thumbnails": Handler(self._slow, computes=True),
             "trace/row": Handler(self._raise, computes=True),
         }
-        self.dispatcher = Dispatcher(table, lambda *_: None, self.worker, self._send)
+        self.notices = {"selection/didChange": self._noted}
+        self.dispatcher = Dispatcher(table, self.notices, lambda *_: None, self.worker, self._send)
         self.error: BaseException = RuntimeError("broken")
+        self.noted: list[tuple[str, Any]] = []
 
     def _send(self, client: str, rpc: dict[str, Any], buffers: list[bytes]) -> None:
         with self.news:
             self.sent.append((client, rpc, buffers))
             self.news.notify_all()
+
+    def _noted(self, client: str, params: Any) -> None:
+        if params["panel"] == "broken":
+            raise self.error
+        self.noted.append((client, params))
 
     def _raise(self, _call: Call, _params: Any) -> Reply:
         raise self.error
@@ -59,6 +66,8 @@ class Peer:
 
     def ask(self, id_: Any, method: str, params: Any = None, client: str = "a") -> None:
         rpc = {"jsonrpc": "2.0", "id": id_, "method": method}
+        if id_ is None:
+            del rpc["id"]
         if params is not None:
             rpc["params"] = params
         self.dispatcher.receive(client, rpc)
@@ -197,6 +206,36 @@ def test_what_is_no_request_is_refused(peer: Peer, rpc: Any, id_: Any) -> None:
     assert peer.code(id_) is ErrorCode.INVALID_REQUEST
 
 
+SELECTED = {
+    "item": 0,
+    "site": 0,
+    "head": 0,
+    "heads": [0],
+    "query": None,
+    "key": None,
+    "neuron": None,
+    "pairs": "all",
+}
+
+
+def test_a_notification_is_taken_where_it_fits_the_protocol(peer: Peer) -> None:
+    good = {"panel": "p", "selected": SELECTED}
+    for params in (good, {"panel": "p"}, {**good, "selected": {**SELECTED, "pairs": "ac"}}, None):
+        peer.ask(None, "selection/didChange", params, client="b")
+    assert peer.noted == [("b", good)]
+    assert not peer.sent
+
+
+def test_a_notification_that_fails_is_logged_and_the_next_is_taken(
+    peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for panel in ("broken", "whole"):
+        params = {"panel": panel, "selected": SELECTED}
+        peer.ask(None, "selection/didChange", params)
+    assert [params["panel"] for _, params in peer.noted] == ["whole"]
+    assert "failed with a notification" in caplog.text
+
+
 def test_answers_and_unknown_notifications_are_left_alone(peer: Peer) -> None:
     peer.dispatcher.receive("a", {"jsonrpc": "2.0", "id": 1, "result": None})
     peer.dispatcher.receive("a", {"jsonrpc": "2.0", "id": 1, "error": {}})
@@ -258,7 +297,7 @@ def test_a_result_that_cannot_be_sent_is_answered_by_an_error() -> None:
         sent.append(rpc)
 
     handlers = {"state": Handler(lambda *_: (object(), []))}
-    dispatcher = Dispatcher(handlers, lambda *_: None, Worker(), send)
+    dispatcher = Dispatcher(handlers, {}, lambda *_: None, Worker(), send)
     dispatcher.receive("a", {"jsonrpc": "2.0", "id": 1, "method": "state"})
     assert [rpc["error"]["code"] for rpc in sent] == [ErrorCode.INTERNAL_ERROR]
 
@@ -311,7 +350,7 @@ def test_a_long_request_tells_its_progress_but_not_too_often(
         return None, []
 
     dispatcher = Dispatcher(
-        {"state": Handler(slow, computes=True)}, lambda *_: None, peer.worker, peer._send
+        {"state": Handler(slow, computes=True)}, {}, lambda *_: None, peer.worker, peer._send
     )
     dispatcher.receive("a", {"jsonrpc": "2.0", "id": 1, "method": "state"})
     peer.answers()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import product
 
 import numpy as np
 import pytest
@@ -112,6 +113,41 @@ def test_tiles_show_their_part_at_any_zoom(record, data):
             part = expected[queries.start : queries.stop, keys.start : keys.stop]
             assert own.dtype == np.float32
             np.testing.assert_allclose(own, expected_tile(part, shape, pooling), **CLOSE)
+
+
+@given(records(), st.data())
+@quick
+def test_blocks_of_parts_that_fit_together_are_blocks_of_the_whole(record, data):
+    site = site_of(record)
+    item, head, _, _ = choose(data, record)
+    expected = expected_weights(record, item)[head]
+    side = data.draw(st.integers(1, 4))
+    step = side * data.draw(st.integers(1, 3))
+    rows, columns = (
+        [range(at, min(at + step, count)) for at in range(0, count, step)]
+        for count in (record.queries, record.keys)
+    )
+    with portioned(data):
+        parts = [[site.blocks(head, *part, side, item) for part in product([row], columns)]
+                 for row in rows]  # fmt: skip
+    own = np.block(parts)
+    down, across = (
+        [range(at, min(at + side, count)) for at in range(0, count, side)]
+        for count in (record.queries, record.keys)
+    )
+    assert own.shape == (len(down), len(across))
+    for (y, row), (x, column) in product(enumerate(down), enumerate(across)):
+        block = expected[row.start : row.stop, column.start : column.stop]
+        highest = np.nan if np.isnan(block).all() else np.nanmax(block)
+        np.testing.assert_allclose(own[y, x], highest, **CLOSE)
+
+
+def test_a_block_has_at_least_one_weight_of_the_site():
+    site = site_of(plain(4, 4))
+    with pytest.raises(ValueError, match="at least 1 × 1"):
+        site.blocks(0, range(4), range(4), 0)
+    with pytest.raises(IndexError, match="no part of the keys"):
+        site.blocks(0, range(4), range(5), 2)
 
 
 def test_a_query_without_any_key_has_no_tile_even_beside_a_sink():

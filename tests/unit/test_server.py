@@ -4,160 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from page import HEADS, PATIENCE, SITES, TOKENS, Page, call, code, expected, words
+from page import page as page
 
 from attnlab.capture.call import Call, Refusal
 from attnlab.capture.memory import VARIABLE
 from attnlab.capture.records import Record
 from attnlab.capture.sequence import Sequence, Tokens
-from attnlab.capture.terms import Scale
 from attnlab.capture.tokens import TokenInfo
-from attnlab.live.run import Run
 from attnlab.server.clients import REMEMBERED
-from attnlab.server.endpoint import Endpoint
-from attnlab.server.messages import PROTOCOL, Envelope, ErrorCode
+from attnlab.server.messages import PROTOCOL, ErrorCode
 from attnlab.server.session import RUN_LIMIT
 from attnlab.server.summaries import item_of, summary
 from attnlab.traces import thumbnails
 from attnlab.traces.cancellation import CancelledError
 from attnlab.traces.trace import Trace
 from tests.panel import Panel, numbers
-
-PATIENCE = 10.0
-HEADS, TOKENS, WIDTH, SITES = 3, 5, 4, 2
-
-
-def call(seed: int = 0, tokens: int = TOKENS, items: int = 1, **more: Any) -> Call:
-    """A made-up call of a model with two attention layers."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def tensor() -> torch.Tensor:
-        return torch.randn(items, HEADS, tokens, WIDTH, generator=generator)
-
-    def layer(i: int) -> Record:
-        value, query, key = tensor(), tensor(), tensor()
-        at = (f"layer.{i}", "layer.#", "encoder", i, "interface")
-        return Record(*at, value=value, query=query, key=key, terms=(Scale(0.5),))
-
-    def text(item: int) -> Tokens:
-        infos = [TokenInfo(i, f"{item}t{i}", f"t{i}", padding=i > 3) for i in range(tokens)]
-        return Tokens(infos, f"text {item}")
-
-    sequences = [Sequence("tokens", [text(item) for item in range(items)])]
-    records = [layer(i) for i in range(SITES)]
-    return Call("Tiny", records, sequences, [(0, 0)] * SITES, 1.5, items, **more)
-
-
-def expected(made: Call, site: int, head: int, item: int = 0) -> np.ndarray[Any, Any]:
-    record = made.records[site]
-    assert record.query is not None
-    assert record.key is not None
-    scores = record.query[item, head] @ record.key[item, head].T * 0.5
-    return scores.softmax(-1).numpy()
-
-
-def words(sequences: list[dict[str, Any]]) -> list[str]:
-    return [token["text"] for token in sequences[0]["tokens"]]
-
-
-class Page:
-    """The wire, with one or more clients at its other end."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[Envelope, list[bytes]]] = []
-        self.changes: list[tuple[int, str | None]] = []
-        self.news = threading.Condition()
-        self.missing = ["torch"]
-        self.endpoint = Endpoint(
-            self._post,
-            lambda *change: self.changes.append(change),
-            "attnlab 0",
-            ["busy/subshell"],
-            lambda: self.missing,
-        )
-        self.session = self.endpoint.session
-        self._ids = iter(range(10**6))
-
-    def _post(self, envelope: Envelope, buffers: list[bytes]) -> None:
-        with self.news:
-            self.sent.append((envelope, buffers))
-            self.news.notify_all()
-
-    def wait(self, ready: Callable[[], Any]) -> Any:
-        with self.news:
-            assert self.news.wait_for(lambda: bool(ready()), PATIENCE), self.sent
-            return ready()
-
-    def envelope(self, rpc: Any, client: str = "a") -> dict[str, Any]:
-        return {"sender": client, "to": "kernel", "session": self.session.name, "rpc": rpc}
-
-    def ask(self, method: str, params: Any = None, client: str = "a") -> tuple[dict[str, Any], Any]:
-        """The answer to a request, and its buffers."""
-        id_ = next(self._ids)
-        rpc = {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
-        self.endpoint.receive(self.envelope(rpc, client))
-        sent, buffers = self.wait(
-            lambda: [it for it in self.sent if it[0]["rpc"].get("id") == id_]
-        )[0]
-        assert sent["to"] == client
-        assert sent["sender"] == "kernel"
-        return sent["rpc"], buffers
-
-    def initialize(self, client: str = "a", protocol: int = PROTOCOL) -> dict[str, Any]:
-        params = {"protocol": protocol, "client": "test", "capabilities": []}
-        return self.ask("initialize", params, client)[0]
-
-    def subscribe(
-        self,
-        client: str = "a",
-        panel: str = "p",
-        size: int = 4,
-        focus: Any = None,
-        query: Any = None,
-        item: int = 0,
-        pinned: str | None = None,
-    ) -> dict[str, Any]:
-        shown = {"item": item, "focus": focus, "query": query}
-        params = {"panel": panel, "size": size, "pinned": pinned, **shown}
-        return self.ask("subscribe", params, client)[0]
-
-    def run(self, *outcomes: Call | Refusal, cell: str = "c", execution: int = 1) -> None:
-        """A run of a watched cell with these model calls; returns when it is published."""
-        before = len(self.changes)
-        run = Run(cell, execution)
-        self.session.began(run)
-        for outcome in outcomes:
-            self.session.called(run, outcome)
-        self.session.ended(run)
-        done = threading.Event()
-        self.endpoint.worker.push(done.set)
-        assert done.wait(PATIENCE)
-        assert len(self.changes) == before + 2 + len(outcomes)
-
-    def pushes(self) -> list[tuple[dict[str, Any], list[bytes]]]:
-        return [
-            (envelope["rpc"]["params"], buffers)
-            for envelope, buffers in self.sent
-            if envelope["rpc"].get("method") == "publish"
-        ]
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    it = Page()
-    yield it
-    it.endpoint.close()
-
-
-def code(answer: dict[str, Any]) -> ErrorCode:
-    return ErrorCode(answer["error"]["code"])
-
 
 # --- who is talked to -------------------------------------------------------------------
 

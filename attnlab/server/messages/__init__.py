@@ -17,20 +17,27 @@ from attnlab.server.messages.envelope import Envelope
 from attnlab.server.messages.pushes import ProgressParams, PublishParams, State
 from attnlab.server.messages.requests import (
     CancelParams,
+    EdgesParams,
     HeadParams,
     InitializeParams,
     InitializeResult,
     ItemParams,
+    NeuronParams,
     PictureResult,
     RowParams,
+    ScoresParams,
+    SelectionParams,
     SubscribeParams,
     ThumbnailsParams,
+    TileParams,
     UnsubscribeParams,
+    VectorsParams,
 )
 from attnlab.server.messages.trace import (
     Focus,
     Picture,
     Problem,
+    Selected,
     SequenceSummary,
     SiteSummary,
     Token,
@@ -43,7 +50,9 @@ __all__ = [
     "PROTOCOL",
     "PUSHES",
     "REQUESTS",
+    "WHOLE",
     "CancelParams",
+    "EdgesParams",
     "Envelope",
     "ErrorCode",
     "Focus",
@@ -51,25 +60,34 @@ __all__ = [
     "InitializeParams",
     "InitializeResult",
     "ItemParams",
+    "NeuronParams",
     "Picture",
     "PictureResult",
     "Problem",
     "ProgressParams",
     "PublishParams",
     "RowParams",
+    "ScoresParams",
+    "Selected",
+    "SelectionParams",
     "SequenceSummary",
     "SiteSummary",
     "State",
     "SubscribeParams",
     "ThumbnailsParams",
+    "TileParams",
     "Token",
     "TraceItem",
     "TraceSummary",
     "UnsubscribeParams",
+    "VectorsParams",
 ]
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of the messages; a panel and a kernel that differ refuse each other by name."""
+
+WHOLE = 512
+"""A head with more than `WHOLE` × `WHOLE` weights is shown by its edges and tiles, not whole."""
 
 REQUESTS: dict[str, tuple[Any, Any]] = {
     "initialize": (InitializeParams, InitializeResult),
@@ -80,11 +98,23 @@ REQUESTS: dict[str, tuple[Any, Any]] = {
     "trace/thumbnails": (ThumbnailsParams, PictureResult),
     "trace/head": (HeadParams, PictureResult),
     "trace/row": (RowParams, PictureResult),
+    "trace/tile": (TileParams, PictureResult),
+    "trace/edges": (EdgesParams, PictureResult),
+    "trace/vectors": (VectorsParams, PictureResult),
+    "trace/neuron": (NeuronParams, PictureResult),
+    "trace/scores": (ScoresParams, PictureResult),
 }
 """Method → (params, result) of what a panel asks; each is answered exactly once."""
 
-NOTIFICATIONS: dict[str, Any] = {"$/cancelRequest": CancelParams}
+NOTIFICATIONS: dict[str, Any] = {
+    "$/cancelRequest": CancelParams,
+    "selection/didChange": SelectionParams,
+}
 """Method → params of what a panel tells."""
 
-PUSHES: dict[str, Any] = {"publish": PublishParams, "$/progress": ProgressParams}
+PUSHES: dict[str, Any] = {
+    "publish": PublishParams,
+    "$/progress": ProgressParams,
+    "selection/set": SelectionParams,
+}
 """Method → params of what the kernel tells."""

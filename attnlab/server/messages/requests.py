@@ -6,7 +6,7 @@ from typing import TypedDict
 
 # Not for type checking alone: the annotations are read when a message is checked.
 from attnlab.server.messages.pushes import State  # noqa: TC001
-from attnlab.server.messages.trace import Focus, Picture  # noqa: TC001
+from attnlab.server.messages.trace import Focus, Picture, Selected  # noqa: TC001
 
 
 class InitializeParams(TypedDict):
@@ -89,6 +89,60 @@ class RowParams(TypedDict):
     item: int
     site: int
     query: int
+
+
+class TileParams(TypedDict):
+    """Asks for a tile of one head; see `Picture` for levels and places."""
+
+    trace: str
+    item: int
+    site: int
+    head: int
+    level: int
+    y: int
+    x: int
+
+
+class EdgesParams(TypedDict):
+    """Asks for the heaviest keys of each query of one head."""
+
+    trace: str
+    item: int
+    site: int
+    head: int
+
+
+class VectorsParams(TypedDict):
+    """Asks for the key vectors of one head; refused where only weights are known."""
+
+    trace: str
+    item: int
+    site: int
+    head: int
+
+
+class NeuronParams(TypedDict):
+    """Asks for one query of one head, taken apart; refused where only weights are known."""
+
+    trace: str
+    item: int
+    site: int
+    head: int
+    query: int
+
+
+class ScoresParams(TypedDict):
+    """Asks for the scores of all heads."""
+
+    trace: str
+    item: int
+
+
+class SelectionParams(TypedDict):
+    """What is selected in a panel, told by it, or asked of it by Python."""
+
+    panel: str
+    selected: Selected
 
 
 class PictureResult(TypedDict):

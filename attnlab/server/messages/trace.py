@@ -113,6 +113,24 @@ class Focus(TypedDict):
     head: int
 
 
+class Selected(TypedDict):
+    """What is selected in a panel: by index, for the trace that it shows."""
+
+    item: int
+    """Which item of the batch."""
+    site: int
+    """Indexes `TraceSummary.sites`; with `head` it is the focus."""
+    head: int
+    heads: list[int]
+    """Heads of the site that are drawn together, in order; the focus is one of them."""
+    query: int | None
+    key: int | None
+    neuron: int | None
+    """A dimension of the head's queries and keys."""
+    pairs: Literal["all", "aa", "bb", "ab", "ba"]
+    """Which pairs of tokens are shown of a text of two sentences: from which to which."""
+
+
 class Picture(TypedDict):
     """Numbers for one view, of one item, in a binary buffer of the same message.
 
@@ -122,11 +140,23 @@ class Picture(TypedDict):
       N < S, pixel j shows position floor(j * N / S).
     - ``head``: f32, (queries, keys), exact weights of one head.
     - ``row``: f32, (heads, keys), exact weights of one query in one site.
+    - ``tile``: a part of a head, 256 pixels a side or less at the head's ends. At level L a
+      pixel is the maximum of 2^L × 2^L weights; tile (y, x) begins at query 256 · 2^L · y and
+      key 256 · 2^L · x. Level 0 is f32 and exact; others are u8, scaled by 255; NaN is 0.
+    - ``edges``: f32, (queries, 2k + 1), the k heaviest weights of each query, heaviest first,
+      then their keys, then the sum of the weights left out. A query without any key has NaN
+      in their place, and its keys are -1.
+    - ``vectors``: f32, (keys, width), the key vectors of one head.
+    - ``neuron``: f32, one row: the query's vector (width); a score for each key after each of
+      the steps that `labels` names, -inf where it is hidden; the weights (keys); the sink's
+      score and weight, NaN where the head has none.
+    - ``scores``: f32, (heads of all sites in order, scores that `labels` names); NaN where a
+      score is not defined.
 
     `site`, `head` and `query` are -1 where the kind has no such thing.
     """
 
-    kind: Literal["thumbnails", "head", "row"]
+    kind: Literal["thumbnails", "head", "row", "tile", "edges", "vectors", "neuron", "scores"]
     trace: str
     item: int
     site: int
@@ -138,3 +168,7 @@ class Picture(TypedDict):
     shape: list[int]
     buffer: int
     """Index into the message's buffers."""
+    tile: NotRequired[list[int]]
+    """Of a tile: its level, and its place (y, x) among the tiles of that level."""
+    labels: NotRequired[list[str]]
+    """What the parts of ``neuron`` and ``scores`` are."""
