@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-DTYPES = {"thumbnails": "u1", "head": "<f4", "row": "<f4"}
-
 
 def numbers(picture: dict[str, Any], buffers: list[Any]) -> np.ndarray[Any, Any]:
     """A picture's numbers, read from its buffer."""
-    data = np.frombuffer(bytes(buffers[picture["buffer"]]), DTYPES[picture["kind"]])
+    coarse = picture["kind"] == "thumbnails" or picture.get("tile", [0])[0] > 0
+    data = np.frombuffer(bytes(buffers[picture["buffer"]]), "u1" if coarse else "<f4")
     return data.reshape(picture["shape"])
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Literal
 
 from attnlab.server.messages import WHOLE, Picture
 from attnlab.traces.cancellation import Cancelled, never, stop_if
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -189,7 +192,8 @@ def wished(trace: Trace, wishes: Wishes) -> tuple[list[Picture], list[bytes]]:
     What a panel shows may not exist in this trace, e.g. a head of a model with more heads:
     it is left out, and the panel asks for what it shows in its place.
     """
-    small, heads, lines, rows = set(), set(), set(), set()
+    small: set[tuple[int, int]] = set()
+    asked: dict[Callable[..., Drawn], set[tuple[int, ...]]] = defaultdict(set)
     for wish in wishes:
         item, focus, query = _item(trace, wish["item"]), wish["focus"], wish["query"]
         if wish["size"] > 0:
@@ -197,18 +201,18 @@ def wished(trace: Trace, wishes: Wishes) -> tuple[list[Picture], list[bytes]]:
         if focus is None or not 0 <= focus["site"] < len(trace.sites):
             continue
         site = trace.sites[focus["site"]]
-        if 0 <= focus["head"] < site.heads:
-            if site.queries * site.keys > WHOLE**2:
-                lines.add((item, site.index, focus["head"]))
-            else:
-                heads.add((item, site.index, focus["head"]))
-        if query is not None and 0 <= query < site.queries:
-            rows.add((item, site.index, query))
-    drawn: list[Drawn] = []
-    drawn += [thumbnails(trace, *of, sampled=True) for of in sorted(small)]
-    drawn += [head(trace, *place) for place in sorted(heads)]
-    drawn += [edges(trace, *place) for place in sorted(lines)]
-    drawn += [row(trace, *place) for place in sorted(rows)]
+        draw = head if site.queries * site.keys <= WHOLE**2 else edges
+        for number in {focus["head"], *wish["heads"]} & set(range(site.heads)):
+            asked[draw].add((item, site.index, number))
+        if query is None or not 0 <= query < site.queries:
+            continue
+        asked[row].add((item, site.index, query))
+        if wish["neuron"] and site.record.query is not None and 0 <= focus["head"] < site.heads:
+            asked[vectors].add((item, site.index, focus["head"]))
+            asked[neuron].add((item, site.index, focus["head"], query))
+    drawn = [thumbnails(trace, *of, sampled=True) for of in sorted(small)]
+    for draw, places in asked.items():
+        drawn += [draw(trace, *place) for place in sorted(places)]
     pictures = [Picture(**{**picture, "buffer": index}) for index, (picture, _) in enumerate(drawn)]
     return pictures, [data for _, data in drawn]
 

@@ -1,40 +1,34 @@
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
-import { mountPanel } from '../views/panel';
 import { attentionIcon } from './icon';
-import type { NotebookSession } from './notebook-session';
+import { SIDEBAR, type NotebookSession } from './notebook-session';
 import type { INotebookSessions } from './notebook-sessions';
-
-/** What the panel lets a person do outside itself. */
-export interface AttentionPanelOptions {
-  tracker: INotebookTracker;
-  sessions: INotebookSessions;
-  trans: TranslationBundle;
-  tagCell: () => void;
-  copy: (text: string) => void;
-}
+import { drawPanel, type PanelHost } from './panel-host';
 
 /** One notebook's view, kept while the notebook is open so that scrolling and sizes stay. */
 interface Mounted {
   host: HTMLElement;
   session: NotebookSession;
-  unmount: AbortController;
+  undraw: () => void;
 }
 
 /** The sidebar: shows the attention of the notebook that is active. */
 export class AttentionPanel extends Widget {
-  readonly #options: AttentionPanelOptions;
+  readonly #tracker: INotebookTracker;
+  readonly #sessions: INotebookSessions;
+  readonly #host: PanelHost;
   readonly #mounted = new Map<NotebookPanel, Mounted>();
   readonly #placeholder = document.createElement('p');
 
-  constructor(options: AttentionPanelOptions) {
+  constructor(tracker: INotebookTracker, sessions: INotebookSessions, host: PanelHost) {
     super();
-    const { tracker, trans } = options;
-    this.#options = options;
+    const { trans } = host;
+    this.#tracker = tracker;
+    this.#sessions = sessions;
+    this.#host = host;
     this.id = 'attnlab-panel';
     this.addClass('attnlab-sidebar');
     this.title.icon = attentionIcon;
@@ -52,8 +46,8 @@ export class AttentionPanel extends Widget {
     if (this.isDisposed) {
       return;
     }
-    for (const mounted of this.#mounted.values()) {
-      mounted.unmount.abort();
+    for (const { undraw } of this.#mounted.values()) {
+      undraw();
     }
     this.#mounted.clear();
     Signal.clearData(this);
@@ -77,38 +71,28 @@ export class AttentionPanel extends Widget {
 
   /** Shows the active notebook; the views of the others wait, and ask for nothing. */
   #follow(): void {
-    const current = this.#options.tracker.currentWidget;
+    const current = this.#tracker.currentWidget;
     if (current && this.isVisible && !this.#mounted.has(current)) {
       this.#mount(current);
     }
     for (const [panel, { host, session }] of this.#mounted) {
       host.hidden = panel !== current;
-      session.state.visible.value = panel === current && this.isVisible;
+      session.state(SIDEBAR).visible.value = panel === current && this.isVisible;
     }
     this.#placeholder.hidden = current !== null;
   }
 
   #mount(panel: NotebookPanel): void {
-    const { sessions, trans, tagCell, copy } = this.#options;
-    const session = sessions.of(panel);
+    const session = this.#sessions.of(panel);
     const host = document.createElement('div');
     host.className = 'attnlab-host';
     this.node.append(host);
-    const unmount = new AbortController();
-    this.#mounted.set(panel, { host, session, unmount });
+    const undraw = drawPanel(host, session, SIDEBAR, this.#host);
+    this.#mounted.set(panel, { host, session, undraw });
     session.disposed.connect(() => {
-      unmount.abort();
+      undraw();
       host.remove();
       this.#mounted.delete(panel);
     }, this);
-    mountPanel(host, session.state, {
-      // The views know their strings, not where translations come from; they fill in the
-      // values themselves, so each placeholder stands for itself.
-      // eslint-disable-next-line @jupyter/no-dynamic-translation
-      translate: text => trans.__(text, '%1', '%2', '%3', '%4'),
-      hasCell: cell => session.hasCell(cell),
-      actions: { tagCell, copy },
-      signal: unmount.signal
-    });
   }
 }

@@ -9,34 +9,32 @@ import { bridge, type Hub } from '../protocol/bridge';
 import { Connection } from '../protocol/connection';
 import { PROTOCOL } from '../protocol/messages';
 import { RpcError, UnansweredError } from '../protocol/rpc-error';
-import type { PanelState } from '../state/panel';
+import type { Session } from '../state/session';
 import { forgetConnection, forgetKernel, hubOf } from './hub-watch';
 import { KernelTransport } from './kernel-transport';
-import { SelectionMirror } from './selection-mirror';
 import { startBackend } from './start-backend';
 
 const INSTALL = "pip install 'attnlab[kernel]'";
 
-/** What is open between one hub and one panel. */
+/** What is open between one hub and one notebook. */
 interface Link {
   hub: Hub;
   connection: Connection;
-  mirror?: SelectionMirror;
 }
 
 /**
- * Ties a notebook's panel to the backend in the notebook's kernel.
+ * Ties a notebook's panels to the backend in the notebook's kernel.
  *
  * It attaches whenever a hub shows up, and lets go when the kernel restarts, changes or
  * dies. It starts a backend only when `start` is called.
  */
 export class KernelLink implements IDisposable {
   readonly #context: ISessionContext;
-  readonly #state: PanelState;
+  readonly #session: Session;
   readonly #trans: TranslationBundle;
   readonly #wants: () => boolean;
   #link: Link | undefined;
-  /** What this has said to the panel and may take back. */
+  /** What this has said to the panels and may take back. */
   #said: 'starting' | 'waiting' | undefined;
   /** A connection that has closed no longer tells its id. */
   #clientId: string | undefined;
@@ -45,12 +43,12 @@ export class KernelLink implements IDisposable {
   /** @param wants - Whether the notebook has watched cells. */
   constructor(
     context: ISessionContext,
-    state: PanelState,
+    session: Session,
     trans: TranslationBundle,
     wants: () => boolean
   ) {
     this.#context = context;
-    this.#state = state;
+    this.#session = session;
     this.#trans = trans;
     this.#wants = wants;
     bridge().listeners.add(this.#onHub);
@@ -87,7 +85,7 @@ export class KernelLink implements IDisposable {
     const language = this.#context.specsManager.specs?.kernelspecs[kernel.name]?.language;
     if (language !== undefined && language.toLowerCase() !== 'python') {
       const message = this.#trans.__('attnlab reads Python kernels; this one runs %1.', language);
-      this.#state.session.detach(message);
+      this.#session.detach(message);
       return;
     }
     const starting = startBackend(kernel);
@@ -211,8 +209,7 @@ export class KernelLink implements IDisposable {
         this.#refuse(this.#missing(result.missing), INSTALL);
         return;
       }
-      this.#state.session.attach(connection, result.state);
-      link.mirror = new SelectionMirror(link.hub.model, this.#state);
+      this.#session.attach(connection, result.state);
       this.#unsay();
     } catch (error) {
       if (this.#link !== link) {
@@ -238,19 +235,18 @@ export class KernelLink implements IDisposable {
   #refuse(message: string, remedy?: string): void {
     this.#said = undefined;
     this.#drop(message);
-    this.#state.session.detach(message, remedy);
+    this.#session.detach(message, remedy);
   }
 
   #letGo(message: string): void {
     this.#said = undefined;
     this.#drop(message);
-    this.#state.session.detach(message);
+    this.#session.detach(message);
   }
 
   #drop(why: string): void {
     const link = this.#link;
     this.#link = undefined;
-    link?.mirror?.dispose();
     link?.connection.close(why);
   }
 
@@ -260,13 +256,13 @@ export class KernelLink implements IDisposable {
       kind === 'starting'
         ? this.#trans.__('Starting attnlab in the kernel.')
         : this.#trans.__('The kernel is busy; waiting for it.');
-    this.#state.session.say({ kind, message });
+    this.#session.say({ kind, message });
   }
 
   #unsay(): void {
     if (this.#said !== undefined) {
       this.#said = undefined;
-      this.#state.session.say(null);
+      this.#session.say(null);
     }
   }
 
@@ -285,7 +281,8 @@ export class KernelLink implements IDisposable {
 
   /** Keeps "kernel restarted" and the like on screen. */
   get #nothingYet(): boolean {
-    return this.#state.session.status.peek().kind === 'none';
+    const { word, traces } = this.#session;
+    return (word.peek()?.kind ?? 'none') === 'none' && traces.peek().length === 0;
   }
 }
 

@@ -5,27 +5,36 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import { PanelState } from '../state/panel';
+import { Session } from '../state/session';
 import { isTagged } from './attention-tag';
 import { KernelLink } from './kernel-link';
 import { pageId } from './page';
-import { SelectionKeeper } from './selection-keeper';
+import { PanelKeeper } from './panel-keeper';
 
-/** One notebook's attention: its panel's state, and what keeps that in step. */
+/** The name of the sidebar's panel. */
+export const SIDEBAR = '';
+
+interface Opened {
+  state: PanelState;
+  keeper: PanelKeeper | undefined;
+}
+
+/** One notebook's attention: what its kernel holds, and the panels that show it. */
 export class NotebookSession implements IDisposable {
   readonly panel: NotebookPanel;
-  readonly state: PanelState;
+  readonly #session = new Session();
+  readonly #db: IStateDB | null;
   readonly #link: KernelLink;
-  readonly #keeper: SelectionKeeper | undefined;
+  /** By their names, which are kept over a reload. */
+  readonly #panels = new Map<string, Opened>();
   readonly #disposed = new Signal<this, void>(this);
   #isDisposed = false;
 
   constructor(panel: NotebookPanel, trans: TranslationBundle, db: IStateDB | null) {
     this.panel = panel;
-    this.state = new PanelState(`${pageId()}:${panel.context.path}`);
-    // Nobody sees it before the sidebar shows it.
-    this.state.visible.value = false;
-    this.#keeper = db ? new SelectionKeeper(db, this.state, () => panel.context.path) : undefined;
-    this.#link = new KernelLink(panel.sessionContext, this.state, trans, () => this.hasTags);
+    this.#db = db;
+    this.open(SIDEBAR);
+    this.#link = new KernelLink(panel.sessionContext, this.#session, trans, () => this.hasTags);
     panel.disposed.connect(this.dispose, this);
   }
 
@@ -52,15 +61,68 @@ export class NotebookSession implements IDisposable {
     return [...(this.panel.content.model?.cells ?? [])].some(({ id }) => id === cellId);
   }
 
+  /** The panel of this name, which is open. */
+  state(name: string): PanelState {
+    const opened = this.#panels.get(name);
+    if (!opened) {
+      throw new Error(`No panel is open under the name “${name}”.`);
+    }
+    return opened.state;
+  }
+
+  /** A name that no panel has. */
+  get freeName(): string {
+    let number = 1;
+    while (this.#panels.has(String(number))) {
+      number++;
+    }
+    return String(number);
+  }
+
+  /**
+   * Makes another panel, which nobody sees yet.
+   *
+   * @param like - The panel that it begins as a copy of; without it, what is stored is restored.
+   */
+  open(name: string, like?: PanelState): PanelState {
+    const path = () => this.panel.context.path;
+    const place = name && `:${name}`;
+    const state = new PanelState(`${pageId()}:${path()}${place}`, this.#session);
+    state.visible.value = false;
+    const keeper =
+      this.#db === null
+        ? undefined
+        : new PanelKeeper(this.#db, state, () => `attnlab:panel:${path()}${place}`);
+    this.#panels.set(name, { state, keeper });
+    if (like) {
+      state.restore(like.toJSON());
+      keeper?.keep();
+    } else {
+      void keeper?.restore();
+    }
+    return state;
+  }
+
+  /** Closes a panel for good; the others, and what the kernel holds, stay. */
+  close(name: string): void {
+    const opened = this.#panels.get(name);
+    this.#panels.delete(name);
+    opened?.keeper?.forget();
+    opened?.state.dispose();
+  }
+
   dispose(): void {
     if (this.#isDisposed) {
       return;
     }
     this.#isDisposed = true;
-    this.#keeper?.dispose();
-    // In this order: the state says good-bye over the link.
-    this.state.dispose();
+    // In this order: the panels say good-bye over the link.
+    for (const { state, keeper } of this.#panels.values()) {
+      keeper?.dispose();
+      state.dispose();
+    }
     this.#link.dispose();
+    this.#session.dispose();
     this.#disposed.emit();
     Signal.clearData(this);
   }

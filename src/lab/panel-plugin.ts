@@ -3,7 +3,7 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { Clipboard, ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
@@ -13,6 +13,7 @@ import { CommandIDs } from './commands';
 import { attentionIcon } from './icon';
 import type { NotebookSession } from './notebook-session';
 import { INotebookSessions } from './notebook-sessions';
+import { panelActions } from './panel-actions';
 
 const ID = 'attnlab:panel';
 
@@ -33,15 +34,8 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load('attnlab');
     const { commands, shell } = app;
-    const panel = new AttentionPanel({
-      tracker,
-      sessions,
-      trans,
-      tagCell: () => void commands.execute(CommandIDs.toggleTag),
-      copy: text => {
-        Clipboard.copyToSystem(text);
-      }
-    });
+    const actions = panelActions(commands);
+    const panel = new AttentionPanel(tracker, sessions, { trans, actions });
     shell.add(panel, 'right', { rank: 900, type: 'Attention' });
     restorer?.add(panel, panel.id);
 

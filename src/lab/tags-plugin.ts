@@ -2,6 +2,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { isTagged, setTagged } from './attention-tag';
 import { CommandIDs } from './commands';
@@ -25,12 +26,16 @@ export const tagsPlugin: JupyterFrontEndPlugin<void> = {
     const trans = (translator ?? nullTranslator).load('attnlab');
     const { commands } = app;
     const command = CommandIDs.toggleTag;
-    const activeCode = () => {
-      const cell = tracker.activeCell;
+    const notebookOf = ({ path }: ReadonlyPartialJSONObject) =>
+      path === undefined
+        ? tracker.currentWidget
+        : (tracker.find(({ context }) => context.path === path) ?? null);
+    const activeCode = (args: ReadonlyPartialJSONObject) => {
+      const cell = notebookOf(args)?.content.activeCell;
       return cell?.model.type === 'code' ? cell : null;
     };
-    const isToggled = () => {
-      const cell = activeCode();
+    const isToggled = (args: ReadonlyPartialJSONObject) => {
+      const cell = activeCode(args);
       return cell !== null && isTagged(cell.model);
     };
 
@@ -38,8 +43,8 @@ export const tagsPlugin: JupyterFrontEndPlugin<void> = {
       label: args =>
         // A cell's toolbar has room for the icon only.
         args.toolbar === true ? '' : trans.__('Watch Attention of This Cell'),
-      caption: () =>
-        isToggled()
+      caption: args =>
+        isToggled(args)
           ? trans.__('Stop watching the attention of this cell')
           : trans.__('Watch the attention of what runs in this cell'),
       icon: attentionIcon,
@@ -47,17 +52,18 @@ export const tagsPlugin: JupyterFrontEndPlugin<void> = {
         args: {
           type: 'object',
           properties: {
-            toolbar: { type: 'boolean', description: trans.__('Whether a toolbar shows it') }
+            toolbar: { type: 'boolean', description: trans.__('Whether a toolbar shows it') },
+            path: { type: 'string', description: trans.__('The path of an open notebook') }
           }
         }
       },
       isToggleable: true,
       isToggled,
-      isEnabled: () => activeCode() !== null,
-      isVisible: () => activeCode() !== null,
-      execute: async () => {
-        const cell = activeCode();
-        const panel = tracker.currentWidget;
+      isEnabled: args => activeCode(args) !== null,
+      isVisible: args => activeCode(args) !== null,
+      execute: async args => {
+        const cell = activeCode(args);
+        const panel = notebookOf(args);
         if (!cell || !panel) {
           return;
         }

@@ -1,4 +1,12 @@
-import type { Params, ProgressParams, PublishParams, Reply, RequestMethod } from './messages';
+import type {
+  Notifications,
+  Params,
+  ProgressParams,
+  PublishParams,
+  Reply,
+  RequestMethod,
+  SelectionParams
+} from './messages';
 
 /** What a session needs from its transport; `Connection` is the one that talks to a kernel. */
 export interface Backend {
@@ -17,8 +25,14 @@ export interface Backend {
     onProgress?: (progress: ProgressParams) => void
   ): Promise<Reply<M>>;
 
+  /** Tells the kernel something that has no answer; nobody learns whether it came. */
+  notify<M extends keyof Notifications>(method: M, params: Notifications[M]): void;
+
   /** Calls `listener` with every push; returns what takes the listener away again. */
   onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void;
+
+  /** Calls `listener` with every selection that Python sets; returns its disposer. */
+  onSelect(listener: (params: SelectionParams) => void): () => void;
 
   /** Calls `listener` once when the kernel is out of reach for good; returns its disposer. */
   onGone(listener: (why: string) => void): () => void;

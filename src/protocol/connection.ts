@@ -8,12 +8,14 @@ import {
 import type { Backend } from './backend';
 import { EnvelopeReader, EnvelopeWriter } from './envelope-stream';
 import type {
+  Notifications,
   Params,
   ProgressParams,
   PublishParams,
   Reply,
   RequestMethod,
-  Result
+  Result,
+  SelectionParams
 } from './messages';
 import { RpcError, UnansweredError } from './rpc-error';
 import type { Transport } from './transport';
@@ -48,6 +50,7 @@ export class Connection implements Backend {
   readonly #deadline: number | undefined;
   readonly #expectsSilence: () => boolean;
   readonly #publish = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
+  readonly #select = new Set<(params: SelectionParams) => void>();
   readonly #gone = new Set<(why: string) => void>();
   readonly #writer: EnvelopeWriter;
   readonly #waiting = new Set<Waiting>();
@@ -65,6 +68,11 @@ export class Connection implements Backend {
       const buffers = this.#reader.buffers.get(params) ?? [];
       for (const listener of [...this.#publish]) {
         listener(params, buffers);
+      }
+    });
+    this.#rpc.onNotification('selection/set', (params: SelectionParams) => {
+      for (const listener of [...this.#select]) {
+        listener(params);
       }
     });
     this.#rpc.onNotification('$/progress', (progress: ProgressParams) => {
@@ -95,9 +103,20 @@ export class Connection implements Backend {
     }
   }
 
+  notify<M extends keyof Notifications>(method: M, params: Notifications[M]): void {
+    if (this.#why === undefined) {
+      this.#rpc.sendNotification(method, params).catch(() => undefined);
+    }
+  }
+
   onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void {
     this.#publish.add(listener);
     return () => this.#publish.delete(listener);
+  }
+
+  onSelect(listener: (params: SelectionParams) => void): () => void {
+    this.#select.add(listener);
+    return () => this.#select.delete(listener);
   }
 
   onGone(listener: (why: string) => void): () => void {
@@ -116,6 +135,7 @@ export class Connection implements Backend {
     const listeners = [...this.#gone];
     this.#gone.clear();
     this.#publish.clear();
+    this.#select.clear();
     for (const listener of listeners) {
       listener(why);
     }

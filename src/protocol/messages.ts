@@ -234,7 +234,11 @@ export interface SubscribeParams {
   /** Which item of a batch; the first of one that has fewer. */
   item: number;
   focus: Focus | null;
+  /** Heads of the focused site that are drawn together. */
+  heads: number[];
   query: number | null;
+  /** Whether the query is shown taken apart. */
+  neuron: boolean;
   /** The trace that the panel keeps to; the kernel drops others before it. */
   pinned: string | null;
 }

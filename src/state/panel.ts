@@ -1,23 +1,46 @@
-import { computed, effect, signal, untracked, type ReadonlySignal } from '@preact/signals-core';
+import {
+  batch,
+  computed,
+  effect,
+  signal,
+  untracked,
+  type ReadonlySignal
+} from '@preact/signals-core';
 import type { Backend } from '../protocol/backend';
-import type { SiteSummary, SubscribeParams, TraceSummary } from '../protocol/messages';
-import { Pictures, THUMBNAIL, type Load, type Progress, type Wish } from './pictures';
+import type { Selected, SiteSummary, SubscribeParams, TraceSummary } from '../protocol/messages';
+import { Display, type SavedDisplay } from './display';
+import { Dissection } from './dissection';
+import { Follower, type Followed } from './follower';
+import { Heads } from './heads';
+import { THUMBNAIL, type Pictures, type Load, type Progress, type Wish } from './pictures';
 import { questionOf, type Question } from './question';
 import { Selection } from './selection';
 import { Session } from './session';
-import { Texts } from './texts';
 import { NO_SIDES, sidesOf, type Shown, type Sides } from './tokens';
-import { exactWeights, roughWeights, type Weights } from './weights';
+import type { Weights } from './weights';
 
 /** Milliseconds for which a subscription waits for the next change of the selection. */
 const SETTLE = 60;
 
+/** An item that the kernel did not give. */
+export interface Failure {
+  trace: string;
+  why: string;
+}
+
+/** What a panel is given back over a reload, and hands to one that is opened from it. */
+export interface SavedPanel {
+  selection: Selected;
+  display: SavedDisplay;
+  followed: Followed;
+}
+
 /** All that a panel knows: what the kernel holds, what is selected, what is drawn. */
 export class PanelState {
-  readonly pictures = new Pictures();
-  readonly texts = new Texts();
-  readonly session = new Session(this.pictures, this.texts);
+  readonly pictures: Pictures;
+  readonly follower: Follower;
   readonly selection = new Selection();
+  readonly display = new Display();
   /** Whether a person can see the panel; what cannot be seen asks the kernel for nothing. */
   readonly visible = signal(true);
 
@@ -30,24 +53,45 @@ export class PanelState {
   /** The tokens of the site's two sides. */
   readonly sides: ReadonlySignal<Sides>;
   readonly thumbnails: ReadonlySignal<Load>;
+  /** The scores of all heads; asked for while a view watches. */
+  readonly scores: ReadonlySignal<Load>;
+  /** The heads that are drawn together, as they are shown. */
+  readonly heads: Heads;
+  /** The focused head; of a long text, its heaviest weights. */
   readonly head: ReadonlySignal<Load>;
   /** How far the kernel is with thumbnails and head that take it long. */
   readonly progress: {
     thumbnails: ReadonlySignal<Progress | null>;
+    scores: ReadonlySignal<Progress | null>;
     head: ReadonlySignal<Progress | null>;
   };
   /** The head's weights, the best there are; null before any have come. */
   readonly weights: ReadonlySignal<Weights | null>;
   /** What is asked of the weights by what is hovered and selected. */
   readonly question: ReadonlySignal<Question>;
+  /** The shown query, taken apart. */
+  readonly dissection: Dissection;
 
+  /** Why the selected item's text has not come; null where nothing failed. */
+  readonly failure: ReadonlySignal<Failure | null>;
+
+  private readonly failed = signal<Failure | null>(null);
   private readonly disposers: (() => void)[] = [];
 
-  /** @param id - The panel's id, unique among the kernel's panels and kept over a reload. */
-  constructor(readonly id: string) {
-    const { session, selection, pictures } = this;
+  /**
+   * @param id - The panel's id, unique among the kernel's panels and kept over a reload.
+   * @param session - What the kernel holds, which the notebook's other panels show as well.
+   */
+  constructor(
+    readonly id: string,
+    readonly session = new Session()
+  ) {
+    const { selection } = this;
+    const pictures = (this.pictures = session.pictures);
+    const follower = (this.follower = new Follower(session));
+    this.failure = this.failed;
     let last: TraceSummary | null = null;
-    this.trace = computed(() => (last = this.visible.value ? session.current.value : last));
+    this.trace = computed(() => (last = this.visible.value ? follower.current.value : last));
     let before: Shown | null = null;
     this.shown = computed(() => (before = this.show(before)));
     this.site = computed(() => this.trace.value?.sites[selection.focus.value.site] ?? null);
@@ -55,33 +99,24 @@ export class PanelState {
       const [shown, site] = [this.shown.value, this.site.value];
       return shown && site ? sidesOf(shown, site) : NO_SIDES;
     });
-    const all = computed<Wish | null>(() => {
+    const all = computed<(Wish & { kind: 'thumbnails' }) | null>(() => {
       const { trace, item } = this.shown.value ?? {};
       return trace ? { kind: 'thumbnails', trace: trace.id, item: item ?? 0 } : null;
     });
-    const one = computed<Wish | null>(() => {
-      const [wish, site] = [all.value, this.site.value];
-      const { head } = selection.focus.value;
-      return wish && site ? { ...wish, kind: 'head', site: site.index, head } : null;
-    });
+    const scored = computed<Wish | null>(() => all.value && { ...all.value, kind: 'scores' });
+    this.dissection = new Dissection(pictures, selection, this.shown, this.site);
     this.thumbnails = computed(() => wanted(pictures, all.value));
-    this.head = computed(() => wanted(pictures, one.value));
+    this.scores = computed(() => wanted(pictures, scored.value));
+    const { shown, site, sides, thumbnails, display } = this;
+    this.heads = new Heads({ pictures, selection, display, shown, site, sides, thumbnails });
+    this.head = this.heads.load;
     const far = (wish: Wish | null) => (wish ? pictures.progress(wish).value : null);
     this.progress = {
       thumbnails: computed(() => far(all.value)),
-      head: computed(() => far(one.value))
+      scores: computed(() => far(scored.value)),
+      head: this.heads.progress
     };
-    this.weights = computed(() => {
-      const [trace, site] = [this.trace.value, this.site.value];
-      if (this.head.value.state === 'ready') {
-        return exactWeights(this.head.value.picture);
-      }
-      const rough = this.thumbnails.value;
-      // A sampled pixel may be of another query altogether: no number is read from it.
-      return trace && site && rough.state === 'ready' && !rough.sampled
-        ? roughWeights(rough.picture, trace, site, selection.focus.value.head)
-        : null;
-    });
+    this.weights = this.heads.weights;
     this.question = computed(() =>
       questionOf(selection.shownQuery.value, selection.shownKey.value, this.sides.value)
     );
@@ -93,18 +128,43 @@ export class PanelState {
       effect(() => this.subscribe()),
       this.askTexts(),
       effect(() => {
-        if (this.texts.failure.value) {
+        if (this.failed.value) {
           // What cannot be had is not selected: every view shows the other item.
           untracked(() => selection.choose(this.shown.value?.item ?? 0));
         }
-      })
+      }),
+      session.texts.backend.subscribe(() => (this.failed.value = null)),
+      // A panel that nobody sees is not the one that Python speaks of.
+      effect(() => (this.visible.value ? session.selections.join(id, selection) : undefined))
     );
   }
 
-  /** Asks the kernel for nothing any more. */
+  toJSON(): SavedPanel {
+    const { selection, display, follower } = this;
+    return {
+      selection: selection.toJSON(),
+      display: display.toJSON(),
+      followed: follower.toJSON()
+    };
+  }
+
+  /** Takes up what was stored; what an older version did not store stays as it is. */
+  restore({ selection, display, followed }: Partial<SavedPanel>): void {
+    batch(() => {
+      this.follower.restore(followed ?? {});
+      this.display.restore(display ?? {});
+      this.selection.restore({ ...this.selection.toJSON(), ...selection });
+    });
+  }
+
+  /** A person uses this panel: it is the one that Python's `attnlab.selection` speaks of. */
+  use(): void {
+    this.session.selections.activate(this.id);
+  }
+
+  /** Asks the kernel for nothing any more; the session stays, for other panels. */
   dispose(): void {
     this.disposers.splice(0).forEach(dispose => dispose());
-    this.session.detach('The panel is closed.');
   }
 
   /** What is shown: until the selected item's text has come, what was shown before. */
@@ -114,7 +174,7 @@ export class PanelState {
       return null;
     }
     const item = itemOf(this.selection, trace);
-    const sequences = this.texts.of(trace, item);
+    const sequences = this.session.texts.of(trace, item);
     const now = sequences
       ? { trace, item, sequences }
       : before?.trace.id === trace.id
@@ -127,7 +187,7 @@ export class PanelState {
 
   /** Asks for the selected item's text where no push has brought it. */
   private askTexts(): () => void {
-    const { texts } = this;
+    const { texts } = this.session;
     const trace = computed(() => this.trace.value?.id);
     const missing = computed(() => {
       const trace = this.trace.value;
@@ -139,8 +199,15 @@ export class PanelState {
         return undefined;
       }
       const [id, item] = [trace.value, missing.value];
-      untracked(() => void texts.ask(id, item));
-      return () => texts.stop();
+      const asking = new AbortController();
+      this.failed.value = null;
+      untracked(() => texts.ask(id, item, asking.signal)).catch((error: unknown) => {
+        if (!asking.signal.aborted) {
+          const why = error instanceof Error ? error.message : String(error);
+          this.failed.value = { trace: id, why };
+        }
+      });
+      return () => asking.abort();
     });
   }
 
@@ -155,8 +222,10 @@ export class PanelState {
       size: THUMBNAIL,
       item: this.selection.item.value,
       focus: this.selection.focus.value,
+      heads: [...this.selection.heads.value],
       query: this.selection.query.value,
-      pinned: this.session.pinned.value === null ? null : (this.trace.value?.id ?? null)
+      neuron: !this.display.folded.value.includes('neuron'),
+      pinned: this.follower.pinned.value === null ? null : (this.trace.value?.id ?? null)
     }));
     let timer: ReturnType<typeof setTimeout> | undefined;
     let asking: AbortController | undefined;

@@ -1,11 +1,13 @@
 import { signal, type ReadonlySignal, type Signal } from '@preact/signals-core';
 import type { Backend } from '../protocol/backend';
 import type {
+  Notifications,
   Params,
   ProgressParams,
   PublishParams,
   Reply,
-  RequestMethod
+  RequestMethod,
+  SelectionParams
 } from '../protocol/messages';
 
 /**
@@ -51,8 +53,16 @@ export class Patience implements Backend {
     }
   }
 
+  notify<M extends keyof Notifications>(method: M, params: Notifications[M]): void {
+    this.backend.notify(method, params);
+  }
+
   onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void {
     return this.backend.onPublish(listener);
+  }
+
+  onSelect(listener: (params: SelectionParams) => void): () => void {
+    return this.backend.onSelect(listener);
   }
 
   onGone(listener: (why: string) => void): () => void {

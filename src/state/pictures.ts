@@ -9,6 +9,8 @@ export { THUMBNAIL, type Progress, type Wish } from './wish';
 export interface Numbers {
   shape: readonly number[];
   data: Float32Array | Uint8Array;
+  /** What its parts are, where the kind has such. */
+  labels?: readonly string[];
 }
 
 /** A picture that is here. */
@@ -61,6 +63,11 @@ export class Pictures {
     const entry = this.entry(wish);
     this.touch(entry);
     return entry.load;
+  }
+
+  /** Whether a picture is here; asks for nothing. */
+  has(wish: Wish): boolean {
+    return this.entries.get(idOf(wish))?.load.peek().state === 'ready';
   }
 
   /** How far the kernel is with a picture that takes long; null where it takes no time. */
@@ -243,13 +250,14 @@ function lacks(load: Load): boolean {
 }
 
 function decoded(picture: Picture, buffer: ArrayBuffer | undefined): Load {
-  const width = picture.kind === 'thumbnails' ? 1 : 4;
+  const small = picture.kind === 'thumbnails' || (picture.tile?.[0] ?? 0) > 0;
+  const width = small ? 1 : 4;
   const bytes = picture.shape.reduce((product, side) => product * side, width);
   if (buffer?.byteLength !== bytes) {
     const came = buffer?.byteLength ?? 0;
     return { state: 'failed', why: `A picture of ${bytes} bytes was promised, ${came} came.` };
   }
   const data = width === 1 ? new Uint8Array(buffer) : new Float32Array(buffer);
-  const { shape, sampled } = picture;
-  return { state: 'ready', picture: { shape, data }, sampled };
+  const { shape, sampled, labels } = picture;
+  return { state: 'ready', picture: { shape, data, ...(labels && { labels }) }, sampled };
 }

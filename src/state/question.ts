@@ -1,4 +1,3 @@
-import type { Sides } from './tokens';
 import type { Weights } from './weights';
 
 /** What is asked of the weights: where a query attends, or who attends to a key. */
@@ -11,29 +10,38 @@ export type Question =
 export function questionOf(
   query: number | null,
   key: number | null,
-  { queries, keys }: Sides
+  { queries, keys }: { queries: { length: number }; keys: { length: number } }
 ): Question {
-  const near = key !== null && key < keys.length ? key : null;
-  if (query !== null && query < queries.length) {
+  const near = key !== null && key >= 0 && key < keys.length ? key : null;
+  if (query !== null && query >= 0 && query < queries.length) {
     return { kind: 'row', query, key: near };
   }
   return near === null ? { kind: 'none' } : { kind: 'column', key: near };
 }
 
-/** The weight that a token of a side has in the answer; undefined where it has none. */
+/** The pair of a query and a key that a token of a side makes with what is asked. */
+export function pairWith(
+  question: Question,
+  side: 'query' | 'key',
+  index: number
+): { query: number; key: number } | null {
+  if (question.kind === 'row' && side === 'key') {
+    return { query: question.query, key: index };
+  }
+  return question.kind === 'column' && side === 'query'
+    ? { query: index, key: question.key }
+    : null;
+}
+
+/** The weight that a token of a side has in the answer; undefined where none is known. */
 export function answer(
   question: Question,
   weights: Weights | null,
   side: 'query' | 'key',
   index: number
 ): number | undefined {
-  if (!weights) {
-    return undefined;
-  }
-  if (question.kind === 'row' && side === 'key') {
-    return weights.at(question.query, index);
-  }
-  return question.kind === 'column' && side === 'query'
-    ? weights.at(index, question.key)
+  const pair = pairWith(question, side, index);
+  return pair && weights && weights.known(pair.query, pair.key) !== 'unknown'
+    ? weights.at(pair.query, pair.key)
     : undefined;
 }

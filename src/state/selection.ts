@@ -1,20 +1,11 @@
 import { batch, computed, signal, type ReadonlySignal } from '@preact/signals-core';
-import type { Focus, SiteSummary, Token, TraceSummary } from '../protocol/messages';
+import type { Focus, Selected, SiteSummary, Token, TraceSummary } from '../protocol/messages';
 import { moved, sidesOf, type Shown, type Sides } from './tokens';
 
 /** The passing part of a selection: what the pointer or the caret is on. */
 export interface Hover {
   query?: number;
   key?: number;
-}
-
-/** A selection as it is stored: by index, for the trace that it was made on. */
-export interface SavedSelection {
-  item: number;
-  site: number;
-  head: number;
-  query: number | null;
-  key: number | null;
 }
 
 /** What a site is to a reader, whatever its index in this or that trace. */
@@ -35,8 +26,14 @@ export class Selection {
   /** Which item of the batch. */
   readonly item = signal(0);
   readonly focus = signal<Focus>({ site: 0, head: 0 });
+  /** Heads of the focused site that are drawn together, in order; the focus is one of them. */
+  readonly heads = signal<readonly number[]>([0]);
   readonly query = signal<number | null>(null);
   readonly key = signal<number | null>(null);
+  /** A dimension of the head's queries and keys; of a narrower head, none. */
+  readonly neuron = signal<number | null>(null);
+  /** Which pairs of tokens are shown of a text of two sentences. */
+  readonly pairs = signal<Selected['pairs']>('all');
   readonly hover = signal<Hover>({});
 
   /** The query that views show: the hovered one, else the selected one. */
@@ -60,13 +57,41 @@ export class Selection {
     this.item.value = this.chosen;
   }
 
-  /** Shows another head. The query and the key stay where both sides keep their tokens. */
+  /** Shows another head, alone. The query and the key stay where both sides keep their tokens. */
   look(focus: Focus): void {
     batch(() => {
       const before = this.sides();
       this.focus.value = focus;
+      this.heads.value = [focus.head];
       this.place = this.shown && placeOf(this.shown.trace, focus.site);
       this.follow(before);
+    });
+  }
+
+  /** Draws a head of the focused site with the others, or no longer; the last one stays. */
+  toggleHead(head: number): void {
+    const { site, head: focused } = this.focus.peek();
+    const others = this.heads.peek().filter(other => other !== head);
+    const added = others.length === this.heads.peek().length;
+    const heads = added ? [...others, head].sort((a, b) => a - b) : others;
+    const [first] = heads;
+    if (first === undefined) {
+      return;
+    }
+    batch(() => {
+      this.heads.value = heads;
+      this.focus.value = { site, head: added ? head : heads.includes(focused) ? focused : first };
+    });
+  }
+
+  /** Draws one head of the focused site alone; where it is alone already, all of them. */
+  isolate(head: number): void {
+    const { site } = this.focus.peek();
+    const alone = this.heads.peek().length === 1 && this.heads.peek()[0] === head;
+    const count = this.shown?.trace.sites[site]?.heads ?? 1;
+    batch(() => {
+      this.heads.value = alone ? Array.from({ length: count }, (_, i) => i) : [head];
+      this.focus.value = { site, head };
     });
   }
 
@@ -76,11 +101,12 @@ export class Selection {
     chosen.value = chosen.peek() === index ? null : index;
   }
 
-  /** Lets go of the query, the key and the hover; the focus stays. */
+  /** Lets go of the query, the key, the neuron and the hover; the focus stays. */
   clear(): void {
     batch(() => {
       this.query.value = null;
       this.key.value = null;
+      this.neuron.value = null;
       this.hover.value = {};
     });
   }
@@ -100,27 +126,41 @@ export class Selection {
       if (focus.site !== this.focus.peek().site || focus.head !== this.focus.peek().head) {
         this.focus.value = focus;
       }
+      this.heads.value = together(trace, focus, this.heads.peek());
       // A place that this trace lacks is kept: the next trace may have it again.
       this.place ??= placeOf(trace, focus.site);
       this.follow(before);
     });
   }
 
-  toJSON(): SavedSelection {
+  toJSON(): Selected {
     const { site, head } = this.focus.value;
-    return { item: this.item.value, site, head, query: this.query.value, key: this.key.value };
+    return {
+      item: this.item.value,
+      site,
+      head,
+      heads: [...this.heads.value],
+      query: this.query.value,
+      key: this.key.value,
+      neuron: this.neuron.value,
+      pairs: this.pairs.value
+    };
   }
 
   /** Takes up a stored selection; without a trace yet, it is fitted to the first one. */
-  restore(saved: SavedSelection): void {
+  restore(saved: Selected): void {
     batch(() => {
-      const focus = { site: saved.site, head: saved.head };
+      const asked = { site: saved.site, head: saved.head };
       const trace = this.shown?.trace;
       this.choose(saved.item);
-      this.focus.value = trace ? clamped(trace, focus) : focus;
-      this.place = trace ? placeOf(trace, this.focus.peek().site) : null;
+      const focus = trace ? clamped(trace, asked) : asked;
+      this.focus.value = focus;
+      this.heads.value = trace ? together(trace, focus, saved.heads) : saved.heads;
+      this.place = trace ? placeOf(trace, focus.site) : null;
       this.query.value = saved.query;
       this.key.value = saved.key;
+      this.neuron.value = saved.neuron;
+      this.pairs.value = saved.pairs;
       this.follow(this.sides());
     });
   }
@@ -145,7 +185,12 @@ export class Selection {
 }
 
 function place(index: number | null, before: Token[] | undefined, after: Token[]): number | null {
-  return index === null || after.length === 0 ? null : moved(index, before ?? after, after);
+  if (index === null || after.length === 0) {
+    return null;
+  }
+  const from = before?.length ? before : after;
+  // Python may name a token that is not there.
+  return moved(Math.max(0, Math.min(index, from.length - 1)), from, after);
 }
 
 function placeOf(trace: TraceSummary, site: number): Place | null {
@@ -177,4 +222,11 @@ function clamped(trace: TraceSummary, focus: Focus): Focus {
   const site = Math.max(0, Math.min(focus.site, trace.sites.length - 1));
   const heads = trace.sites[site]?.heads ?? 1;
   return { site, head: Math.max(0, Math.min(focus.head, heads - 1)) };
+}
+
+/** The heads of a set that the focused site has, the focus among them. */
+function together(trace: TraceSummary, focus: Focus, heads: readonly number[]): number[] {
+  const count = trace.sites[focus.site]?.heads ?? 1;
+  const all = new Set([...heads.filter(head => head >= 0 && head < count), focus.head]);
+  return [...all].sort((a, b) => a - b);
 }

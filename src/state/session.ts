@@ -1,9 +1,10 @@
-import { batch, computed, signal, type ReadonlySignal } from '@preact/signals-core';
+import { batch, signal, type ReadonlySignal } from '@preact/signals-core';
 import type { Backend } from '../protocol/backend';
 import type { Problem, PublishParams, State, TraceSummary } from '../protocol/messages';
 import { Patience } from './patience';
-import type { Pictures } from './pictures';
-import { statusOf, type Status } from './status';
+import { Pictures } from './pictures';
+import { SelectionLink } from './selection-link';
+import type { Phase, Status } from './status';
 import { Texts } from './texts';
 
 interface Push {
@@ -15,38 +16,34 @@ interface Push {
 const RETRY = 2000;
 
 /**
- * What one kernel holds, as one panel sees it.
+ * What one kernel holds, for all panels of a notebook; a `Follower` chooses what each shows.
  *
  * Pushes are counted by `revision`. One that is missing shows as a gap: what has come is
  * shown at once, and the whole state is asked for, after which later pushes are replayed.
  */
 export class Session {
+  readonly pictures = new Pictures();
+  readonly texts = new Texts();
   readonly traces: ReadonlySignal<readonly TraceSummary[]>;
   readonly problems: ReadonlySignal<readonly Problem[]>;
   /** The watched cell that runs now. */
   readonly running: ReadonlySignal<string | null>;
-  /** The cell that the panel keeps to, whichever runs; null to follow the last one. */
-  readonly pinned: ReadonlySignal<string | null>;
-  /** The trace to show: of the pinned cell, else of the one that ran last. */
-  readonly current: ReadonlySignal<TraceSummary | null>;
-  /** All calls of the shown trace's run, in order. */
-  readonly calls: ReadonlySignal<readonly TraceSummary[]>;
-  /** What the shown cell's newest run has failed to leave, and why. */
-  readonly problem: ReadonlySignal<Problem | null>;
-  /** Whether the shown picture is of an older run, or of a kernel that is gone. */
-  readonly stale: ReadonlySignal<boolean>;
-  readonly status: ReadonlySignal<Status>;
+  /** The watched cell that ran last. */
+  readonly last: ReadonlySignal<string | null>;
+  readonly phase: ReadonlySignal<Phase>;
+  /** What the host has to say, or a kernel that is gone has left. */
+  readonly word: ReadonlySignal<Status | null>;
   /** What requests go through; null while there is no kernel. */
-  readonly backend: ReadonlySignal<Backend | null>;
+  readonly backend: ReadonlySignal<Patience | null>;
+  /** What is selected in the panels, for Python to see and set. */
+  readonly selections: SelectionLink;
 
   private readonly held = {
     traces: signal<readonly TraceSummary[]>([]),
     problems: signal<readonly Problem[]>([]),
     running: signal<string | null>(null),
-    pinned: signal<string | null>(null),
-    picked: signal<{ cell: string; call: number } | null>(null),
     last: signal<string | null>(null),
-    phase: signal<'detached' | 'starting' | 'attached'>('detached'),
+    phase: signal<Phase>('detached'),
     word: signal<Status | null>(null),
     backend: signal<Patience | null>(null)
   };
@@ -54,54 +51,16 @@ export class Session {
   private missed: Push[] | null = null;
   private attachment: AbortController | null = null;
 
-  constructor(
-    private readonly pictures: Pictures,
-    private readonly texts = new Texts()
-  ) {
-    const held = this.held;
-    this.traces = held.traces;
-    this.problems = held.problems;
-    this.running = held.running;
-    this.pinned = held.pinned;
-    this.backend = held.backend;
-    const cell = computed(() => {
-      const traces = held.traces.value;
-      const last = held.last.value;
-      const ran = traces.some(trace => trace.cell === last) ? last : traces.at(-1)?.cell;
-      return held.pinned.value ?? ran ?? null;
-    });
-    this.calls = computed(() => held.traces.value.filter(trace => trace.cell === cell.value));
-    this.current = computed(() => {
-      const picked = held.picked.value;
-      const call = picked?.cell === cell.value ? picked.call : undefined;
-      const calls = this.calls.value;
-      return calls.find(trace => trace.call === call) ?? calls.at(-1) ?? null;
-    });
-    this.problem = computed(() => {
-      const problems = held.problems.value;
-      const other = held.pinned.value ? null : held.last.value;
-      return (
-        problems.find(problem => problem.cell === other) ??
-        problems.find(problem => problem.cell === cell.value) ??
-        null
-      );
-    });
-    this.stale = computed(() => {
-      const [current, problem] = [this.current.value, this.problem.value];
-      // One run may leave both: a call that was seen, and one that was not.
-      const older = problem?.cell !== current?.cell || problem?.execution !== current?.execution;
-      return current !== null && (held.phase.value === 'detached' || (problem !== null && older));
-    });
-    this.status = computed(() =>
-      statusOf({
-        word: held.word.value,
-        phase: held.phase.value,
-        waiting: held.backend.value?.exhausted.value ?? false,
-        running: held.running.value !== null && runs(held.running.value, held.pinned.value),
-        problem: this.stale.value || !this.current.value ? this.problem.value : null,
-        shown: this.current.value !== null
-      })
-    );
+  constructor() {
+    const { traces, problems, running, last, phase, word, backend } = this.held;
+    this.traces = traces;
+    this.problems = problems;
+    this.running = running;
+    this.last = last;
+    this.phase = phase;
+    this.word = word;
+    this.backend = backend;
+    this.selections = new SelectionLink(backend);
   }
 
   /**
@@ -151,15 +110,10 @@ export class Session {
     this.held.word.value = word;
   }
 
-  /** Keeps to a cell, or follows the one that ran last. */
-  pin(cell: string | null): void {
-    this.held.pinned.value = cell;
-  }
-
-  /** Shows another call of the cell's run, also of its later runs; null for the last one. */
-  pick(trace: string | null): void {
-    const found = this.held.traces.peek().find(({ id }) => id === trace);
-    this.held.picked.value = found ? { cell: found.cell, call: found.call } : null;
+  /** Leaves the kernel, and tells it nothing any more. */
+  dispose(): void {
+    this.detach('The notebook is closed.');
+    this.selections.dispose();
   }
 
   private leave(): void {
@@ -268,8 +222,4 @@ export class Session {
       }
     }
   }
-}
-
-function runs(running: string, pinned: string | null): boolean {
-  return pinned === null || pinned === running;
 }

@@ -16,11 +16,14 @@ export type StatusKind =
   | 'stale' // the newest run left no picture; an older one is shown
   | 'dead'; // the kernel is gone
 
+/** How far the panels are with reaching a kernel. */
+export type Phase = 'detached' | 'starting' | 'attached';
+
 /** What a status depends on. */
 export interface Circumstances {
   /** Said by the host (a missing package) or left by a kernel that is gone. */
   word: Status | null;
-  phase: 'detached' | 'starting' | 'attached';
+  phase: Phase;
   waiting: boolean;
   running: boolean;
   problem: { title: string; remedy: string } | null;

@@ -1,15 +1,9 @@
-import { signal, type ReadonlySignal } from '@preact/signals-core';
+import { signal } from '@preact/signals-core';
 import type { Backend } from '../protocol/backend';
 import type { SequenceSummary, TraceItem, TraceSummary } from '../protocol/messages';
 
 /** Items kept, the newest: a large batch of long texts is more than a page should hold. */
 const MOST = 32;
-
-/** An item that the kernel did not give. */
-export interface Failure {
-  trace: string;
-  why: string;
-}
 
 /**
  * What stands along the axes of traces, by item of their batches.
@@ -17,17 +11,9 @@ export interface Failure {
  * A trace brings one item's; a push brings those that panels show, and the rest is asked for.
  */
 export class Texts {
-  /** Why the item that was asked for last has not come; null where nothing failed. */
-  readonly failure: ReadonlySignal<Failure | null>;
-  private readonly failed = signal<Failure | null>(null);
   private readonly held = signal<ReadonlyMap<string, SequenceSummary[]>>(new Map());
   /** Who is asked; null while there is no kernel. */
   readonly backend = signal<Backend | null>(null);
-  private asking: AbortController | null = null;
-
-  constructor() {
-    this.failure = this.failed;
-  }
 
   /** The sequences of an item; null where they have not come. */
   of(trace: TraceSummary, item: number): SequenceSummary[] | null {
@@ -45,45 +31,22 @@ export class Texts {
     this.held.value = kept.set(idOf(trace, item), sequences);
   }
 
-  /** Asks for an item that has not come, in place of what was asked for before. */
-  async ask(trace: string, item: number): Promise<void> {
-    this.stop();
-    this.failed.value = null;
-    const backend = this.backend.peek();
-    if (!backend) {
-      return;
+  /** Asks for an item that has not come; rejects where the kernel does not give it. */
+  async ask(trace: string, item: number, signal: AbortSignal): Promise<void> {
+    const reply = await this.backend.peek()?.request('trace/item', { trace, item }, signal);
+    if (reply && !signal.aborted) {
+      this.put(reply.result);
     }
-    const asking = (this.asking = new AbortController());
-    try {
-      const { result } = await backend.request('trace/item', { trace, item }, asking.signal);
-      if (!asking.signal.aborted) {
-        this.put(result);
-      }
-    } catch (error) {
-      if (!asking.signal.aborted) {
-        const why = error instanceof Error ? error.message : String(error);
-        this.failed.value = { trace, why };
-      }
-    }
-  }
-
-  /** Wants nothing more of what was asked for. */
-  stop(): void {
-    this.asking?.abort();
-    this.asking = null;
   }
 
   /** Asks this backend from now on. Another kernel may use the same ids: all is forgotten. */
   attach(backend: Backend): void {
-    this.stop();
     this.backend.value = backend;
-    this.failed.value = null;
     this.held.value = new Map();
   }
 
   /** Asks nobody; what is here stays to be seen. */
   detach(): void {
-    this.stop();
     this.backend.value = null;
   }
 

@@ -182,7 +182,14 @@ class Kernel:
         """Open a panel: initialize, subscribe."""
         params = {"protocol": PROTOCOL, "client": "test", "capabilities": []}
         state = self.ask("initialize", params, page)[0]["state"]
-        nothing = {"item": 0, "focus": None, "query": None, "pinned": None}
+        nothing = {
+            "item": 0,
+            "focus": None,
+            "heads": [],
+            "query": None,
+            "neuron": False,
+            "pinned": None,
+        }
         wished = {"panel": "p", "size": 8} | nothing | wish
         assert self.ask("subscribe", wished, page)[0] is None
         panel = Panel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -15,6 +16,7 @@ class Lab:
 
     def __init__(self, page: Page, url: str, notebook: str, *, app: str = "lab/tree") -> None:
         self.page = page
+        self.where = "#attnlab-panel .attnlab-host:not([hidden])"
         self.address = f"{url}{app}/{notebook}"
         page.set_default_timeout(PATIENCE)
 
@@ -44,7 +46,8 @@ class Lab:
         """Evaluate with `panel`, the visible notebook, and `arg` in scope."""
         return self.page.evaluate(
             f"""async arg => {{
-              const panel = window.jupyterapp.shell.currentWidget;
+              const panel = [...window.jupyterapp.shell.widgets('main')]
+                .find(widget => widget.isVisible && widget.content?.widgets);
               return await ({expression});
             }}""",
             arg,
@@ -116,8 +119,14 @@ class Lab:
 
     @property
     def panel(self) -> Locator:
-        """The sidebar panel that is visible."""
-        return self.page.locator("#attnlab-panel .attnlab-host:not([hidden])")
+        """The panel that is looked at: the sidebar's, or one in the main area."""
+        return self.page.locator(self.where)
+
+    def tab(self, number: int) -> Lab:
+        """Look at a panel in the main area, the first opened being 0."""
+        other = copy(self)
+        other.where = f".attnlab-tab >> nth={number}"
+        return other
 
     def show_panel(self) -> Lab:
         """Open the panel, as its icon in the sidebar does."""

@@ -227,12 +227,10 @@ def test_the_selection_is_read_and_set_from_python(lab: OpenLab, oracle: Oracle)
     page.focus(1, 2)
     page.one("token", index=7).click()
     page.page.wait_for_timeout(1500)
-    hub = "from attnlab.widget import started; hub = started().hub\n"
-    probe = page.add(hub + "print(list(hub.selections.values()))")
+    probe = page.add("import attnlab\nprint(attnlab.selection)")
     page.run(probe)
-    assert page.output(probe) == "[{'item': 0, 'site': 1, 'head': 2, 'query': 7, 'key': None}]\n"
-    page.write(probe, hub + "hub.selections = {name: {**chosen, 'site': 4, 'head': 11}\n"
-               "                  for name, chosen in hub.selections.items()}")  # fmt: skip
+    assert page.output(probe) == "Selection(layer=1, head=2, query=7)\n"
+    page.write(probe, "attnlab.selection.site = 4\nattnlab.selection.head = 11")
     page.run(probe)
     expect(page.one("thumb", site=4, head=11)).to_have_attribute("aria-selected", "true")
     assert page.weights() == pytest.approx(oracle(FOX)[4][11][7], abs=2e-6)

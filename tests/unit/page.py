@@ -117,8 +117,11 @@ class Page:
         query: Any = None,
         item: int = 0,
         pinned: str | None = None,
+        heads: tuple[int, ...] = (),
+        neuron: bool = False,
     ) -> dict[str, Any]:
         shown = {"item": item, "focus": focus, "query": query}
+        shown |= {"heads": list(heads), "neuron": neuron}
         params = {"panel": panel, "size": size, "pinned": pinned, **shown}
         return self.ask("subscribe", params, client)[0]
 

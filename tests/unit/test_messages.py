@@ -17,6 +17,8 @@ GOOD: dict[str, Any] = {
     "item": 0,
     "focus": {"site": 1, "head": 2},
     "query": None,
+    "heads": [],
+    "neuron": False,
     "pinned": None,
 }
 

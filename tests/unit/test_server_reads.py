@@ -466,3 +466,27 @@ def test_what_a_trace_does_not_have_is_refused_with_what_it_has(
     answer, _ = page.ask(f"trace/{method}", of)
     assert code(answer) is error
     assert words in answer["error"]["message"]
+
+
+# --- what a push brings -----------------------------------------------------------------
+
+
+def test_a_push_brings_all_heads_that_are_drawn_and_the_query_that_is_taken_apart(
+    page: Page,
+) -> None:
+    page.initialize()
+    page.subscribe(focus={"site": 1, "head": 2}, heads=(0, 2, 99), query=3, neuron=True)
+    page.run(causal())
+    brought = {
+        (told["kind"], told["head"], told["query"])
+        for params, _ in page.pushes()
+        for told in params["pictures"]
+    }
+    assert brought >= {
+        ("head", 0, -1),
+        ("head", 2, -1),
+        ("row", -1, 3),
+        ("vectors", 2, -1),
+        ("neuron", 2, 3),
+    }
+    assert ("head", 99, -1) not in brought

@@ -42,7 +42,11 @@ class SubscribeParams(TypedDict):
     item: int
     """Which item of a batch; the first of one that has fewer."""
     focus: Focus | None
+    heads: list[int]
+    """Heads of the focused site that are drawn together."""
     query: int | None
+    neuron: bool
+    """Whether the query is shown taken apart."""
     pinned: str | None
     """The trace that the panel keeps to; the kernel drops others before it."""
 

@@ -66,7 +66,7 @@ let link: KernelLink;
 let gone: AbortController;
 
 function opened(started: object): KernelLink {
-  link = new KernelLink(notebook(started), state, trans, () => true);
+  link = new KernelLink(notebook(started), state.session, trans, () => true);
   return link;
 }
 
@@ -82,6 +82,7 @@ beforeEach(() => {
 afterEach(() => {
   link.dispose();
   state.dispose();
+  state.session.dispose();
   gone.abort();
   expect(bridge().hubs.size + bridge().listeners.size).toBe(0);
 });
@@ -92,14 +93,14 @@ test('another version of the protocol is said with the command that updates attn
   opened({});
   offered({ error: { code: ErrorCode.VERSION_MISMATCH, message, data: { remedy } } });
   await vi.waitFor(() => {
-    expect(state.session.status.value).toEqual({ kind: 'dead', message, remedy });
+    expect(state.follower.status.value).toEqual({ kind: 'dead', message, remedy });
   });
 });
 
 test('an environment without a package is told which, and how to install it', async () => {
   const missing = ['torch', 'transformers'];
   await opened({ status: 'ok', data: { 'application/json': { missing } } }).start();
-  expect(state.session.status.value).toMatchObject({
+  expect(state.follower.status.value).toMatchObject({
     message: "The kernel's environment lacks torch, transformers.",
     remedy: "pip install 'attnlab[kernel]'"
   });
@@ -108,7 +109,7 @@ test('an environment without a package is told which, and how to install it', as
 test('an environment without attnlab itself is told so', async () => {
   const evalue = "No module named 'attnlab'";
   await opened({ status: 'error', ename: 'ModuleNotFoundError', evalue }).start();
-  expect(state.session.status.value).toMatchObject({
+  expect(state.follower.status.value).toMatchObject({
     message: "The kernel's environment lacks attnlab.",
     remedy: "pip install 'attnlab[kernel]'"
   });
@@ -127,7 +128,7 @@ test('a backend that runs already but lacks a package says so when it is reached
     }
   });
   await vi.waitFor(() => {
-    expect(state.session.status.value).toMatchObject({
+    expect(state.follower.status.value).toMatchObject({
       message: "The kernel's environment lacks transformers.",
       remedy: "pip install 'attnlab[kernel]'"
     });
@@ -136,7 +137,7 @@ test('a backend that runs already but lacks a package says so when it is reached
 
 test('an error in starting is said in full', async () => {
   await opened({ status: 'error', ename: 'RuntimeError', evalue: 'no built files' }).start();
-  expect(state.session.status.value).toMatchObject({
+  expect(state.follower.status.value).toMatchObject({
     kind: 'dead',
     message: 'attnlab does not start in the kernel: RuntimeError: no built files'
   });

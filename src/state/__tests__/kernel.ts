@@ -1,11 +1,14 @@
 import type { Backend } from '../../protocol/backend';
 import type {
+  Notifications,
   Params,
   Picture,
   ProgressParams,
   PublishParams,
   Reply,
   RequestMethod,
+  Selected,
+  SelectionParams,
   SiteSummary,
   State,
   Token,
@@ -92,7 +95,9 @@ interface Open {
 export class HandBackend implements Backend {
   readonly client = 'test';
   readonly open: Open[] = [];
+  readonly told: { method: string; params: unknown }[] = [];
   private readonly publishers = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
+  private readonly setters = new Set<(params: SelectionParams) => void>();
   private readonly mourners = new Set<(why: string) => void>();
 
   request<M extends RequestMethod>(
@@ -110,9 +115,18 @@ export class HandBackend implements Backend {
     });
   }
 
+  notify<M extends keyof Notifications>(method: M, params: Notifications[M]): void {
+    this.told.push({ method, params });
+  }
+
   onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void {
     this.publishers.add(listener);
     return () => this.publishers.delete(listener);
+  }
+
+  onSelect(listener: (params: SelectionParams) => void): () => void {
+    this.setters.add(listener);
+    return () => this.setters.delete(listener);
   }
 
   onGone(listener: (why: string) => void): () => void {
@@ -121,7 +135,7 @@ export class HandBackend implements Backend {
   }
 
   get listeners(): number {
-    return this.publishers.size + this.mourners.size;
+    return this.publishers.size + this.setters.size + this.mourners.size;
   }
 
   asked(method: RequestMethod): Open[] {
@@ -131,6 +145,11 @@ export class HandBackend implements Backend {
   push(revision: number, more: Partial<PublishParams> = {}, buffers: ArrayBuffer[] = []): void {
     const params = { revision, running: null, forgotten: [], pictures: [], ...more };
     this.publishers.forEach(listener => listener(params, buffers));
+  }
+
+  /** Python sets a panel's selection. */
+  set(panel: string, selected: Selected): void {
+    this.setters.forEach(listener => listener({ panel, selected }));
   }
 
   die(why: string): void {

@@ -21,6 +21,7 @@ describe('a panel', () => {
 
   afterEach(() => {
     panel.dispose();
+    panel.session.dispose();
     vi.useRealTimers();
   });
 
@@ -51,10 +52,10 @@ describe('a panel', () => {
     panel.selection.choose(2);
     backend.asked('trace/item')[0]?.refuse('The trace was dropped.');
     await settled();
-    expect(panel.texts.failure.value?.why).toBe('The trace was dropped.');
+    expect(panel.failure.value?.why).toBe('The trace was dropped.');
     expect([panel.shown.value?.item, panel.selection.item.value]).toEqual([0, 0]);
     panel.selection.choose(2);
-    expect(panel.texts.failure.value).toBeNull();
+    expect(panel.failure.value).toBeNull();
     expect(backend.asked('trace/item')).toHaveLength(2);
   });
 
@@ -80,7 +81,7 @@ describe('a panel', () => {
   test('has the kernel keep the trace that it is pinned to', () => {
     vi.advanceTimersByTime(100);
     expect(backend.asked('subscribe').at(-1)?.params).toMatchObject({ pinned: null });
-    panel.session.pin('a');
+    panel.follower.pin('a');
     vi.advanceTimersByTime(100);
     expect(backend.asked('subscribe').at(-1)?.params).toMatchObject({ pinned: 't1' });
   });

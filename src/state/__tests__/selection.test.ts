@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Selected } from '../../protocol/messages';
 import { Selection } from '../selection';
 import { moved } from '../tokens';
 import { shown, site, token } from './kernel';
@@ -22,7 +23,7 @@ describe('a selection', () => {
     selection.toggle('key', 1);
     selection.toggle('query', 1);
     selection.clear();
-    expect(selection.toJSON()).toEqual({ item: 0, site: 0, head: 0, query: null, key: null });
+    expect(selection.toJSON()).toMatchObject({ query: null, key: null, neuron: null });
   });
 
   test('keeps the head by its kind and layer, wherever its site stands', () => {
@@ -97,8 +98,31 @@ describe('a selection', () => {
     expect(selection.query.value).toBeNull();
   });
 
+  test('draws several heads together, always the focused one among them', () => {
+    const selection = new Selection();
+    selection.fit(shown('t1'));
+    selection.toggleHead(2);
+    expect(selection.toJSON()).toMatchObject({ head: 2, heads: [0, 2] });
+    selection.toggleHead(2);
+    selection.toggleHead(0);
+    expect(selection.toJSON()).toMatchObject({ head: 0, heads: [0] });
+    selection.isolate(0);
+    expect(selection.heads.value.length).toBeGreaterThan(1);
+    selection.isolate(1);
+    expect(selection.toJSON()).toMatchObject({ head: 1, heads: [1] });
+  });
+
   test('is restored as it was stored, also before the first trace', () => {
-    const saved = { item: 1, site: 1, head: 2, query: 2, key: 0 };
+    const saved: Selected = {
+      item: 1,
+      site: 1,
+      head: 2,
+      heads: [0, 2],
+      query: 2,
+      key: 0,
+      neuron: 3,
+      pairs: 'ab'
+    };
     const selection = new Selection();
     selection.restore(saved);
     selection.fit(shown('t1', { items: 2 }));

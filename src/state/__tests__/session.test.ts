@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PublishParams, State, TraceSummary } from '../../protocol/messages';
-import { Pictures } from '../pictures';
+import { Follower } from '../follower';
 import { Session } from '../session';
 import { HandBackend, headPicture, headWish, settled, state, trace } from './kernel';
 
 function made(initial?: State) {
-  const pictures = new Pictures();
-  const session = new Session(pictures);
+  const session = new Session();
+  const follower = new Follower(session);
   const backend = new HandBackend();
   session.attach(backend, initial);
-  return { session, backend, pictures };
+  return { session, follower, backend, pictures: session.pictures };
 }
 
 const PROBLEM = {
@@ -23,89 +23,89 @@ const PROBLEM = {
 
 describe('a session', () => {
   test('asks for the state, and is ready with the newest trace', async () => {
-    const { session, backend } = made();
-    expect(session.status.value.kind).toBe('starting');
+    const { follower, backend } = made();
+    expect(follower.status.value.kind).toBe('starting');
     backend.open[0]?.answer(state(4, { traces: [trace('t1'), trace('t2', { cell: 'b' })] }));
     await settled();
-    expect(session.status.value.kind).toBe('ready');
-    expect(session.current.value?.id).toBe('t2');
+    expect(follower.status.value.kind).toBe('ready');
+    expect(follower.current.value?.id).toBe('t2');
   });
 
   test('follows the cell that ran last, unless one is pinned', () => {
-    const { session, backend } = made(state(0));
+    const { follower, backend } = made(state(0));
     backend.push(1, { trace: trace('t1') });
     backend.push(2, { trace: trace('t2', { cell: 'b' }) });
-    expect(session.current.value?.id).toBe('t2');
-    session.pin('a');
-    expect(session.current.value?.id).toBe('t1');
+    expect(follower.current.value?.id).toBe('t2');
+    follower.pin('a');
+    expect(follower.current.value?.id).toBe('t1');
     backend.push(3, { trace: trace('t3', { cell: 'b' }), forgotten: ['t2'] });
-    expect(session.current.value?.id).toBe('t1');
-    session.pin(null);
-    expect(session.current.value?.id).toBe('t3');
+    expect(follower.current.value?.id).toBe('t1');
+    follower.pin(null);
+    expect(follower.current.value?.id).toBe('t3');
   });
 
   test('keeps to the picked call of a cell over its next run', () => {
-    const { session, backend } = made(state(0));
+    const { follower, backend } = made(state(0));
     backend.push(1, { trace: trace('t1', { call: 0 }) });
     backend.push(2, { trace: trace('t2', { call: 1 }) });
-    session.pick('t1');
-    expect(session.current.value?.id).toBe('t1');
+    follower.pick('t1');
+    expect(follower.current.value?.id).toBe('t1');
     backend.push(3, { trace: trace('u1', { call: 0, execution: 2 }), forgotten: ['t1', 't2'] });
     backend.push(4, { trace: trace('u2', { call: 1, execution: 2 }) });
-    expect(session.current.value?.id).toBe('u1');
-    session.pick(null);
-    expect(session.current.value?.id).toBe('u2');
+    expect(follower.current.value?.id).toBe('u1');
+    follower.pick(null);
+    expect(follower.current.value?.id).toBe('u2');
   });
 
   test('shows no empty moment while a run replaces its older one', () => {
-    const { session, backend } = made(state(1, { traces: [trace('t1')] }));
+    const { follower, backend } = made(state(1, { traces: [trace('t1')] }));
     const seen: (string | undefined)[] = [];
-    session.current.subscribe(current => seen.push(current?.id));
+    follower.current.subscribe(current => seen.push(current?.id));
     backend.push(2, { trace: trace('t2'), forgotten: ['t1'] });
     expect(seen).toEqual(['t1', 't2']);
   });
 
   test('marks the last good trace as stale when its cell fails, until it runs again', () => {
-    const { session, backend } = made(state(1, { traces: [trace('t1')] }));
+    const { follower, backend } = made(state(1, { traces: [trace('t1')] }));
     backend.push(2, { problem: PROBLEM });
-    expect(session.current.value?.id).toBe('t1');
-    expect(session.stale.value).toBe(true);
-    expect(session.status.value).toMatchObject({ kind: 'stale', remedy: 'Mend it.' });
+    expect(follower.current.value?.id).toBe('t1');
+    expect(follower.stale.value).toBe(true);
+    expect(follower.status.value).toMatchObject({ kind: 'stale', remedy: 'Mend it.' });
     backend.push(3, { running: 'a', resolved: ['a'] });
-    expect(session.problem.value).toBeNull();
+    expect(follower.problem.value).toBeNull();
     backend.push(4, { trace: trace('t2', { execution: 3 }), forgotten: ['t1'] });
-    expect(session.stale.value).toBe(false);
-    expect(session.status.value.kind).toBe('ready');
+    expect(follower.stale.value).toBe(false);
+    expect(follower.status.value.kind).toBe('ready');
   });
 
   test('calls no picture old that is of the run with the problem', () => {
-    const { session, backend } = made(state(0));
+    const { follower, backend } = made(state(0));
     backend.push(1, { trace: trace('t1', { execution: 2 }) });
     backend.push(2, { problem: PROBLEM });
-    expect(session.problem.value).toEqual(PROBLEM);
-    expect(session.stale.value).toBe(false);
-    expect(session.status.value.kind).toBe('ready');
+    expect(follower.problem.value).toEqual(PROBLEM);
+    expect(follower.stale.value).toBe(false);
+    expect(follower.status.value.kind).toBe('ready');
   });
 
   test('says that the kernel is gone rather than what had failed in it', () => {
-    const { session } = made(state(1, { traces: [trace('t1')], problems: [PROBLEM] }));
+    const { session, follower } = made(state(1, { traces: [trace('t1')], problems: [PROBLEM] }));
     session.detach('Kernel restarted, run the cell again.');
-    expect(session.problem.value).toBeNull();
-    expect(session.stale.value).toBe(true);
+    expect(follower.problem.value).toBeNull();
+    expect(follower.stale.value).toBe(true);
   });
 
   test('says that a cell runs', () => {
-    const { session, backend } = made(state(1, { traces: [trace('t1')] }));
+    const { follower, backend } = made(state(1, { traces: [trace('t1')] }));
     backend.push(2, { running: 'a' });
-    expect(session.status.value.kind).toBe('computing');
-    session.pin('b');
-    expect(session.status.value.kind).not.toBe('computing');
+    expect(follower.status.value.kind).toBe('computing');
+    follower.pin('b');
+    expect(follower.status.value.kind).not.toBe('computing');
   });
 
   test('shows a push beyond a gap at once, and asks for what it missed', async () => {
-    const { session, backend } = made(state(1));
+    const { session, follower, backend } = made(state(1));
     backend.push(3, { trace: trace('t3', { cell: 'b' }) });
-    expect(session.current.value?.id).toBe('t3');
+    expect(follower.current.value?.id).toBe('t3');
     expect(backend.asked('state')).toHaveLength(1);
     backend.push(4, { trace: trace('t4', { cell: 'c' }) });
     backend.open[0]?.answer(state(3, { traces: [trace('t2'), trace('t3', { cell: 'b' })] }));
@@ -115,9 +115,9 @@ describe('a session', () => {
   });
 
   test('takes the pictures of a push before its trace is shown', () => {
-    const { session, backend, pictures } = made(state(0));
+    const { follower, backend, pictures } = made(state(0));
     const seen: string[] = [];
-    session.current.subscribe(
+    follower.current.subscribe(
       now => now && seen.push(pictures.want(headWish(now.id, 1)).peek().state)
     );
     const buffer = new Float32Array([1]).buffer;
@@ -136,42 +136,43 @@ describe('a session', () => {
   });
 
   test('keeps the picture of a kernel that is gone, marked, and says why', () => {
-    const { session, backend } = made(state(1, { traces: [trace('t1')] }));
+    const { session, follower, backend } = made(state(1, { traces: [trace('t1')] }));
     session.detach('Kernel restarted, run the cell again.');
-    expect(session.status.value).toEqual({
+    expect(follower.status.value).toEqual({
       kind: 'dead',
       message: 'Kernel restarted, run the cell again.'
     });
-    expect(session.current.value?.id).toBe('t1');
-    expect(session.stale.value).toBe(true);
+    expect(follower.current.value?.id).toBe('t1');
+    expect(follower.stale.value).toBe(true);
     expect(backend.listeners).toBe(0);
   });
 
   test('keeps saying why until the cell has run in the new kernel', () => {
-    const { session } = made(state(1, { traces: [trace('t1')] }));
+    const { session, follower } = made(state(1, { traces: [trace('t1')] }));
     session.detach('Kernel restarted, run the cell again.');
     const next = new HandBackend();
     session.attach(next, state(0));
-    expect(session.current.value).toBeNull();
-    expect(session.status.value).toMatchObject({
+    expect(follower.current.value).toBeNull();
+    expect(follower.status.value).toMatchObject({
       kind: 'none',
       message: 'Kernel restarted, run the cell again.'
     });
     next.push(1, { trace: trace('t1') });
-    expect(session.status.value.kind).toBe('ready');
+    expect(follower.status.value.kind).toBe('ready');
   });
 
   test('is detached when its backend is gone', () => {
-    const { session, backend } = made(state(1));
+    const { follower, backend } = made(state(1));
     backend.die('The kernel died.');
-    expect(session.status.value).toMatchObject({ kind: 'dead', message: 'The kernel died.' });
+    expect(follower.status.value).toMatchObject({ kind: 'dead', message: 'The kernel died.' });
   });
 
   test('says what the host has to say while there is no kernel', () => {
-    const session = new Session(new Pictures());
+    const session = new Session();
+    const follower = new Follower(session);
     const word = { kind: 'none', message: 'No transformers.', remedy: 'pip install x' } as const;
     session.say(word);
-    expect(session.status.value).toEqual(word);
+    expect(follower.status.value).toEqual(word);
   });
 });
 
@@ -180,19 +181,19 @@ describe('a kernel that does not answer', () => {
   afterEach(() => void vi.useRealTimers());
 
   test('is said to be waited for, and no longer when it answers', async () => {
-    const { session, backend } = made();
+    const { follower, backend } = made();
     vi.advanceTimersByTime(2000);
-    expect(session.status.value.kind).toBe('waiting');
+    expect(follower.status.value.kind).toBe('waiting');
     backend.open[0]?.answer(state(1));
     await settled();
-    expect(session.status.value.kind).toBe('none');
+    expect(follower.status.value.kind).toBe('none');
   });
 
   test('is asked again after a failure, until the session is detached', async () => {
-    const { session, backend } = made();
+    const { session, follower, backend } = made();
     backend.open[0]?.refuse('No answer in time.');
     await settled();
-    expect(session.status.value).toEqual({ kind: 'waiting', message: 'No answer in time.' });
+    expect(follower.status.value).toEqual({ kind: 'waiting', message: 'No answer in time.' });
     vi.advanceTimersByTime(2000);
     expect(backend.asked('state')).toHaveLength(2);
     backend.open[1]?.refuse('No answer in time.');

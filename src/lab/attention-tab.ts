@@ -1,0 +1,65 @@
+import type { Message } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
+
+import { attentionIcon } from './icon';
+import type { NotebookSession } from './notebook-session';
+import { drawPanel, type PanelHost } from './panel-host';
+
+/** A panel in the main area: stays with its notebook, whichever is active, and closes with it. */
+export class AttentionTab extends Widget {
+  readonly session: NotebookSession;
+  /** Which of the notebook's panels it shows. */
+  readonly name: string;
+  readonly #host: PanelHost;
+  readonly #undraw: () => void;
+
+  constructor(session: NotebookSession, name: string, host: PanelHost) {
+    super();
+    this.session = session;
+    this.name = name;
+    this.#host = host;
+    this.addClass('attnlab-tab');
+    this.title.icon = attentionIcon;
+    this.#undraw = drawPanel(this.node, session, name, host);
+    session.panel.context.pathChanged.connect(this.#rename, this);
+    session.disposed.connect(this.dispose, this);
+    this.#rename();
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this.#undraw();
+    this.session.close(this.name);
+    // Tells the tab around it, which goes as well.
+    super.dispose();
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this.#see();
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this.#see();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.#see();
+  }
+
+  /** What cannot be seen asks the kernel for nothing. */
+  #see(): void {
+    this.session.state(this.name).visible.value = this.isVisible;
+  }
+
+  #rename(): void {
+    const { path } = this.session.panel.context;
+    const notebook = path.slice(path.lastIndexOf('/') + 1);
+    this.title.label = this.#host.trans.__('Attention · %1', notebook);
+    this.title.caption = this.#host.trans.__('Attention of %1', path);
+  }
+}

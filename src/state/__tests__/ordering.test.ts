@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { barOf, headsOf, layersIn, orderOf, ranked, scoreOf, storedOrder } from '../ordering';
+import { site } from './kernel';
+
+const heads = headsOf({ sites: [site(0, 3, { heads: 2 }), site(1, 3, { heads: 2, layer: 4 })] });
+
+test('heads are counted through all sites, and know their layers', () => {
+  expect(heads.map(({ site, head, layer, index }) => [site, head, layer, index])).toEqual([
+    [0, 0, 0, 0],
+    [0, 1, 0, 1],
+    [1, 0, 4, 2],
+    [1, 1, 4, 3]
+  ]);
+});
+
+test('a score is a column of the kernel’s numbers, by its name', () => {
+  const labels = ['entropy', 'induction'];
+  const picture = { shape: [2, 2], data: new Float32Array([1, 2, 3, 4]), labels };
+  expect(scoreOf(picture, 'induction')).toEqual(new Float32Array([2, 4]));
+  expect(scoreOf(picture, 'charm')).toBeNull();
+});
+
+describe('heads by a score', () => {
+  const order = (ascending: boolean, ...more: Parameters<typeof ranked>[3][]) =>
+    ranked(heads, [0.5, NaN, 0.9, 0.5], ascending, ...more).map(({ index }) => index);
+
+  test('come largest first, those without one last, equal ones as the model has them', () => {
+    expect(order(false)).toEqual([2, 0, 3, 1]);
+  });
+
+  test('come smallest first where that is asked, those without one still last', () => {
+    expect(order(true)).toEqual([0, 3, 2, 1]);
+  });
+
+  test('are left out where their layer or their score is', () => {
+    expect(order(false, { layers: new Set([4]), least: null })).toEqual([2, 3]);
+    expect(order(false, { layers: null, least: 0.6 })).toEqual([2]);
+  });
+
+  test('are all there, whatever the scores', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.float(), { minLength: 4, maxLength: 4 }),
+        fc.boolean(),
+        (scores, up) => {
+          const found = ranked(heads, scores, up).map(({ index }) => index);
+          expect([...found].sort()).toEqual([0, 1, 2, 3]);
+        }
+      )
+    );
+  });
+});
+
+test.each(['layer', 'entropy', 'entropy ascending'])(
+  'the order %s is stored as it is read',
+  text => {
+    expect(storedOrder(orderOf(text))).toBe(text);
+  }
+);
+
+test.each([
+  ['', null],
+  ['3', [3]],
+  ['0-2, 9', [0, 1, 2, 9]],
+  ['1–2 4', [1, 2, 4]],
+  ['all', undefined],
+  ['2-', undefined]
+])('the layers %j are read as %j', (text, layers) => {
+  const found = layersIn(text);
+  expect(found ? [...found] : found).toEqual(layers);
+});
+
+test('bars start at zero and the largest score’s is the longest', () => {
+  const scores = [0.2, NaN, 0.8];
+  expect(scores.map(score => barOf(score, scores))).toEqual([0.25, 0, 1]);
+  expect(barOf(-1, [-1, -2])).toBe(0);
+});

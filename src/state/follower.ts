@@ -1,0 +1,101 @@
+import { computed, signal, type ReadonlySignal } from '@preact/signals-core';
+import type { Problem, TraceSummary } from '../protocol/messages';
+import type { Session } from './session';
+import { statusOf, type Status } from './status';
+
+/** What a panel keeps to. */
+export interface Followed {
+  pinned: string | null;
+  picked: Call | null;
+}
+
+/** One of the model calls of a cell, in whichever run. */
+interface Call {
+  cell: string;
+  call: number;
+}
+
+/**
+ * Which of the kernel's traces one panel shows, and what there is to say about it.
+ *
+ * It is of the cell that ran last, or of the one that the panel is pinned to.
+ */
+export class Follower {
+  /** The cell that the panel keeps to, whichever runs; null to follow the last one. */
+  readonly pinned: ReadonlySignal<string | null>;
+  /** The trace to show: of the pinned cell, else of the one that ran last. */
+  readonly current: ReadonlySignal<TraceSummary | null>;
+  /** All calls of the shown trace's run, in order. */
+  readonly calls: ReadonlySignal<readonly TraceSummary[]>;
+  /** What the shown cell's newest run has failed to leave, and why. */
+  readonly problem: ReadonlySignal<Problem | null>;
+  /** Whether the shown picture is of an older run, or of a kernel that is gone. */
+  readonly stale: ReadonlySignal<boolean>;
+  readonly status: ReadonlySignal<Status>;
+
+  private readonly keeps = signal<string | null>(null);
+  private readonly picked = signal<Call | null>(null);
+
+  constructor(private readonly session: Session) {
+    const { traces, problems, running, last, phase, word, backend } = session;
+    const { keeps: pinned, picked } = this;
+    this.pinned = pinned;
+    const cell = computed(() => {
+      const ran = traces.value.some(trace => trace.cell === last.value)
+        ? last.value
+        : traces.value.at(-1)?.cell;
+      return pinned.value ?? ran ?? null;
+    });
+    this.calls = computed(() => traces.value.filter(trace => trace.cell === cell.value));
+    this.current = computed(() => {
+      const call = picked.value?.cell === cell.value ? picked.value.call : undefined;
+      const calls = this.calls.value;
+      return calls.find(trace => trace.call === call) ?? calls.at(-1) ?? null;
+    });
+    this.problem = computed(() => {
+      const other = pinned.value ? null : last.value;
+      return (
+        problems.value.find(problem => problem.cell === other) ??
+        problems.value.find(problem => problem.cell === cell.value) ??
+        null
+      );
+    });
+    this.stale = computed(() => {
+      const [current, problem] = [this.current.value, this.problem.value];
+      // One run may leave both: a call that was seen, and one that was not.
+      const older = problem?.cell !== current?.cell || problem?.execution !== current?.execution;
+      return current !== null && (phase.value === 'detached' || (problem !== null && older));
+    });
+    this.status = computed(() =>
+      statusOf({
+        word: word.value,
+        phase: phase.value,
+        waiting: backend.value?.exhausted.value ?? false,
+        running: running.value !== null && (pinned.value ?? running.value) === running.value,
+        problem: this.stale.value || !this.current.value ? this.problem.value : null,
+        shown: this.current.value !== null
+      })
+    );
+  }
+
+  /** Keeps to a cell, or follows the one that ran last. */
+  pin(cell: string | null): void {
+    this.keeps.value = cell;
+  }
+
+  /** Shows another call of the cell's run, also of its later runs; null for the last one. */
+  pick(trace: string | null): void {
+    const found = this.session.traces.peek().find(({ id }) => id === trace);
+    this.picked.value = found ? { cell: found.cell, call: found.call } : null;
+  }
+
+  toJSON(): Followed {
+    return { pinned: this.keeps.value, picked: this.picked.value };
+  }
+
+  /** Takes up what was stored, as far as it was. */
+  restore({ pinned = null, picked = null }: Partial<Followed>): void {
+    this.keeps.value = pinned;
+    this.picked.value = picked;
+  }
+}
