@@ -1,7 +1,13 @@
+import { headColours } from './head-colours';
+
 /** The theme's colours, as canvases need them. */
 export interface Palette {
   /** Colour of a weight of i/255, as a little-endian RGBA word; lightness is monotonic. */
   ramp: Uint32Array;
+  /** Colour of a signed number, from -1 at 0 over zero at 255 to 1 at 510, as such words. */
+  signed: Uint32Array;
+  /** CSS colours of heads that are drawn together. */
+  heads: readonly string[];
   /** CSS colours: curves, and what is hovered or selected. */
   accent: string;
   mark: string;
@@ -29,8 +35,11 @@ export function readPalette(host: Element): Palette {
     read('ramp-mid', '#6a9bd1'),
     read('ramp-high', '#0c2e66')
   ];
+  const signs = [read('negative', '#e06c00'), read('zero', '#eff1f4'), read('positive', '#1565c0')];
   const palette = {
     ramp: ramp(stops.map(rgb)),
+    signed: ramp(signs.map(rgb), 511, 1),
+    heads: headColours(64, isDark(rgb(read('paper', '#fff')))),
     accent: read('accent', '#1976d2'),
     mark: read('mark', '#c2410c')
   };
@@ -38,12 +47,17 @@ export function readPalette(host: Element): Palette {
   return palette;
 }
 
-/** A table of 256 colours through evenly spaced stops. */
-export function ramp(stops: readonly Rgb[]): Uint32Array {
-  const table = new Uint32Array(256);
+/** Whether a paper is so dark that light colours stand out from it. */
+function isDark([r, g, b]: Rgb): boolean {
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b < 110;
+}
+
+/** A table of colours through evenly spaced stops. */
+export function ramp(stops: readonly Rgb[], length = 256, gamma = GAMMA): Uint32Array {
+  const table = new Uint32Array(length);
   const last = stops.length - 1;
-  for (let i = 0; i < 256; i++) {
-    const at = (i / 255) ** GAMMA * last;
+  for (let i = 0; i < length; i++) {
+    const at = (i / (length - 1)) ** gamma * last;
     const [from, to] = [stops[Math.floor(at)], stops[Math.min(last, Math.floor(at) + 1)]];
     const mix = (channel: 0 | 1 | 2): number => {
       const [a, b] = [from?.[channel] ?? 0, to?.[channel] ?? 0];

@@ -1,0 +1,90 @@
+import { useSignal, type Signal } from '@preact/signals';
+import type { ComponentType } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { Part } from '../state/display';
+import { useEnv } from './env';
+import { Fold } from './fold';
+import { HeadView } from './head';
+import { ModelView } from './model';
+import { NeuronView } from './neuron';
+import { Splitter } from './splitter';
+
+/** The three views, one above the other; what is folded is not there but for its title. */
+export function Parts() {
+  const { state, t } = useEnv();
+  const model = useSignal<number | null>(null);
+  const head = useSignal<number | null>(null);
+  const neuron = useSignal<number | null>(null);
+  const parts: Omit<SectionProps, 'below'>[] = [
+    { part: 'model', name: t('Model'), View: ModelView, height: model },
+    { part: 'head', name: t('Head'), View: HeadView, height: head },
+    { part: 'neuron', name: t('Neuron'), View: NeuronView, height: neuron }
+  ];
+  const folded = state.display.folded.value;
+  return (
+    <>
+      {parts.map((props, i) => (
+        <Section
+          key={props.part}
+          below={parts.slice(i + 1).some(({ part }) => !folded.includes(part))}
+          {...props}
+        />
+      ))}
+    </>
+  );
+}
+
+interface SectionProps {
+  part: Part;
+  name: string;
+  View: ComponentType;
+  /** The height that a person has given it; null for what it takes by itself. */
+  height: Signal<number | null>;
+  /** Whether a part below is unfolded, to take what this one leaves. */
+  below: boolean;
+}
+
+function Section({ part, name, View, height, below }: SectionProps) {
+  const { state, t } = useEnv();
+  const section = useRef<HTMLElement>(null);
+  const pressed = useRef(false);
+  const open = !state.display.folded.value.includes(part);
+  const sized = open && below && height.value !== null;
+  const labels: Record<Part, string> = {
+    model: t('Height of the model view'),
+    head: t('Height of the head view'),
+    neuron: t('Height of the neuron view')
+  };
+  useLayoutEffect(() => {
+    // The view comes and goes with its title: who pressed it goes on from there.
+    if (pressed.current) {
+      section.current?.querySelector<HTMLElement>('.attnlab-fold')?.focus();
+    }
+    pressed.current = false;
+  }, [open]);
+  return (
+    <>
+      <section
+        ref={section}
+        class={`attnlab-part attnlab-${part}-part`}
+        aria-label={name}
+        style={sized ? { flex: `0 0 ${height.value}px` } : undefined}
+        data-sized={sized || undefined}
+        data-folded={!open || undefined}
+        data-last={!below || undefined}
+        onClickCapture={({ target }) => {
+          pressed.current = target instanceof Element && target.matches('.attnlab-fold');
+        }}
+      >
+        {open ? (
+          <View />
+        ) : (
+          <h2 class="attnlab-title">
+            <Fold part={part} name={name} />
+          </h2>
+        )}
+      </section>
+      {open && below && <Splitter above={section} height={height} label={labels[part]} />}
+    </>
+  );
+}
