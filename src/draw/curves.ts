@@ -4,7 +4,8 @@ import type { Stretch } from './window';
 export interface Matrix {
   readonly queries: number;
   readonly keys: number;
-  at(query: number, key: number): number;
+  /** Visits the weights of a query that can be drawn, from key `start` to `end`. */
+  each(query: number, start: number, end: number, see: (key: number, weight: number) => void): void;
 }
 
 /** One curve: a query, a key, and the weight between them. */
@@ -12,6 +13,8 @@ export interface Edge {
   query: number;
   key: number;
   weight: number;
+  /** Which of the heads that are drawn together; the first where it is not said. */
+  head?: number;
 }
 
 /** More than this many are no longer drawn within a frame. */
@@ -20,33 +23,65 @@ export const MOST = 2000;
 /** Weights below this would be drawn as nothing. */
 const FAINTEST = 0.004;
 
-/** Steps of strength: curves of one step are one stroke. */
+/** Steps of strength: curves of one step and head are one stroke. */
 const STEPS = 24;
 
+/** Steps in which weights are counted to find the heaviest without sorting all of them. */
+const BINS = 4096;
+
 /** The heaviest edges that touch the visible rows of either side, lightest first. */
-export function heaviest(weights: Matrix, visible: Stretch, most = MOST): Edge[] {
-  const edges: Edge[] = [];
-  const seen = (i: number): boolean => i >= visible.start && i < visible.end;
-  const add = (query: number, key: number): void => {
-    const weight = weights.at(query, key);
-    if (weight >= FAINTEST) {
-      edges.push({ query, key, weight });
-    }
-  };
-  for (let query = 0; query < weights.queries; query++) {
-    const all = seen(query);
-    const start = all ? 0 : visible.start;
-    const end = all ? weights.keys : Math.min(weights.keys, visible.end);
-    for (let key = start; key < end; key++) {
-      add(query, key);
-    }
+export function heaviest(heads: readonly Matrix[], visible: Stretch, most = MOST): Edge[] {
+  const counts = new Uint32Array(BINS + 1);
+  visit(heads, visible, (_head, _query, _key, weight) => {
+    const bin = binOf(weight);
+    counts[bin] = (counts[bin] ?? 0) + 1;
+  });
+  // All edges of the bins above `last` are drawn, and of `last` itself what there is room for.
+  let last = BINS;
+  let room = most;
+  while (last > 0 && (counts[last] ?? 0) <= room) {
+    room -= counts[last] ?? 0;
+    last--;
   }
-  return edges.sort((a, b) => a.weight - b.weight).slice(-most);
+  const edges: Edge[] = [];
+  const marginal: Edge[] = [];
+  visit(heads, visible, (head, query, key, weight) => {
+    const bin = binOf(weight);
+    if (bin >= last) {
+      (bin > last ? edges : marginal).push({ query, key, weight, head });
+    }
+  });
+  marginal.sort((a, b) => b.weight - a.weight);
+  return [...edges, ...marginal.slice(0, room)].sort((a, b) => a.weight - b.weight);
 }
 
-/** How curves are laid out: rows of equal height from `top` on, across `width`. */
+function binOf(weight: number): number {
+  return Math.min(BINS, Math.floor(weight * BINS));
+}
+
+function visit(
+  heads: readonly Matrix[],
+  visible: Stretch,
+  see: (head: number, query: number, key: number, weight: number) => void
+): void {
+  heads.forEach((weights, head) => {
+    for (let query = 0; query < weights.queries; query++) {
+      const all = query >= visible.start && query < visible.end;
+      const start = all ? 0 : visible.start;
+      const end = all ? weights.keys : Math.min(weights.keys, visible.end);
+      weights.each(query, start, end, (key, weight) => {
+        if (weight >= FAINTEST) {
+          see(head, query, key, weight);
+        }
+      });
+    }
+  });
+}
+
+/** How curves are laid out: from `left` to `right`, in rows of equal height. */
 export interface Frame {
-  width: number;
+  left: number;
+  right: number;
   row: number;
   /** The row at the canvas's upper edge. */
   first: number;
@@ -54,7 +89,8 @@ export interface Frame {
 
 /** How strong curves are: opacity from `faint` to `full`, width from half a pixel to `wide`. */
 export interface Stroke {
-  colour: string;
+  /** A colour for each of the heads. */
+  colours: readonly string[];
   faint: number;
   full: number;
   wide: number;
@@ -64,29 +100,31 @@ export interface Stroke {
 export function strokeEdges(
   context: CanvasRenderingContext2D,
   edges: readonly Edge[],
-  { width, row, first }: Frame,
-  { colour, faint, full, wide }: Stroke
+  { left, right, row, first }: Frame,
+  { colours, faint, full, wide }: Stroke
 ): void {
-  const steps: Edge[][] = Array.from({ length: STEPS }, () => []);
+  const heads = colours.length;
+  const buckets: Edge[][] = Array.from({ length: STEPS * heads }, () => []);
   for (const edge of edges) {
     const step = Math.min(STEPS - 1, Math.max(0, Math.floor(edge.weight * STEPS)));
-    steps[step]?.push(edge);
+    buckets[step * heads + (edge.head ?? 0)]?.push(edge);
   }
+  const bend = (right - left) * 0.45;
   context.save();
-  context.strokeStyle = colour;
   context.lineCap = 'butt';
-  steps.forEach((bucket, step) => {
+  buckets.forEach((bucket, i) => {
     if (bucket.length === 0) {
       return;
     }
-    const strength = (step + 0.5) / STEPS;
+    const strength = (Math.floor(i / heads) + 0.5) / STEPS;
+    context.strokeStyle = colours[i % heads] ?? '';
     context.globalAlpha = faint + (full - faint) * strength ** 0.8;
     context.lineWidth = 0.5 + (wide - 0.5) * strength;
     context.beginPath();
     for (const { query, key } of bucket) {
       const [from, to] = [(query - first + 0.5) * row, (key - first + 0.5) * row];
-      context.moveTo(0, from);
-      context.bezierCurveTo(width * 0.45, from, width * 0.55, to, width, to);
+      context.moveTo(left, from);
+      context.bezierCurveTo(left + bend, from, right - bend, to, right, to);
     }
     context.stroke();
   });

@@ -63,15 +63,3 @@ export function titled(index: number, { id, piece, text }: Token): string {
 export function noted(said: string, { text }: TokenNote): string {
   return text ? `${said} · ${text}` : said;
 }
-
-/** Whether `token` continues the word of the token before it. */
-export function continues(token: Token, before: Token | undefined): boolean {
-  return (
-    before !== undefined &&
-    token.start >= 0 &&
-    token.start <= before.end &&
-    !token.special &&
-    !before.special &&
-    !/^\s/.test(token.text)
-  );
-}

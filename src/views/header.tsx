@@ -6,12 +6,12 @@ import { ItemPicker } from './item-picker';
 
 /** Which cell, which model, how many tokens, and whether the picture is of now. */
 export function Header() {
-  const { state, t } = useEnv();
+  const { state, t, actions } = useEnv();
   const nameOf = useCellName();
   const shown = state.shown.value;
   const trace = shown?.trace;
   // A pinned cell may have no picture; the pin is the way out of that.
-  const cell = trace?.cell ?? state.session.pinned.value;
+  const cell = trace?.cell ?? state.follower.pinned.value;
   return (
     <header class="attnlab-header">
       {cell !== null && <Pin cell={cell} />}
@@ -33,6 +33,7 @@ export function Header() {
         </>
       )}
       <Status />
+      {actions.open && <Open open={actions.open} />}
     </header>
   );
 }
@@ -55,7 +56,7 @@ function Length({ of }: { of: SequenceSummary | undefined }) {
 /** The state in a word, and in a sentence for who points at it. */
 function Status() {
   const { state, t } = useEnv();
-  const { kind, message } = state.session.status.value;
+  const { kind, message } = state.follower.status.value;
   const trace = state.trace.value;
   const words: Record<StatusKind, string> = {
     none: t('idle'),
@@ -88,7 +89,7 @@ function Status() {
 /** Chooses among the model calls of one run of the cell. */
 function Picker() {
   const { state, t } = useEnv();
-  const calls = state.session.calls.value;
+  const calls = state.follower.calls.value;
   if (calls.length < 2) {
     return null;
   }
@@ -98,7 +99,7 @@ function Picker() {
       data-testid="attnlab-picker"
       aria-label={t('Model call')}
       value={state.trace.value?.id ?? ''}
-      onChange={event => state.session.pick(event.currentTarget.value)}
+      onChange={event => state.follower.pick(event.currentTarget.value)}
     >
       {calls.map((call, i) => (
         <option key={call.id} value={call.id}>
@@ -110,10 +111,36 @@ function Picker() {
   );
 }
 
+/** Opens another panel like this one. */
+function Open({ open }: { open: () => void }) {
+  const { t } = useEnv();
+  return (
+    <button
+      type="button"
+      class="attnlab-icon-button"
+      data-testid="attnlab-open"
+      title={t('Open another panel like this one in the main area')}
+      aria-label={t('Open in the main area')}
+      onClick={open}
+    >
+      <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+        <path
+          d="M6.5 2.5h-4v11h11v-4M9.5 2.5h4v4M13.5 2.5l-6 6"
+          fill="none"
+          stroke="currentColor"
+          stroke-width="1.3"
+          stroke-linejoin="round"
+          stroke-linecap="round"
+        />
+      </svg>
+    </button>
+  );
+}
+
 /** Keeps the panel to this cell, whichever cell runs. */
 function Pin({ cell }: { cell: string }) {
   const { state, t } = useEnv();
-  const pinned = state.session.pinned.value === cell;
+  const pinned = state.follower.pinned.value === cell;
   return (
     <button
       type="button"
@@ -126,7 +153,7 @@ function Pin({ cell }: { cell: string }) {
           : t('Following the cell that runs; click to pin this one')
       }
       aria-label={t('Pin to this cell')}
-      onClick={() => state.session.pin(pinned ? null : cell)}
+      onClick={() => state.follower.pin(pinned ? null : cell)}
     >
       <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
         <path

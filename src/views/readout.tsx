@@ -1,59 +1,92 @@
 import { useComputed } from '@preact/signals';
 import { printed } from '../draw/number';
+import type { Drawn } from '../state/mass';
 import type { PanelState } from '../state/panel';
+import { questionOf, type Question } from '../state/question';
 import { spoken } from './chip';
 import { useEnv } from './env';
+import { useWeightsOf } from './weights-of';
 
-/** A query, a key and their weight. */
+/** A row, a column and their weight. */
 interface Pair {
-  query: string;
-  key: string;
+  query: number;
+  key: number;
+  from: string;
+  to: string;
   weight: number;
   exact: boolean;
 }
 
 /** The pair in question; where only one token is, the other is its heaviest. */
-function pairOf(state: PanelState, query: number | null, key: number | null): Pair | null {
-  const weights = state.weights.value;
-  const { queries, keys } = state.sides.value;
-  if (!weights || (query === null && key === null)) {
+function pairOf(state: PanelState, question: Question): Pair | null {
+  const weights = state.heads.focused.value;
+  const place = weights && placeOf(weights, question);
+  if (!place || weights.known(place.query, place.key) === 'unknown') {
     return null;
   }
-  const q = query ?? largest(queries.length, i => weights.at(i, key ?? 0));
-  const k = key ?? largest(keys.length, i => weights.at(q, i));
-  const [from, to] = [queries[q], keys[k]];
+  const { queries, keys } = state.heads.reading.value;
+  const { query, key } = place;
+  const [from, to] = [queries.entries[query], keys.entries[key]];
   return from && to
-    ? { query: spoken(from), key: spoken(to), weight: weights.at(q, k), exact: weights.exact }
+    ? {
+        ...place,
+        from: spoken(from.token),
+        to: spoken(to.token),
+        weight: weights.at(query, key),
+        exact: weights.known(query, key) === 'exact'
+      }
     : null;
 }
 
-function largest(length: number, at: (i: number) => number): number {
-  let best = 0;
-  for (let i = 1; i < length; i++) {
-    if (!(at(i) <= at(best))) {
-      best = Number.isNaN(at(i)) ? best : i;
-    }
+function placeOf(weights: Drawn, question: Question): { query: number; key: number } | null {
+  if (question.kind === 'none') {
+    return null;
   }
-  return best;
+  let best = 0;
+  let most = -Infinity;
+  const see = (index: number, weight: number): void => {
+    if (weight > most) {
+      [best, most] = [index, weight];
+    }
+  };
+  if (question.kind === 'column') {
+    for (let query = 0; query < weights.queries; query++) {
+      weights.each(query, question.key, question.key + 1, (_, weight) => see(query, weight));
+    }
+    return { query: best, key: question.key };
+  }
+  if (question.key !== null) {
+    return { query: question.query, key: question.key };
+  }
+  weights.each(question.query, 0, weights.keys, see);
+  return { query: question.query, key: best };
 }
 
 /** The weight in question, in the head view's title. */
 export function Readout({ fallback }: { fallback: string }) {
-  const { state } = useEnv();
-  const { shownQuery, shownKey } = state.selection;
-  const pair = useComputed(() => pairOf(state, shownQuery.value, shownKey.value)).value;
+  const { state, t } = useEnv();
+  const weightsOf = useWeightsOf();
+  const pair = useComputed(() => pairOf(state, state.heads.question.value)).value;
+  const partial = state.heads.long.value && state.heads.question.value.kind === 'column';
   return (
-    <span class="attnlab-readout" data-testid="attnlab-readout">
+    <span
+      class="attnlab-readout"
+      data-testid="attnlab-readout"
+      title={pair ? weightsOf(pair) || undefined : undefined}
+    >
       {pair ? (
         <>
-          <bdi class="attnlab-readout-token">{pair.query}</bdi>
+          <bdi class="attnlab-readout-token">{pair.from}</bdi>
           <span aria-hidden="true">→</span>
-          <bdi class="attnlab-readout-token">{pair.key}</bdi>
+          <bdi class="attnlab-readout-token">{pair.to}</bdi>
           <b>
             {pair.exact ? '' : '≈'}
             {printed(pair.weight)}
           </b>
+          {partial && <i>{t('heaviest only')}</i>}
         </>
+      ) : partial ? (
+        <i>{t('among no query’s heaviest')}</i>
       ) : (
         fallback
       )}
@@ -65,10 +98,19 @@ export function Readout({ fallback }: { fallback: string }) {
 export function Announcement() {
   const { state, t } = useEnv();
   const { query, key } = state.selection;
-  const pair = useComputed(() => pairOf(state, query.value, key.value)).value;
+  const pair = useComputed(() => {
+    const { queries, keys } = state.heads.reading.value;
+    const entry = (of: Int32Array, token: number | null) =>
+      token === null ? null : (of[token] ?? -1);
+    const sides = { queries: queries.entries, keys: keys.entries };
+    return pairOf(
+      state,
+      questionOf(entry(queries.of, query.value), entry(keys.of, key.value), sides)
+    );
+  }).value;
   return (
     <div class="attnlab-hidden" aria-live="polite" data-testid="attnlab-live">
-      {pair?.exact && t('%1 attends to %2: %3', pair.query, pair.key, printed(pair.weight))}
+      {pair?.exact && t('%1 attends to %2: %3', pair.from, pair.to, printed(pair.weight))}
     </div>
   );
 }

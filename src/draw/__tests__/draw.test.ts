@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { heaviest } from '../curves';
+import { heaviest, type Matrix } from '../curves';
+import { apart, headColours, sightsOf } from '../head-colours';
 import { broken } from '../lines';
 import { printed } from '../number';
 import { ramp } from '../palette';
@@ -65,15 +66,52 @@ describe('of a list', () => {
   });
 });
 
+describe.each([false, true])('on paper that is dark: %s', dark => {
+  const colours = headColours(12, dark);
+  const sights = colours.map(colour => {
+    const bytes = colour.match(/\d+/g)!.map(Number);
+    const [r, g, b] = bytes.map(byte =>
+      byte <= 10 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4
+    );
+    return { light: 0.2126 * r! + 0.7152 * g! + 0.0722 * b!, seen: sightsOf([r!, g!, b!]) };
+  });
+
+  test('the colours of twelve heads differ, also to who sees no red or no green', () => {
+    const apartness = sights.flatMap(({ seen }, i) =>
+      sights.slice(i + 1).map(other => apart(seen, other.seen))
+    );
+    expect(Math.min(...apartness)).toBeGreaterThan(0.06);
+  });
+
+  test('each stands out from the paper by 3 to 1', () => {
+    for (const { light } of sights) {
+      const paper = dark ? 0.0056 : 1; // #111, white
+      const [bright, dim] = light > paper ? [light, paper] : [paper, light];
+      expect((bright + 0.05) / (dim + 0.05)).toBeGreaterThan(3);
+    }
+  });
+
+  test('a head keeps its colour however many heads there are', () => {
+    expect(headColours(64, dark).slice(0, 12)).toEqual(colours);
+    expect(new Set(headColours(64, dark)).size).toBe(64);
+  });
+});
+
 describe('of the curves', () => {
-  const weights = {
-    queries: 300,
-    keys: 300,
-    at: (query: number, key: number) => ((query * 7 + key * 13) % 100) / 100
-  };
+  const matrix = (length: number, at: (query: number, key: number) => number): Matrix => ({
+    queries: length,
+    keys: length,
+    each: (query, start, end, see) => {
+      for (let key = start; key < end; key++) {
+        see(key, at(query, key));
+      }
+    }
+  });
+  const weight = (query: number, key: number) => ((query * 7 + key * 13) % 100) / 100;
+  const weights = matrix(300, weight);
 
   test('the heaviest are drawn, lightest first, and no more than the bound', () => {
-    const edges = heaviest(weights, { start: 0, end: 300 }, 2000);
+    const edges = heaviest([weights], { start: 0, end: 300 }, 2000);
     expect(edges).toHaveLength(2000);
     const drawn = edges.map(({ weight }) => weight);
     expect(drawn).toEqual([...drawn].sort((a, b) => a - b));
@@ -82,7 +120,7 @@ describe('of the curves', () => {
   });
 
   test('those are drawn that touch a row in view, each once', () => {
-    const edges = heaviest(weights, { start: 10, end: 12 }, Infinity);
+    const edges = heaviest([weights], { start: 10, end: 12 }, Infinity);
     const seen = (i: number): boolean => i === 10 || i === 11;
     expect(edges.every(({ query, key }) => seen(query) || seen(key))).toBe(true);
     expect(new Set(edges.map(({ query, key }) => query * 300 + key)).size).toBe(edges.length);
@@ -91,12 +129,19 @@ describe('of the curves', () => {
       (_, i) => [Math.floor(i / 300), i % 300] as const
     )
       .filter(([query, key]) => seen(query) || seen(key))
-      .filter(([query, key]) => weights.at(query, key) >= 0.01).length;
+      .filter(([query, key]) => weight(query, key) >= 0.01).length;
     expect(edges).toHaveLength(expected);
   });
 
+  test('of several heads, the bound holds for all together, and each curve names its head', () => {
+    const heavier = matrix(300, (query, key) => weight(query, key) + 0.005);
+    const edges = heaviest([weights, heavier], { start: 0, end: 300 }, 900);
+    expect(edges).toHaveLength(900);
+    expect(edges.every(({ head, weight }) => head === 1 && weight > 0.99)).toBe(true);
+  });
+
   test('a weight that is not a number is none', () => {
-    const none = { queries: 2, keys: 2, at: () => NaN };
-    expect(heaviest(none, { start: 0, end: 2 })).toEqual([]);
+    const none = matrix(2, () => NaN);
+    expect(heaviest([none], { start: 0, end: 2 })).toEqual([]);
   });
 });

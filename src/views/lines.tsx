@@ -1,0 +1,75 @@
+import { useComputed } from '@preact/signals';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { fontOf, Ruler } from '../draw/ruler';
+import { stretch } from '../draw/window';
+import type { Axis } from '../state/axis';
+import { shown } from './chip';
+import { Curves } from './curves';
+import { useEnv } from './env';
+import { HeadList } from './list';
+import { Rests } from './rests';
+import { ROW } from './row';
+import { useView } from './size';
+
+/** Heads as lines: queries left, keys right, a curve for each weight between them. */
+export function Lines() {
+  const { state, t } = useEnv();
+  const { queries, keys } = state.heads.reading.value;
+  const load = state.head.value;
+  const scroller = useRef<HTMLDivElement>(null);
+  const view = useView(scroller);
+  const rows = useComputed(() => {
+    const { queries, keys } = state.heads.reading.value;
+    return Math.max(queries.entries.length, keys.entries.length);
+  });
+  const window = useComputed(() => {
+    const { top, height } = view.value;
+    return stretch(rows.value, top, height, ROW);
+  });
+  const { start, end } = window.value;
+  const width = useComputed(() => view.value.width).value;
+  const left = useColumn(queries, scroller, width, 60);
+  const right = useColumn(keys, scroller, width, 16);
+  return (
+    <div
+      ref={scroller}
+      class="attnlab-scroller attnlab-head"
+      role="group"
+      aria-label={t('Head')}
+      aria-busy={load.state === 'pending'}
+      data-exact={load.state === 'ready'}
+      style={{ '--attnlab-left': `${left}px`, '--attnlab-right': `${right}px` }}
+    >
+      <div class="attnlab-head-body" style={{ height: `${rows.value * ROW}px` }}>
+        <HeadList side="query" axis={queries} window={{ start, end }} scroller={scroller} />
+        <Curves window={window} />
+        <HeadList side="key" axis={keys} window={{ start, end }} scroller={scroller} />
+      </div>
+      <Rests />
+    </div>
+  );
+}
+
+/** Width for a column of tokens: as wide as the widest, up to a share of the panel. */
+function useColumn(
+  { entries }: Axis,
+  box: { current: HTMLElement | null },
+  width: number,
+  room: number
+): number {
+  const [ruler, setRuler] = useState<Ruler | null>(null);
+  useLayoutEffect(() => {
+    const body = box.current?.firstElementChild;
+    if (body) {
+      setRuler(new Ruler(fontOf(body)));
+    }
+  }, []);
+  const widest = useMemo(
+    () =>
+      ruler
+        ? entries.reduce((most, { token }) => Math.max(most, ruler.width(shown(token))), 24)
+        : 48,
+    [entries, ruler]
+  );
+  return Math.ceil(Math.min(widest + room, Math.max(64, width * 0.3)));
+}

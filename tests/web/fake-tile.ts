@@ -1,0 +1,51 @@
+/** What the fake kernel gives of a head at any zoom. */
+import type { Picture, SiteSummary } from '../../src/protocol/messages';
+
+/** Pixels along a tile's side. */
+const SIDE = 256;
+
+interface Where {
+  trace: string;
+  item: number;
+  site: number;
+  head: number;
+  level: number;
+  y: number;
+  x: number;
+}
+
+/** Heads by trace and place: a long one takes a script long to compute, and has many tiles. */
+const heads = new Map<string, Float32Array>();
+
+/** A tile as the kernel makes it: exact at level 0, else the largest of 2^level × 2^level. */
+export function tileOf(where: Where, { queries, keys }: SiteSummary, compute: () => Float32Array) {
+  const { trace, item, site, head, level, y, x } = where;
+  const name = [trace, item, site, head].join(' ');
+  const weights = heads.get(name) ?? compute();
+  heads.set(name, weights);
+  const side = 2 ** level;
+  const [top, left] = [y * SIDE * side, x * SIDE * side];
+  const rows = Math.min(SIDE, Math.ceil((queries - top) / side));
+  const columns = Math.min(SIDE, Math.ceil((keys - left) / side));
+  const data = level === 0 ? new Float32Array(rows * columns) : new Uint8Array(rows * columns);
+  for (let query = top; query < Math.min(queries, top + rows * side); query++) {
+    for (let key = left; key < Math.min(keys, left + columns * side); key++) {
+      const at = Math.floor((query - top) / side) * columns + Math.floor((key - left) / side);
+      const weight = weights[query * keys + key]!;
+      data[at] = level === 0 ? weight : Math.max(data[at]!, Math.round((weight || 0) * 255));
+    }
+  }
+  const picture: Picture = {
+    kind: 'tile',
+    trace,
+    item,
+    site,
+    head,
+    query: -1,
+    sampled: false,
+    shape: [rows, columns],
+    buffer: 0,
+    tile: [level, y, x]
+  };
+  return { result: { picture }, buffers: [data.buffer as ArrayBuffer] };
+}
