@@ -1,0 +1,73 @@
+import type { Edge } from '../draw/curves';
+import { MARGIN, ROW, SIZE, TITLE, titled, type Mark, type Scene } from './scene';
+
+/** The curves of one head, in its colour. */
+export interface HeadCurves {
+  name: string;
+  colour: string;
+  edges: readonly Edge[];
+}
+
+interface HeadFigure {
+  title: string;
+  queries: readonly string[];
+  keys: readonly string[];
+  heads: readonly HeadCurves[];
+  width: number;
+  /** Width of a text in CSS pixels. */
+  measure: (text: string) => number;
+}
+
+/** Space between a token and the curves. */
+const GAP = 6;
+
+/** Draws heads as the head view does: queries left, keys right, a curve for each weight. */
+export function headFigure({ title, queries, keys, heads, width, measure }: HeadFigure): Scene {
+  const widest = (texts: readonly string[]) =>
+    texts.reduce((most, text) => Math.max(most, measure(text)), 0);
+  const left = MARGIN + Math.min(widest(queries), width * 0.35);
+  const right = width - MARGIN - Math.min(widest(keys), width * 0.35);
+  const legend = heads.length > 1;
+  const top = MARGIN + TITLE + (legend ? ROW : 0);
+  const middle = (i: number) => top + (i + 0.5) * ROW;
+  const marks: Mark[] = [titled(title)];
+  if (legend) {
+    marks.push(...legendOf(heads, MARGIN + TITLE, measure));
+  }
+  for (const { colour, edges } of heads) {
+    for (const { query, key, weight } of edges) {
+      marks.push({
+        kind: 'curve',
+        from: [left + GAP, middle(query)],
+        to: [right - GAP, middle(key)],
+        colour,
+        opacity: Math.min(1, 0.06 + 0.94 * weight ** 0.8),
+        width: 0.5 + 3.5 * weight
+      });
+    }
+  }
+  queries.forEach((text, i) =>
+    marks.push({ kind: 'text', x: left, y: middle(i), text, anchor: 'end' })
+  );
+  keys.forEach((text, i) =>
+    marks.push({ kind: 'text', x: right, y: middle(i), text, anchor: 'start' })
+  );
+  const height = top + Math.max(queries.length, keys.length) * ROW + MARGIN;
+  return { title, width, height, marks };
+}
+
+function legendOf(
+  heads: readonly HeadCurves[],
+  y: number,
+  measure: (text: string) => number
+): Mark[] {
+  let x = MARGIN;
+  return heads.flatMap(({ name, colour }): Mark[] => {
+    const at = x;
+    x += SIZE + 4 + measure(name) + 12;
+    return [
+      { kind: 'box', x: at, y: y - 5, width: 10, height: 10, fill: colour },
+      { kind: 'text', x: at + SIZE + 4, y, text: name, anchor: 'start', size: 11 }
+    ];
+  });
+}
