@@ -3,8 +3,8 @@ import { useEnv } from './env';
 /** What the panel shows while there is no picture: where things stand, and how to get one. */
 export function Empty() {
   const { state, t, actions } = useEnv();
-  const { kind, message, remedy } = state.session.status.value;
-  const problem = state.session.problem.value;
+  const { kind, message, remedy } = state.follower.status.value;
+  const problem = state.follower.problem.value;
   const busy = kind === 'starting' || kind === 'waiting' || kind === 'computing';
   const pinned = kind === 'none' && !problem && state.session.traces.value.length > 0;
   const teaches = kind === 'none' && !problem && !remedy && !pinned;

@@ -10,6 +10,8 @@ export interface PanelActions {
   tagCell?: () => void;
   /** Puts text on the clipboard. */
   copy?: (text: string) => void;
+  /** Opens another panel like this one beside the notebook. */
+  open?: () => void;
 }
 
 /** What every view is given. */

@@ -1,20 +1,28 @@
-import { useComputed, useSignalEffect } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
 import type { SiteSummary } from '../protocol/messages';
-import { sidesOf } from '../state/tokens';
 import { useEnv } from './env';
-import { Layer, leftsOf } from './layer';
+import { Layer } from './layer';
+import { leftsOf, rowHeight, rowsIn, type Band } from './model-layout';
 import type { LayerGroup } from './rows';
+import type { Look } from './thumbs';
+import { useTicks } from './ticks';
 
 interface GroupProps {
   group: LayerGroup;
-  side: number;
+  look: Look;
   labelled: boolean;
+  /** What is in the page, and where the group's rows begin. */
+  band: Band | null;
+  from: number;
+  /** The number of the group's first row in the grid, that of the heads' numbers, from 1. */
+  index: number;
 }
 
 /** The layers of one stack, with the ticks of what is hovered and selected. */
-export function Group({ group, side, labelled }: GroupProps) {
+export function Group({ group, look, labelled, band, from, index }: GroupProps) {
   const { state, t } = useEnv();
+  const { side, bars } = look;
   const names: Record<SiteSummary['kind'], string> = {
     encoder: t('Encoder'),
     decoder: t('Decoder'),
@@ -22,73 +30,62 @@ export function Group({ group, side, labelled }: GroupProps) {
   };
   const part = group.part ? ` · ${group.part}` : '';
   const name = names[group.kind] + part + group.run;
-  const ticks = useComputed<Record<string, string>>(() => {
-    const shown = state.shown.value;
-    const site = group.rows.find(row => row.site)?.site;
-    if (!shown || !site) {
-      return {};
-    }
-    const [own, focused] = [sidesOf(shown, site), state.sides.value];
-    const query = state.selection.shownQuery.value;
-    const key = state.selection.shownKey.value;
-    return {
-      ...tick('query', own.queries === focused.queries ? query : null, own.queries.length, side),
-      ...tick('key', own.keys === focused.keys ? key : null, own.keys.length, side)
-    };
-  });
   const box = useRef<HTMLDivElement>(null);
-  useSignalEffect(() => {
-    // Straight to the element: a tick must not draw the rows again.
-    for (const name of TICKS) {
-      box.current?.style.setProperty(name, ticks.value[name] ?? '');
-    }
-  });
+  useTicks(box, group.rows.find(row => row.site)?.site ?? null, side);
   const columns = Array.from({ length: group.columns }, (_, head) => head);
   const widest = group.rows.find(row => row.site?.heads === group.columns)?.site;
+  const lefts = widest ? leftsOf(widest, side) : [];
+  const heights = group.rows.map(({ site }) => rowHeight(site, side, bars !== null));
+  // The row with the focus stays, so that the Tab key finds it.
+  const kept = band ? state.selection.focus.value.site : -1;
+  const { start, end } = rowsIn(band, heights, from);
   return (
     <div class="attnlab-group" role="rowgroup" aria-label={name} ref={box}>
       {labelled && <h3 role="presentation">{name}</h3>}
-      <div class="attnlab-columns" role="row">
+      <div class="attnlab-columns" role="row" aria-rowindex={index}>
         {columns.map(head => (
           <span
             key={head}
             role="columnheader"
             aria-colindex={head + 2}
-            style={{
-              left: `${(widest ? leftsOf(widest, side)[head] : 0) ?? 0}px`,
-              width: `${side}px`
-            }}
+            style={{ left: `${lefts[head] ?? 0}px`, width: `${side}px` }}
           >
             {head}
           </span>
         ))}
       </div>
-      {group.rows.map((row, i) => (
-        <Layer key={i} row={row} side={side} />
-      ))}
+      {spaced(
+        group.rows.map((row, i) =>
+          (i >= start && i < end) || row.site?.index === kept ? (
+            <Layer key={i} row={row} look={look} height={heights[i] ?? 0} index={index + 1 + i} />
+          ) : null
+        ),
+        heights
+      )}
     </div>
   );
 }
 
-const TICKS = ['query', 'key'].flatMap(name =>
-  ['at', 'size', 'tick'].map(part => `--attnlab-${name}-${part}`)
-);
-
-/** Where a token's tick stands on every thumbnail of a group. */
-function tick(
-  name: 'query' | 'key',
-  index: number | null,
-  length: number,
-  side: number
-): Record<string, string> {
-  if (index === null || index >= length) {
-    return {};
-  }
-  const size = Math.max(2, side / length);
-  const at = Math.min(side - size, (index * side) / length);
-  return {
-    [`--attnlab-${name}-at`]: `${at.toFixed(2)}px`,
-    [`--attnlab-${name}-size`]: `${size.toFixed(2)}px`,
-    [`--attnlab-${name}-tick`]: 'var(--attnlab-mark)'
+/** Rows, and empty space of their height for those that are not in the page. */
+export function spaced(rows: ComponentChildren[], heights: readonly number[]): ComponentChildren[] {
+  const all: ComponentChildren[] = [];
+  let space = 0;
+  const fill = (before: number): void => {
+    if (space > 0) {
+      all.push(
+        <div key={`space ${before}`} role="presentation" style={{ height: `${space}px` }} />
+      );
+    }
+    space = 0;
   };
+  rows.forEach((row, i) => {
+    if (row === null) {
+      space += heights[i] ?? 0;
+    } else {
+      fill(i);
+      all.push(row);
+    }
+  });
+  fill(rows.length);
+  return all;
 }

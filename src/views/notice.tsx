@@ -5,11 +5,11 @@ import { useEnv } from './env';
 export function Notice() {
   const { state, t } = useEnv();
   const nameOf = useCellName();
-  const { kind, message, remedy } = state.session.status.value;
-  const problem = state.session.problem.value;
-  const stale = state.session.stale.value;
+  const { kind, message, remedy } = state.follower.status.value;
+  const problem = state.follower.problem.value;
+  const stale = state.follower.stale.value;
   const notes = state.trace.value?.notes ?? [];
-  const failure = state.texts.failure.value;
+  const failure = state.failure.value;
   const failures = new Set(
     [state.thumbnails.value, state.head.value]
       .map(load => ('why' in load ? load.why : null))

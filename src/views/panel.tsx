@@ -1,15 +1,11 @@
-import { useSignal } from '@preact/signals';
 import { render } from 'preact';
-import { useRef } from 'preact/hooks';
 import type { PanelState } from '../state/panel';
 import { Empty } from './empty';
 import { EnvContext, filled, useEnv, type PanelActions } from './env';
-import { HeadView } from './head';
 import { Header } from './header';
-import { ModelView } from './model';
 import { Notice } from './notice';
+import { Parts } from './parts';
 import { Announcement } from './readout';
-import { Splitter } from './splitter';
 import { Strip } from './strip';
 import { watchPalette } from './theme';
 
@@ -63,29 +59,15 @@ export function mountPanel(host: HTMLElement, state: PanelState, options: PanelO
 }
 
 function Panel() {
-  const { state, t } = useEnv();
-  const model = useRef<HTMLElement>(null);
-  const height = useSignal<number | null>(null);
+  const { state } = useEnv();
   return (
     <>
       <Header />
       {state.trace.value ? (
-        <div class="attnlab-body" data-stale={state.session.stale.value || undefined}>
+        <div class="attnlab-body" data-stale={state.follower.stale.value || undefined}>
           <Notice />
           <Strip />
-          <section
-            ref={model}
-            class="attnlab-part attnlab-model-part"
-            aria-label={t('Model')}
-            style={height.value === null ? undefined : { flex: `0 0 ${height.value}px` }}
-            data-sized={height.value !== null || undefined}
-          >
-            <ModelView />
-          </section>
-          <Splitter above={model} height={height} label={t('Height of the model view')} />
-          <section class="attnlab-part attnlab-head-part" aria-label={t('Head')}>
-            <HeadView />
-          </section>
+          <Parts />
           <Announcement />
         </div>
       ) : (

@@ -1,4 +1,4 @@
-import type { SiteSummary, TraceSummary } from '../protocol/messages';
+import type { Focus, SiteSummary, TraceSummary } from '../protocol/messages';
 
 /** One row of the model view: a site, or a layer that has no attention. */
 export interface LayerRow {
@@ -132,4 +132,30 @@ export function neighbour(
     default:
       return null;
   }
+}
+
+/** The same among heads in lines of so many, as they stand in order of a score. */
+export function neighbourInLines(
+  heads: readonly Focus[],
+  across: number,
+  from: Focus,
+  key: string,
+  far: boolean
+): Focus | null {
+  const at = heads.findIndex(({ site, head }) => site === from.site && head === from.head);
+  const start = at - (at % across);
+  const last = heads.length - 1;
+  const to: Record<string, number> = {
+    ArrowLeft: at - 1,
+    ArrowRight: at + 1,
+    ArrowUp: at - across < 0 ? at : at - across,
+    ArrowDown: at + across > last ? at : at + across,
+    PageUp: at - 5 * across,
+    PageDown: at + 5 * across,
+    Home: far ? 0 : start,
+    End: far ? last : start + across - 1
+  };
+  const next = to[key];
+  const found = next === undefined ? null : heads[at < 0 ? 0 : Math.max(0, Math.min(next, last))];
+  return found ? { site: found.site, head: found.head } : null;
 }

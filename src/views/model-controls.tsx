@@ -1,0 +1,109 @@
+import type { Signal } from '@preact/signals';
+import { storedOrder, type Filter } from '../state/ordering';
+import { useEnv } from './env';
+import { LayerFilter } from './model-filter';
+import { LEAST_ZOOM, MOST_ZOOM } from './model-layout';
+import type { ModelScores } from './model-scores';
+import { scoreNames } from './score-names';
+
+/** Steps of the zoom buttons; the wheel goes between them. */
+const ZOOMS = [LEAST_ZOOM, 0.75, 1, 1.5, 2, 3, MOST_ZOOM];
+
+interface ModelControlsProps {
+  scores: ModelScores;
+  filter: Signal<Filter>;
+}
+
+/** How the thumbnails are drawn, in which order, and which. */
+export function ModelControls({ scores: { order, load }, filter }: ModelControlsProps) {
+  const { state, t } = useEnv();
+  const { display } = state;
+  const known = load?.state === 'ready' ? load.picture.labels : undefined;
+  const names = scoreNames(t).filter(([name]) => known?.includes(name) ?? true);
+  const options = names.map(([name, label, meaning]) => (
+    <option key={name} value={name} title={meaning}>
+      {label}
+    </option>
+  ));
+  const lines = display.thumbnails.value === 'lines';
+  const zoom = display.zoom.value;
+  const turn = order.ascending ? t('Smallest first') : t('Largest first');
+  const zoomButton = (name: string, sign: string, to: number | undefined) => (
+    <button
+      type="button"
+      class="attnlab-model-button"
+      aria-label={name}
+      title={t('%1 (Ctrl and the wheel)', name)}
+      disabled={to === undefined}
+      onClick={() => (display.zoom.value = to ?? zoom)}
+    >
+      {sign}
+    </button>
+  );
+  return (
+    <div class="attnlab-model-controls" role="group" aria-label={t('Thumbnails')}>
+      <button
+        type="button"
+        class="attnlab-model-button"
+        data-testid="attnlab-model-lines"
+        aria-pressed={lines}
+        title={t('Thumbnails as lines from queries, on the left, to keys, on the right')}
+        onClick={() => (display.thumbnails.value = lines ? 'matrix' : 'lines')}
+      >
+        {t('Lines')}
+      </button>
+      <label>
+        <span>{t('Sort')}</span>
+        <select
+          value={order.score ?? 'layer'}
+          aria-label={t('Sort the heads by')}
+          data-testid="attnlab-model-sort"
+          onChange={({ currentTarget: { value } }) => (display.sort.value = value)}
+        >
+          <option value="layer">{t('by layer')}</option>
+          {options}
+        </select>
+      </label>
+      {order.score !== null && (
+        <button
+          type="button"
+          class="attnlab-model-button"
+          data-testid="attnlab-model-turn"
+          aria-label={turn}
+          title={turn}
+          onClick={() =>
+            (display.sort.value = storedOrder({ ...order, ascending: !order.ascending }))
+          }
+        >
+          {order.ascending ? '↑' : '↓'}
+        </button>
+      )}
+      <label>
+        <span>{t('Colour')}</span>
+        <select
+          value={display.colour.value}
+          aria-label={t('Colour tells')}
+          data-testid="attnlab-model-colour"
+          onChange={({ currentTarget: { value } }) => (display.colour.value = value)}
+        >
+          <option value="weights">{t('weights')}</option>
+          <option value="layer">{t('layers')}</option>
+          {options}
+        </select>
+      </label>
+      <LayerFilter filter={filter} scored={order.score !== null} />
+      <span class="attnlab-model-zoom" role="group" aria-label={t('Size of the thumbnails')}>
+        {zoomButton(
+          t('Smaller thumbnails'),
+          '−',
+          ZOOMS.findLast(step => step < zoom)
+        )}
+        {zoomButton(
+          t('Larger thumbnails'),
+          '+',
+          ZOOMS.find(step => step > zoom)
+        )}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,136 @@
+import { useComputed, useSignal, useSignalEffect, type Signal } from '@preact/signals';
+import type { RefObject } from 'preact';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { scored } from '../draw/score';
+import { drawThumbnails } from '../draw/thumbnails';
+import type { Focus } from '../protocol/messages';
+import type { ModelHead } from '../state/ordering';
+import { rested } from '../state/rested';
+import { useEnv } from './env';
+import { beside } from './preview-place';
+import { scoreNames } from './score-names';
+
+/** Milliseconds for which the pointer rests on a thumbnail: to fetch the head, to show it larger. */
+const FETCH = 80;
+const SHOW = 150;
+
+/** Tokens squared up to which a head is fetched before it is asked for. */
+const LIGHT = 512 * 512;
+
+/** Side of the enlarged thumbnail, in pixels. */
+const SIDE = 168;
+
+interface PreviewProps {
+  /** The head under the pointer or the keyboard's focus. */
+  pointed: Signal<Focus | null>;
+  heads: readonly ModelHead[];
+  grid: RefObject<HTMLElement>;
+}
+
+/** The head that is pointed at: its weights on their way for a click, its thumbnail enlarged. */
+export function Preview({ pointed, heads, grid }: PreviewProps) {
+  const { state } = useEnv();
+  const late = useMemo(() => rested(pointed, SHOW), [pointed]);
+  const soon = useMemo(() => rested(pointed, FETCH), [pointed]);
+  useSignalEffect(() => {
+    const place = soon.value;
+    const { trace, item } = state.shown.value ?? {};
+    const site = place && trace?.sites[place.site];
+    if (!trace || !site || place !== pointed.value || site.queries * site.keys > LIGHT) {
+      return undefined;
+    }
+    const wish = { kind: 'head' as const, trace: trace.id, item: item ?? 0, ...place };
+    // Whoever watches a picture has it fetched.
+    return state.pictures.want(wish).subscribe(() => undefined);
+  });
+  const shown = useComputed(() => (late.value === pointed.value ? late.value : null));
+  const place = shown.value;
+  useEffect(() => {
+    const close = ({ key }: KeyboardEvent): void => {
+      if (key === 'Escape') {
+        pointed.value = null;
+      }
+    };
+    document.addEventListener('keydown', close, true);
+    return () => document.removeEventListener('keydown', close, true);
+  }, []);
+  const of = place && heads.find(({ site, head }) => site === place.site && head === place.head);
+  return of ? <Card key={of.index} of={of} grid={grid} /> : null;
+}
+
+function Card({ of, grid }: { of: ModelHead; grid: RefObject<HTMLElement> }) {
+  const { state, palette, t } = useEnv();
+  const { site, head, layer, index } = of;
+  const card = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const where = useSignal<{ left: number; top: number } | null>(null);
+  useSignalEffect(() => {
+    const load = state.thumbnails.value;
+    const { ramp } = palette.value;
+    if (canvas.current && load.state === 'ready') {
+      const spot = { thumbnail: index, left: 0, ramp };
+      const as = state.display.thumbnails.value;
+      drawThumbnails(canvas.current, load.picture, [spot], SIDE, as);
+    }
+  });
+  const { trace, item } = state.shown.value ?? {};
+  const load = state.thumbnails.value;
+  const summary = trace?.sites[site];
+  const wish = trace && ({ kind: 'scores', trace: trace.id, item: item ?? 0 } as const);
+  // Those that are here already: a card asks for none.
+  const scores = wish && state.pictures.has(wish) ? state.scores.value : null;
+  const numbers = scores?.state === 'ready' ? scores.picture : null;
+  useLayoutEffect(() => {
+    const thumb = grid.current?.querySelector(`[data-site="${site}"][data-head="${head}"]`);
+    const part = card.current?.offsetParent;
+    const body = card.current?.closest('.attnlab-body');
+    if (card.current && thumb && part && body) {
+      const origin = part.getBoundingClientRect();
+      const found = beside(
+        thumb.getBoundingClientRect(),
+        card.current.getBoundingClientRect(),
+        body.getBoundingClientRect()
+      );
+      where.value = found && { left: found.left - origin.left, top: found.top - origin.top };
+    }
+  }, [numbers]);
+  const [, rows = 0, columns = 0] = load.state === 'ready' ? load.picture.shape : [];
+  const pooled = summary && (summary.queries > rows || summary.keys > columns);
+  return (
+    <div
+      ref={card}
+      class="attnlab-preview"
+      data-testid="attnlab-preview"
+      data-site={site}
+      data-head={head}
+      aria-hidden="true"
+      style={
+        where.value
+          ? { left: `${where.value.left}px`, top: `${where.value.top}px` }
+          : { visibility: 'hidden' }
+      }
+    >
+      <canvas ref={canvas} style={{ width: `${SIDE}px`, height: `${SIDE}px` }} />
+      <strong>{t('layer %1 head %2', layer, head)}</strong>
+      {summary && (
+        <span class="attnlab-soft" data-testid="attnlab-preview-note">
+          {pooled
+            ? t('≈ largest weights of %1 × %2 tokens', summary.queries, summary.keys)
+            : t('≈ weights of %1 × %2 tokens', summary.queries, summary.keys)}
+          {load.state === 'ready' && load.sampled && t(', sampled')}
+        </span>
+      )}
+      {numbers && (
+        <dl>
+          {scoreNames(t).flatMap(([name, label]) => {
+            const column = numbers.labels?.indexOf(name) ?? -1;
+            const score = numbers.data[index * (numbers.shape[1] ?? 0) + column];
+            return column < 0 || score === undefined
+              ? []
+              : [<dt key={name}>{label}</dt>, <dd key={`${name} score`}>{scored(score)}</dd>];
+          })}
+        </dl>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,218 @@
+"""The model view: how thumbnails are drawn, in which order, which, and how large."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from tests.web.panel import FOX, Panel
+
+N = len(FOX)
+
+
+def scores(panel: Panel, of: str, layers: int = 6, heads: int = 12) -> dict[str, float]:
+    """Score all heads from the fake kernel's weights, by "layer.head"."""
+    found = {}
+    for site in range(layers):
+        for head in range(heads):
+            weights = panel.weights(site, head)
+            rows = [weights[q * N : (q + 1) * N] for q in range(N)]
+            found[f"{site}.{head}"] = {
+                "entropy": -sum(a * math.log(a) for row in rows for a in row if a > 0) / N,
+                "previous_token": sum(rows[q][q - 1] for q in range(1, N)) / (N - 1),
+            }[of]
+    return found
+
+
+def shown(panel: Panel) -> list[tuple[str, float]]:
+    """Labels and scores under the thumbnails, in order."""
+    texts = panel.find("thumb-label").all_inner_texts()
+    return [(name, float(score.replace("−", "-"))) for name, score in map(str.split, texts)]
+
+
+def test_lines_run_from_a_query_on_the_left_to_its_key_on_the_right(panel: Panel) -> None:
+    panel.show(layers=1)
+    panel.find("model-lines").click()
+    panel.frame()
+    assert panel.find("model-lines").get_attribute("aria-pressed") == "true"
+    picture = panel.pixels(".attnlab-layer canvas")
+    side = picture.height
+    for head in range(12):
+        weights = panel.weights(0, head)
+        at = max(range(N * N), key=lambda i: weights[i])
+        left = head * (side + 4)
+        paper = max(picture.light(y, left + x) for y in range(side) for x in (0, side - 1))
+        for x, token in ((0, at // N), (side - 1, at % N)):
+            y = round((token + 0.5) * side / N - 0.5)
+            darkest = min(picture.light(y + d, left + x) for d in (-1, 0, 1) if 0 <= y + d < side)
+            assert darkest < paper - 150
+
+
+@pytest.mark.parametrize("score", ["entropy", "previous_token"])
+def test_heads_stand_in_order_of_a_score_with_its_number(panel: Panel, score: str) -> None:
+    panel.show()
+    panel.find("model-sort").select_option(score)
+    panel.find("thumb-label").first.wait_for()
+    true = scores(panel, score)
+    names = [name for name, _ in shown(panel)]
+    assert sorted(names) == sorted(true)
+    assert [true[name] for name in names] == sorted(true.values(), reverse=True)
+    assert all(number == pytest.approx(true[name], abs=0.006) for name, number in shown(panel))
+    panel.find("model-turn").click()
+    names = [name for name, _ in shown(panel)]
+    assert [true[name] for name in names] == sorted(true.values())
+
+
+def test_scores_are_asked_for_only_when_they_are_used(panel: Panel) -> None:
+    panel.show()
+    assert panel.requests("trace/scores") == 0
+    panel.find("model-colour").select_option("entropy")
+    panel.find("thumb-bar").first.wait_for()
+    panel.find("model-sort").select_option("entropy")
+    panel.find("thumb-label").first.wait_for()
+    assert panel.requests("trace/scores") == 1
+
+
+def test_a_bar_is_as_long_as_the_score_and_its_number_is_read_out(panel: Panel) -> None:
+    panel.show()
+    panel.find("model-colour").select_option("entropy")
+    panel.find("thumb-bar").first.wait_for()
+    true = list(scores(panel, "entropy").values())
+    ratios = panel.find("thumb-bar").evaluate_all(
+        "all => all.map(e => e.firstChild.getBoundingClientRect().width / e.clientWidth)"
+    )
+    for ratio, score in zip(ratios, true, strict=True):
+        assert ratio == pytest.approx(score / max(true), abs=0.02)
+    label = panel.thumb(0, 0).get_attribute("aria-label")
+    assert label == f"layer 0 head 0, entropy {true[0]:.2f}"
+
+
+def test_why_scores_are_refused_is_said_and_the_heads_stay(panel: Panel) -> None:
+    panel.show()
+    panel.page.evaluate(
+        """const ask = lab.kernel.request.bind(lab.kernel);
+        lab.kernel.request = (method, ...rest) => method === 'trace/scores'
+          ? Promise.reject(new Error('This trace has no scores.')) : ask(method, ...rest);
+        0"""
+    )
+    panel.find("model-sort").select_option("entropy")
+    said = panel.find("scores-failed")
+    said.wait_for()
+    assert "This trace has no scores." in said.inner_text()
+    assert panel.find("thumb").count() == 72
+
+
+def test_layers_and_a_least_score_leave_heads_out(panel: Panel) -> None:
+    panel.show()
+    panel.find("model-filter").click()
+    panel.find("model-layers").fill("1-2, 5")
+    assert panel.find("layer").all_inner_texts() == ["1", "2", "5"]
+    panel.page.keyboard.press("Escape")
+    panel.find("model-sort").select_option("previous_token")
+    panel.find("model-filter").click()
+    panel.find("model-least").fill("0.5")
+    panel.page.wait_for_function(
+        "document.querySelectorAll('[data-testid=attnlab-thumb]').length < 36"
+    )
+    true = scores(panel, "previous_token")
+    kept = {name for name, score in true.items() if name[0] in "125" and score >= 0.5}
+    assert kept
+    assert {name for name, _ in shown(panel)} == kept
+
+
+def test_shift_and_a_click_or_enter_draw_heads_together(panel: Panel) -> None:
+    panel.show()
+    panel.thumb(2, 3).click()
+    panel.thumb(2, 6).click(modifiers=["Shift"])
+    assert panel.page.evaluate("lab.state.selection.heads.value") == [3, 6]
+    assert panel.thumb(2, 6).get_attribute("data-mark") == "focus"
+    assert panel.thumb(2, 3).get_attribute("data-mark") == "set"
+    panel.page.keyboard.press("Shift+ArrowRight")
+    panel.page.keyboard.press("Shift+Enter")
+    assert panel.page.evaluate("lab.state.selection.heads.value") == [3, 6, 7]
+    panel.page.keyboard.press("Shift+Space")
+    assert panel.page.evaluate("lab.state.selection.heads.value") == [3, 6]
+
+
+def test_arrow_keys_follow_the_order_of_the_score(panel: Panel) -> None:
+    panel.show()
+    panel.find("model-sort").select_option("entropy")
+    panel.find("thumb-label").first.wait_for()
+    names = [name for name, _ in shown(panel)]
+    site, head = map(int, names[0].split("."))
+    panel.thumb(site, head).click()
+    panel.page.keyboard.press("ArrowRight")
+    focus = panel.focus()
+    assert f"{focus['site']}.{focus['head']}" == names[1]
+    panel.page.keyboard.press("Control+End")
+    focus = panel.focus()
+    assert f"{focus['site']}.{focus['head']}" == names[-1]
+
+
+@pytest.mark.parametrize("width", [320, 480])
+def test_a_head_that_is_pointed_at_is_shown_larger_beside_the_pointer(
+    open_panel: Callable[..., Panel], width: int
+) -> None:
+    panel = open_panel(width)
+    panel.show()
+    panel.thumb(1, 5).hover()
+    card = panel.find("preview")
+    card.wait_for()
+    assert "layer 1 head 5" in card.inner_text()
+    assert "≈ weights of 10 × 10 tokens" in card.inner_text()
+    box, thumb = card.bounding_box(), panel.thumb(1, 5).bounding_box()
+    assert box is not None
+    assert thumb is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    beside = box["x"] >= thumb["x"] + thumb["width"] or box["x"] + box["width"] <= thumb["x"]
+    over = box["y"] >= thumb["y"] + thumb["height"] or box["y"] + box["height"] <= thumb["y"]
+    assert beside or over
+    panel.page.keyboard.press("Escape")
+    card.wait_for(state="detached")
+
+
+def test_a_head_that_is_pointed_at_is_fetched_before_the_click(panel: Panel) -> None:
+    panel.show()
+    before = panel.requests("trace/head")
+    panel.thumb(1, 5).hover()
+    panel.find("preview").wait_for()
+    assert panel.requests("trace/head") == before + 1
+    panel.page.wait_for_function(
+        """lab.state.pictures.has({kind: 'head', trace: lab.state.trace.value.id, item: 0,
+        site: 1, head: 5})"""
+    )
+    panel.thumb(1, 5).click()
+    panel.exact()
+    assert panel.requests("trace/head") == before + 1
+
+
+def test_buttons_and_the_wheel_zoom_the_thumbnails(panel: Panel) -> None:
+    panel.show()
+    side = panel.thumb(0, 0).evaluate("e => e.clientWidth")
+    panel.page.get_by_label("Larger thumbnails").click()
+    assert panel.thumb(0, 0).evaluate("e => e.clientWidth") == pytest.approx(1.5 * side, abs=1)
+    panel.thumb(0, 0).hover()
+    panel.page.keyboard.down("Control")
+    panel.page.mouse.wheel(0, -2000)
+    panel.page.keyboard.up("Control")
+    panel.page.wait_for_function("lab.state.display.zoom.value === 4")
+    assert panel.thumb(0, 0).evaluate("e => e.clientWidth") == pytest.approx(4 * side, abs=2)
+
+
+def test_of_thousands_of_heads_only_those_near_the_view_are_in_the_page(panel: Panel) -> None:
+    panel.show(layers=64, heads=64)
+    grid = panel.page.get_by_role("grid", name="Layers and heads")
+    assert grid.get_attribute("aria-rowcount") == "65"
+    assert grid.get_attribute("aria-colcount") == "65"
+    panel.page.wait_for_function(
+        "document.querySelectorAll('[data-testid=attnlab-thumb]').length < 64 * 64"
+    )
+    panel.thumb(0, 0).focus()
+    panel.page.keyboard.press("Control+End")
+    panel.page.wait_for_function("document.activeElement.dataset.site === '63'")
+    assert panel.focus()["site"] == 63
+    assert panel.thumb(63, 63).evaluate("e => e.closest('[role=row]').ariaRowIndex") == "65"
+    assert panel.thumb(0, 0).count() == 0
