@@ -2,10 +2,15 @@
 import { mountPanel, type PanelActions } from '../../src/views';
 import { PanelState } from '../../src/state/panel';
 import type { Backend } from '../../src/protocol/backend';
+import { edgesOf, rowOf } from './fake-head';
+import { answerOf, keysOf, queryOf } from './fake-neuron';
+import { tileOf } from './fake-tile';
+import { LABELS, scoresOf } from './fake-scores';
 import type {
   Picture,
   ProgressParams,
   PublishParams,
+  SelectionParams,
   SequenceSummary,
   SiteSummary,
   State,
@@ -38,6 +43,8 @@ interface Shape {
   notes?: string[];
   /** What every row sums to. */
   mass?: number;
+  /** Dimensions of a head's vectors. */
+  width?: number;
   /** A query whose row is NaN. */
   nan?: number;
 }
@@ -45,6 +52,9 @@ interface Shape {
 interface Held extends Shape {
   summary: TraceSummary;
 }
+
+/** Dimensions of a head's vectors where a shape names none. */
+const WIDTH = 32;
 
 function tokens(words: string[]): Token[] {
   let at = 0;
@@ -156,6 +166,7 @@ export class FakeKernel implements Backend {
   readonly held = new Set<string>();
   private waiting: { go: () => void; onProgress?: (progress: ProgressParams) => void }[] = [];
   private readonly publishers = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
+  private readonly setters = new Set<(params: SelectionParams) => void>();
   private readonly mourners = new Set<(why: string) => void>();
 
   /** Answers what was held, and holds nothing any more. */
@@ -201,6 +212,25 @@ export class FakeKernel implements Backend {
         if (method === 'trace/item') {
           return { result: this.item(trace, params.item), buffers: [] };
         }
+        if (method === 'trace/vectors' || method === 'trace/neuron') {
+          const site = trace.summary.sites[params.site]!;
+          const weights = matrix(trace, site, params.head, params.item);
+          const kind = method === 'trace/neuron' ? 'neuron' : 'vectors';
+          return answerOf(kind, params, weights, site.keys, trace.width ?? WIDTH);
+        }
+        if (method === 'trace/edges' || method === 'trace/row') {
+          const site = trace.summary.sites[params.site]!;
+          return method === 'trace/edges'
+            ? edgesOf(params, matrix(trace, site, params.head, params.item), site)
+            : rowOf(params, site, head => matrix(trace, site, head, params.item));
+        }
+        if (method === 'trace/scores') {
+          return this.scores(trace, params.item);
+        }
+        if (method === 'trace/tile') {
+          const site = trace.summary.sites[params.site]!;
+          return tileOf(params, site, () => matrix(trace, site, params.head, params.item));
+        }
         const kind = method.slice('trace/'.length) as 'thumbnails' | 'head';
         const { picture, buffer } = this.picture(trace, kind, params);
         return { result: { picture }, buffers: [buffer] };
@@ -208,9 +238,18 @@ export class FakeKernel implements Backend {
     }
   }
 
+  notify(method: string, params: unknown): void {
+    this.log.push({ method, params });
+  }
+
   onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void {
     this.publishers.add(listener);
     return () => this.publishers.delete(listener);
+  }
+
+  onSelect(listener: (params: SelectionParams) => void): () => void {
+    this.setters.add(listener);
+    return () => this.setters.delete(listener);
   }
 
   onGone(listener: (why: string) => void): () => void {
@@ -219,7 +258,7 @@ export class FakeKernel implements Backend {
   }
 
   get listeners(): number {
-    return this.publishers.size + this.mourners.size;
+    return this.publishers.size + this.setters.size + this.mourners.size;
   }
 
   die(why: string): void {
@@ -245,6 +284,7 @@ export class FakeKernel implements Backend {
       pictures.push(this.picture(held, 'thumbnails', { size, item, sampled: true }));
       if (focus && summary.sites[focus.site] && focus.head < summary.sites[focus.site]!.heads) {
         pictures.push(this.picture(held, 'head', { ...focus, item }, 1));
+        pictures.push(...this.neuron(held, item));
       }
     }
     this.publish(
@@ -286,9 +326,36 @@ export class FakeKernel implements Backend {
     }
   }
 
+  /** What a push brings of a query that is shown taken apart. */
+  private neuron(held: Held, item: number): { picture: Picture; buffer: ArrayBuffer }[] {
+    const { focus, query, neuron } = this.subscription!;
+    const site = held.summary.sites[focus!.site]!;
+    if (!neuron || query === null || query >= site.queries) {
+      return [];
+    }
+    const weights = matrix(held, site, focus!.head, item);
+    return (['vectors', 'neuron'] as const).map((kind, i) => {
+      const params = { trace: held.summary.id, item, ...focus!, query };
+      const answer = answerOf(kind, params, weights, site.keys, held.width ?? WIDTH);
+      return { picture: { ...answer.result.picture, buffer: 2 + i }, buffer: answer.buffers[0]! };
+    });
+  }
+
   private shownItem({ summary }: Held): number {
     const item = this.subscription?.item ?? 0;
     return item < summary.items ? item : 0;
+  }
+
+  private scores(trace: Held, item: number) {
+    const all = trace.summary.sites.flatMap(site =>
+      Array.from({ length: site.heads }, (_, head) =>
+        scoresOf(matrix(trace, site, head, item), site.queries, site.keys)
+      )
+    );
+    const place = { trace: trace.summary.id, item, site: -1, head: -1, query: -1 };
+    const shape = [all.length, LABELS.length];
+    const picture = { kind: 'scores', ...place, sampled: false, shape, buffer: 0, labels: LABELS };
+    return { result: { picture }, buffers: [new Float32Array(all.flat()).buffer] };
   }
 
   private item(trace: Held, item: number): TraceItem {
@@ -394,6 +461,12 @@ Object.assign(globalThis, {
       const trace = kernel.traces.at(-1)!;
       return matrix(trace, trace.summary.sites[site]!, head, item);
     },
+    keys: (site: number, head: number) => {
+      const { summary, width = WIDTH } = kernel.traces.at(-1)!;
+      return keysOf({ item: 0, site, head }, summary.sites[site]!.keys, width);
+    },
+    query: (site: number, head: number, query: number) =>
+      queryOf({ item: 0, site, head }, query, kernel.traces.at(-1)!.width ?? WIDTH),
     base64: ({ buffer }: Float32Array<ArrayBuffer> | Uint8ClampedArray<ArrayBuffer>) => {
       const bytes = new Uint8Array(buffer);
       let text = '';
