@@ -46,15 +46,25 @@ export function caretAfter(
   };
 }
 
-/** The caret: the hovered row and column, else the selected; of one that is neither, the first. */
-export function caretOf({ rows, columns, selection }: MatrixControl): Spot | null {
+/** The cell in question: the hovered row and column, else the selected; null without both. */
+export function spotOf({ rows, columns, selection }: MatrixControl): Spot | null {
+  const [query, key] = [selection.shownQuery.value, selection.shownKey.value];
+  const row = query === null ? -1 : (rows.of[query] ?? -1);
+  const column = key === null ? -1 : (columns.of[key] ?? -1);
+  return row < 0 || column < 0 ? null : { row, column };
+}
+
+/** Where arrow keys start: at the cell in question, else where only its row or column is known. */
+function caretOf(control: MatrixControl): Spot | null {
+  const { rows, columns, selection } = control;
   const [query, key] = [selection.shownQuery.value, selection.shownKey.value];
   if (query === null && key === null) {
     return null;
   }
-  const row = rows.of[query ?? 0] ?? -1;
-  const column = columns.of[key ?? 0] ?? -1;
-  return row < 0 || column < 0 ? null : { row, column };
+  return {
+    row: Math.max(0, rows.of[query ?? 0] ?? 0),
+    column: Math.max(0, columns.of[key ?? 0] ?? 0)
+  };
 }
 
 /** Makes a place the hovered one, in every view. */

@@ -9,7 +9,7 @@ import { MatrixAxis } from './matrix-axis';
 import { MatrixBar, weightOf } from './matrix-bar';
 import { MatrixCanvas } from './matrix-canvas';
 import { MatrixCells } from './matrix-cells';
-import { caretOf, onMatrixKey, type MatrixControl } from './matrix-keys';
+import { onMatrixKey, spotOf, type MatrixControl } from './matrix-keys';
 import { useMatrixLens } from './matrix-lens';
 
 /** Longest room for the tokens along a side, in CSS pixels. */
@@ -40,7 +40,7 @@ export function Matrix() {
     lens
   };
   const cell = useComputed(() => {
-    const at = caretOf({ ...control, rows: cells.rows.value, columns: cells.columns.value });
+    const at = spotOf({ ...control, rows: cells.rows.value, columns: cells.columns.value });
     return at && cells.at(at.row, at.column, pieces.value);
   });
   const { left, top } = extent.value;
@@ -91,7 +91,7 @@ export function Matrix() {
 /** The one cell that a screen reader is told of: the grid has too many to be in the page. */
 function LiveCell({ control, label }: { control: MatrixControl; label: string }) {
   const { state, t } = useEnv();
-  const at = caretOf(control);
+  const at = spotOf(control);
   const query = at && control.rows.entries[at.row];
   const key = at && control.columns.entries[at.column];
   const { selection } = state;

@@ -1,5 +1,6 @@
 /** A kernel in the page: deterministic traces behind the interface of a real connection. */
 import { mountPanel, type PanelActions } from '../../src/views';
+import { readPalette } from '../../src/draw/palette';
 import { PanelState } from '../../src/state/panel';
 import type { Backend } from '../../src/protocol/backend';
 import { edgesOf, rowOf } from './fake-head';
@@ -457,6 +458,8 @@ Object.assign(globalThis, {
       };
       link.href = `${name}.css`;
     },
+    /** Colour words of weights from 0 to 1 in 255ths, as the panel has them now. */
+    ramp: () => [...readPalette(document.getElementById('panel')!).ramp],
     weights: (site: number, head: number, item: number) => {
       const trace = kernel.traces.at(-1)!;
       return matrix(trace, trace.summary.sites[site]!, head, item);

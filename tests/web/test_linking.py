@@ -43,6 +43,23 @@ def test_a_hover_is_drawn_within_a_frame(panel: Panel) -> None:
     assert marked == 3
 
 
+@pytest.mark.parametrize("look", ["lines", "matrix"])
+@pytest.mark.parametrize("width", [320, 480, 900])
+def test_nothing_moves_under_the_pointer(
+    open_panel: Callable[..., Panel], width: int, look: str
+) -> None:
+    panel = open_panel(width)
+    panel.show(["a", "an uncommonly long token", "another one that is as long", "b"])
+    panel.page.evaluate("look => (lab.state.display.head.value = look)", look)
+    places = """() => ['.attnlab-strip', '.attnlab-model', '.attnlab-head', '.attnlab-matrix']
+        .map(name => JSON.stringify(document.querySelector(name)?.getBoundingClientRect()))"""
+    panel.frame()
+    before = panel.page.evaluate(places)
+    panel.page.evaluate("lab.state.selection.hover.value = { query: 1, key: 2 }")
+    panel.frame()
+    assert panel.page.evaluate(places) == before
+
+
 def test_a_hovered_key_shows_who_attends_to_it(panel: Panel) -> None:
     panel.show()
     panel.find("head-key", 3).hover()
