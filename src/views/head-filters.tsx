@@ -8,7 +8,6 @@ export function HeadFilters() {
   const { boundary } = state.heads.reading.value;
   const { queries, keys } = state.sides.value;
   const specials = [...queries, ...keys].some(({ special }) => special);
-  const percent = Math.round(display.mass.value * 100);
   const pairs: [Pairs, string][] = [
     ['all', t('all pairs')],
     ['aa', t('A → A')],
@@ -58,26 +57,36 @@ export function HeadFilters() {
       >
         {t('words')}
       </button>
-      <label
-        class="attnlab-mass"
-        title={t(
-          'Draw of each query its heaviest weights until they have this share of all; the rest is “other”'
-        )}
-      >
-        {t('mass')}
-        <input
-          type="range"
-          data-testid="attnlab-mass"
-          min={50}
-          max={100}
-          step={1}
-          value={percent}
-          aria-label={t('Share of each query’s weights that is drawn')}
-          aria-valuetext={t('%1 %', percent)}
-          onInput={({ currentTarget }) => (display.mass.value = Number(currentTarget.value) / 100)}
-        />
-        <output>{t('%1 %', percent)}</output>
-      </label>
+      {display.head.value === 'lines' && <Mass />}
     </span>
+  );
+}
+
+/** How much of each query's weights is drawn as lines; a matrix always has all. */
+function Mass() {
+  const { state, t } = useEnv();
+  const { mass } = state.display;
+  const percent = Math.round(mass.value * 100);
+  return (
+    <label
+      class="attnlab-mass"
+      title={t(
+        'Draw of each query its heaviest weights until they have this share of all; the rest is “other”'
+      )}
+    >
+      {t('mass')}
+      <input
+        type="range"
+        data-testid="attnlab-mass"
+        min={50}
+        max={100}
+        step={1}
+        value={percent}
+        aria-label={t('Share of each query’s weights that is drawn')}
+        aria-valuetext={t('%1 %', percent)}
+        onInput={({ currentTarget }) => (mass.value = Number(currentTarget.value) / 100)}
+      />
+      <output>{t('%1 %', percent)}</output>
+    </label>
   );
 }

@@ -26,7 +26,13 @@ export function HeadView() {
   if (!site) {
     return null;
   }
+  const lines = state.display.head.value === 'lines';
   const count = queries.length * keys.length * state.selection.heads.value.length;
+  const partial = state.heads.long.value
+    ? t('heaviest keys of each query')
+    : count > MOST
+      ? t('heaviest %1 curves', MOST.toLocaleString())
+      : '';
   return (
     <>
       <h2 class="attnlab-title attnlab-head-title">
@@ -55,10 +61,8 @@ export function HeadView() {
         <Working word={t('computing…')} progress={state.progress.head} />
         {load.state === 'failed' ? (
           <span class="attnlab-failed">{t('has not come')}</span>
-        ) : state.heads.long.value ? (
-          <Readout fallback={t('heaviest keys of each query')} />
         ) : (
-          <Readout fallback={count > MOST ? t('heaviest %1 curves', MOST.toLocaleString()) : ''} />
+          <Readout fallback={lines ? partial : ''} />
         )}
       </h2>
       {reason}
@@ -67,7 +71,7 @@ export function HeadView() {
         <HeadBoxes site={site} />
         <HeadFilters />
       </div>
-      {state.display.head.value === 'matrix' ? <Matrix /> : <Lines />}
+      {lines ? <Lines /> : <Matrix />}
     </>
   );
 }
