@@ -145,28 +145,87 @@ def test_a_drag_pans_and_keeps_nothing(panel: Panel) -> None:
     assert panel.focus()["query"] is None
 
 
-def test_a_long_head_asks_for_the_tiles_in_view_alone(panel: Panel) -> None:
+def tiles(panel: Panel) -> set[tuple[int, int, int]]:
+    """Level and place of every tile that was asked for."""
+    asked = panel.page.evaluate(
+        """lab.kernel.log.filter(e => e.method === 'trace/tile')
+           .map(({ params }) => [params.level, params.y, params.x])"""
+    )
+    return {(level, y, x) for level, y, x in asked}
+
+
+def long_matrix(panel: Panel) -> None:
     panel.attach()
     panel.run(LONG, layers=1, heads=1)
     panel.page.wait_for_selector(".attnlab-head-part")
     matrix(panel)
+
+
+def test_a_long_head_asks_for_the_tiles_in_view_alone(panel: Panel) -> None:
+    long_matrix(panel)
     assert panel.requests("trace/head") == 0
-    coarse = panel.requests("trace/tile")
-    assert 0 < coarse <= math.ceil(len(LONG) / TILE) ** 2
-    for _ in range(6):
+    (level,) = {level for level, _, _ in tiles(panel)}
+    across = math.ceil(len(LONG) / (TILE * 2**level))
+    assert level > 0, "more weights than pixels"
+    assert tiles(panel) == {(level, y, x) for y in range(across) for x in range(across)}
+    for _ in range(8):
         panel.find("matrix-in").click()
     ready(panel)
-    levels = panel.page.evaluate(
-        "lab.kernel.log.filter(e => e.method === 'trace/tile').map(e => e.params.level)"
-    )
-    assert min(levels) < max(levels)
+    finest = [place for place in tiles(panel) if place[0] == 0]
+    pixels = image(panel)
+    most = (2 + pixels.width // TILE) * (2 + pixels.height // TILE)
+    assert 0 < len(finest) <= most < math.ceil(len(LONG) / TILE) ** 2
+
+
+def test_where_weights_share_a_pixel_it_shows_the_largest(panel: Panel) -> None:
+    long_matrix(panel)
+    weights, pixels, table = panel.weights(0, 0), image(panel), steps(panel)
+    total = len(LONG)
+    (level,) = {level for level, _, _ in tiles(panel)}
+    side = 2**level
+    cell = min(pixels.width, pixels.height) / total
+    for y in range(1, int(total * cell) - 1, 29):
+        for x in range(1, int(total * cell) - 1, 31):
+            top, left = (int((at + 0.5) / cell / side) * side for at in (y, x))
+            block = [
+                weights[q * total + k]
+                for q in range(top, min(top + side, total))
+                for k in range(left, min(left + side, total))
+            ]
+            assert table[pixels.at(y, x)[:3]] == pytest.approx(255 * max(block), abs=TWINS)
+
+
+def test_a_weight_that_is_not_a_number_is_hatched(panel: Panel) -> None:
+    panel.show(nan=3)
+    matrix(panel)
+    pixels, table, side = image(panel), steps(panel), lens(panel)
+    top, left = int(3 * side) + 2, int(2 * side) + 2
+    colours = {
+        pixels.at(top + y, left + x)[:3] for y in range(int(side) - 4) for x in range(int(side) - 4)
+    }
+    assert len(colours) > 1, "more than one plain colour"
+    assert not colours <= set(table)
+
+
+def test_a_query_selected_elsewhere_is_marked_and_the_keys_zoom(panel: Panel) -> None:
+    panel.show([f"w{i}" for i in range(60)], layers=1, heads=1)
+    matrix(panel)
+    marks = "[data-testid=attnlab-matrix-marks]"
+    assert not any(panel.pixels(marks).data)
+    panel.find("token", 2).click()
+    panel.page.mouse.move(5, 890)
+    panel.frame()
+    assert any(panel.pixels(marks).data)
+    fitting = panel.find("matrix-scale").inner_text()
+    panel.find("matrix").focus()
+    panel.page.keyboard.press("+")
+    assert panel.find("matrix-scale").inner_text() != fitting
+    panel.page.keyboard.press("0")
+    assert panel.find("matrix-scale").inner_text() == fitting
 
 
 def test_a_long_head_zoomed_in_shows_single_weights(panel: Panel) -> None:
-    panel.attach()
-    panel.run(LONG, layers=1, heads=1)
-    panel.page.wait_for_selector(".attnlab-head-part")
-    matrix(panel)
+    long_matrix(panel)
     while panel.find("matrix-query").count() < 4 or lens(panel) < 8:
         panel.find("matrix-in").click()
     panel.find("matrix").evaluate("e => e.scrollTo(0, 0)")
