@@ -76,7 +76,9 @@ def _array(trace: Trace, site: Site) -> xr.DataArray:
     shape = (trace.items, site.heads, site.queries, site.keys)
     numbers = torch.empty(shape, dtype=torch.float32, device="cpu")
     for item in range(trace.items):
-        for heads, queries, portion in portions(site.record, own(trace, site, item), never):
+        for heads, queries, portion in portions(
+            site.record, own(trace, site, item), site.keys, never
+        ):
             numbers[item, heads, queries] = portion.cpu()
     return xr.DataArray(
         numbers.numpy(),

@@ -70,14 +70,15 @@ def detect(
     queries, keys = axes(trace, site, item)
     if queries is keys:
         place = own(trace, site, item)
-        for heads, part, weights in portions(site.record, place, cancelled):
+        for heads, part, weights in portions(site.record, place, keys.first + 1, cancelled):
             matrix = weights.cpu().double().nan_to_num(0.0)
             matrix[:, ~queries.counted[part]] = 0.0
             if exclude_first:
                 matrix[..., keys.first] = 0.0
             if exclude_self:
                 matrix.diagonal(part.start, -2, -1).zero_()
-            found[heads] += (matrix * _drawn(pattern, keys, part)).sum((-2, -1))
+            drawn = _drawn(pattern, keys, part)[:, : matrix.shape[-1]]
+            found[heads] += (matrix * drawn).sum((-2, -1))
             total[heads] += matrix.sum((-2, -1))
     result: Numbers = (found / total).numpy()
     return result

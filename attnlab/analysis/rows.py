@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from attnlab.traces.cancellation import stop_if
-from attnlab.traces.weights import room, surroundings, weights
+from attnlab.traces.weights import reach, room, surroundings, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def portions(
-    record: Record, item: int, cancelled: Cancelled
+    record: Record, item: int, least: int, cancelled: Cancelled
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """Weights of one item in portions of heads and queries.
 
@@ -33,6 +33,8 @@ def portions(
         The attention call.
     item
         Which item of the call's own batch.
+    least
+        How many keys every portion has at least, where the call has as many.
     cancelled
         Asked before each portion.
 
@@ -40,7 +42,8 @@ def portions(
     ------
     tuple of (heads, queries, weights)
         Weights have the shape (heads, queries, keys), float32, on the record's device; NaN
-        in the rows of queries without any key.
+        in the rows of queries without any key. Keys that come after all of the portion's
+        queries in causal attention are left out: half of the work.
 
     Raises
     ------
@@ -53,7 +56,8 @@ def portions(
         for query in range(0, record.queries, down):
             stop_if(cancelled)
             queries = slice(query, min(query + down, record.queries))
-            yield heads, queries, weights(record, heads, queries, item)
+            keys = max(reach(record, queries), min(least, record.keys))
+            yield heads, queries, weights(record, heads, queries, item, keys)
 
 
 def count(record: Record) -> int:
@@ -133,7 +137,7 @@ class Rows:
         received = torch.zeros(record.heads, record.keys, dtype=torch.float64, device="cpu")
         numbers = {name: torch.zeros(shape, dtype=torch.float64, device="cpu") for name in NUMBERS}
         own = cls(counted, received, **numbers)
-        for heads, part, matrix in portions(record, item, cancelled):
+        for heads, part, matrix in portions(record, item, keys.first + 1, cancelled):
             with surroundings(matrix.device):
                 own._portion(matrix, heads, part, queries, keys)
         return own
@@ -142,7 +146,7 @@ class Rows:
         self, matrix: torch.Tensor, heads: slice, part: slice, queries: Axis, keys: Axis
     ) -> None:
         numbers = {
-            "entropy": torch.special.entr(matrix).sum(-1),
+            "entropy": _entropy(matrix),
             "largest": matrix.amax(-1),
             "total": matrix.sum(-1),
             "first": matrix[..., keys.first],
@@ -153,7 +157,8 @@ class Rows:
             numbers |= _placed(matrix, part, keys)
             if not counted.all():
                 matrix = matrix.masked_fill(~counted.to(matrix.device)[..., None], 0.0)
-            self.received[heads] += matrix.tril(part.start).sum(-2).cpu().double()
+            received = matrix.tril(part.start).sum(-2).cpu().double()
+            self.received[heads, : received.shape[-1]] += received
         for name, values in numbers.items():
             own: torch.Tensor = getattr(self, name)
             own[heads, part] = values.cpu().double().masked_fill(~counted, 0.0)
@@ -162,15 +167,21 @@ class Rows:
 NUMBERS = [own.name for own in fields(Rows) if own.name not in ("counted", "received")]
 
 
+def _entropy(matrix: torch.Tensor) -> torch.Tensor:
+    """Entropy of rows, in nats: twice as fast as `torch.special.entr`, which waits at zeros."""
+    tiny = torch.finfo(matrix.dtype).tiny
+    return matrix.clamp_min(tiny).log_().mul_(matrix).sum(-1).neg_()
+
+
 def _placed(matrix: torch.Tensor, part: slice, axis: Axis) -> dict[str, torch.Tensor]:
     """Compute the numbers that compare positions: each of shape (heads, queries)."""
     places = torch.arange(matrix.shape[-1], device=matrix.device)
     apart = (places[part, None] - places[None]).abs()
-    same = axis.same(part).to(matrix.device)
+    same = axis.same(part)[:, : matrix.shape[-1]].to(matrix.device)
     after = torch.nn.functional.pad(same[:, :-1], (1, 0))
-    # One product for all four: the matrix is read once.
+    # One product for all four: the matrix is read once, after its copy by queries.
     patterns = torch.stack([apart, apart.square(), same, after], dim=-1).to(matrix.dtype)
-    sums = torch.einsum("hqk,qkp->phq", matrix, patterns)
+    sums = torch.bmm(matrix.transpose(0, 1).contiguous(), patterns).permute(2, 1, 0)
     before = (places[part] - 1).clamp(min=0)  # the first query has none, and gets zero
     previous = matrix.gather(-1, before.expand(len(matrix), -1)[..., None])[..., 0]
     return {

@@ -68,8 +68,23 @@ def room(keys: int) -> int:
     return max(1, CHUNK_BYTES // (4 * keys))
 
 
+def reach(record: Record, queries: slice) -> int:
+    """How many keys, from the first, some queries can attend to, as far as the terms tell."""
+    keys = record.keys
+    for term in record.terms:
+        if isinstance(term, Causal):
+            keys = min(keys, max(1, queries.stop + term.offset))
+        elif isinstance(term, Fill | Floor):
+            keys = record.keys  # it may give a hidden key a score again
+    return keys
+
+
 def weights(
-    record: Record, heads: slice, queries: slice | list[int], item: int = 0
+    record: Record,
+    heads: slice,
+    queries: slice | list[int],
+    item: int = 0,
+    keys: int | None = None,
 ) -> torch.Tensor:
     """Exact attention weights of some heads and queries.
 
@@ -83,6 +98,8 @@ def weights(
         Which queries: a slice without step, or indices.
     item
         Which item of the batch.
+    keys
+        How many keys, from the first: all, or at least as many as these queries `reach`.
 
     Returns
     -------
@@ -90,7 +107,7 @@ def weights(
         Shape (heads, queries, keys), float32, on the record's device; NaN in the rows of
         queries that may attend to no key. It is the caller's own, to be changed at will.
     """
-    portion = Portion(item, heads, queries)
+    portion = Portion(item, heads, queries, slice(keys))
     if record.weights is not None:
         return kept(record.weights, portion)
     return softmax(record, portion, scores(record, portion))

@@ -15,6 +15,7 @@ from attnlab.analysis.scores import scores
 from attnlab.capture.call import Call
 from attnlab.capture.records import Record
 from attnlab.capture.sequence import Sequence, Tokens
+from attnlab.capture.terms import Causal, Fill, Floor, Scale
 from attnlab.capture.tokens import TokenInfo
 from attnlab.traces import weights as formula
 from attnlab.traces.cancellation import CancelledError
@@ -27,7 +28,7 @@ TOKENS = [5, 6, 5, 6]
 near = partial(np.testing.assert_allclose, rtol=0, atol=1e-6)
 
 
-def made_of(matrices, ids, padding=(), keys=None):
+def made_of(matrices, ids, padding=(), keys=None, terms=()):
     """A trace of one site with these weights, (heads, queries, keys), or of several items."""
     weights = torch.as_tensor(np.array(matrices), dtype=torch.float32)
     weights = weights.reshape(-1, *weights.shape[-3:])
@@ -36,7 +37,7 @@ def made_of(matrices, ids, padding=(), keys=None):
     sequences = [Sequence("tokens", [tokens(own, marks) for own in batch])]
     if keys is not None:
         sequences.append(Sequence("source", [tokens(keys, [False] * len(keys))] * len(batch)))
-    own = Record("attention", "attention", "encoder", 0, "interface", weights=weights)
+    own = Record("attention", "attention", "encoder", 0, "interface", weights=weights, terms=terms)
     axes = [(0, len(sequences) - 1)]
     return Trace.from_call(Call("Model", [own], sequences, axes, 1.0, len(batch)), "t", "c", 1, 0)
 
@@ -218,7 +219,8 @@ def test_scores_in_portions_equal_a_dense_computation(n, heads, causal, room, se
         matrices /= matrices.sum(-1, keepdims=True)
     matrices = matrices.astype(np.float32).astype(np.float64)
     matrices[:, sorted(undefined)] = np.nan
-    own = made_of(matrices, ids, padding)
+    # What the terms hide is not read: the rest must not lack it.
+    own = made_of(matrices, ids, padding, terms=(Causal(),) if causal else ())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(formula, "CHUNK_BYTES", room)
         found = scored(own)
@@ -227,6 +229,23 @@ def test_scores_in_portions_equal_a_dense_computation(n, heads, causal, room, se
             np.testing.assert_allclose(
                 getattr(found, name)[head], expected, rtol=1e-5, atol=1e-5, err_msg=name
             )
+
+
+@pytest.mark.parametrize(
+    ("terms", "keys"),
+    [
+        ((), 9),
+        ((Causal(), Scale(2.0)), 4),
+        ((Causal(-6),), 1),
+        ((Causal(-1), Causal(1)), 3),
+        ((Causal(), Fill(torch.zeros(1, 1, 1, 9, dtype=torch.bool), -1.0)), 9),
+        ((Causal(), Floor(-1.0)), 9),
+    ],
+)
+def test_queries_reach_as_many_keys_as_their_terms_leave(terms, keys):
+    zeros = torch.zeros(1, 1, 9, 9)
+    own = Record("attention", "attention", "decoder", 0, "interface", weights=zeros, terms=terms)
+    assert formula.reach(own, slice(2, 4)) == keys
 
 
 # --- real calls -----------------------------------------------------------------------------
