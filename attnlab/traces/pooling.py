@@ -45,7 +45,11 @@ class Pool:
         self._counts: torch.Tensor | None = None
 
     def add(self, start: int, matrix: torch.Tensor) -> None:
-        """Take in rows from `start` on, shape (…, rows, columns); changes `matrix`."""
+        """Take in rows from `start` on, shape (…, rows, columns); changes `matrix`.
+
+        Columns may end early, at the end of a pixel: those that are left out count for
+        nothing in a maximum.
+        """
         stop = start + matrix.shape[-2]
         touched = [
             pixel for pixel, part in enumerate(self.down) if part.start < stop and part.stop > start
@@ -59,8 +63,11 @@ class Pool:
         ]
         if self.pooling == "max":
             pixels = self._pooled(_without_nan(matrix, -torch.inf), rows)
-            self._pixels = _blank(self._pixels, pixels, len(self.down), -torch.inf)
-            self._pixels[..., own, :] = torch.maximum(self._pixels[..., own, :], pixels)
+            shape = (*pixels.shape[:-2], len(self.down), len(self.across))
+            if self._pixels is None:
+                self._pixels = pixels.new_full(shape, -torch.inf)
+            seen = self._pixels[..., own, : pixels.shape[-1]]
+            torch.maximum(seen, pixels, out=seen)
             return
         counts = self._pooled(matrix.isnan().logical_not_().to(matrix.dtype), rows)
         pixels = self._pooled(_without_nan(matrix, 0.0), rows)
@@ -79,7 +86,8 @@ class Pool:
 
     def _pooled(self, matrix: torch.Tensor, rows: list[range]) -> torch.Tensor:
         # Rows first: whole rows are read in the order of memory, and few are left.
-        return pooled(_by_rows(matrix, rows, self.pooling), self.across, self.pooling)
+        columns = [part for part in self.across if part.stop <= matrix.shape[-1]]
+        return pooled(_by_rows(matrix, rows, self.pooling), columns, self.pooling)
 
 
 def pooled(matrix: torch.Tensor, parts: list[range], pooling: Pooling = "max") -> torch.Tensor:

@@ -14,7 +14,7 @@ import torch
 from attnlab.traces.cancellation import Cancelled, stop_if
 from attnlab.traces.cancellation import CancelledError as CancelledError
 from attnlab.traces.pooling import Pool, bins
-from attnlab.traces.weights import room, surroundings, weights
+from attnlab.traces.weights import reach, room, surroundings, weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,9 @@ def _draw(
             stop_if(cancelled)
             part = queries[at : at + at_once]
             own = slice(part.start, part.stop) if isinstance(part, range) else list(part)
-            matrix = weights(record, heads, own, item)
+            # Whole pixels: no key that these queries reach is left out.
+            keys = next(part.stop for part in across if part.stop >= reach(record, own))
+            matrix = weights(record, heads, own, item, keys)
             with surroundings(matrix.device):
                 pool.add(at, matrix)
         with surroundings(matrix.device):

@@ -68,12 +68,13 @@ def room(keys: int) -> int:
     return max(1, CHUNK_BYTES // (4 * keys))
 
 
-def reach(record: Record, queries: slice) -> int:
+def reach(record: Record, queries: slice | list[int]) -> int:
     """How many keys, from the first, some queries can attend to, as far as the terms tell."""
     keys = record.keys
+    stop = queries.stop if isinstance(queries, slice) else max(queries) + 1
     for term in record.terms:
         if isinstance(term, Causal):
-            keys = min(keys, max(1, queries.stop + term.offset))
+            keys = min(keys, max(1, stop + term.offset))
         elif isinstance(term, Fill | Floor):
             keys = record.keys  # it may give a hidden key a score again
     return keys

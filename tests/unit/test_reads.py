@@ -217,9 +217,9 @@ def test_sampled_thumbnails_read_a_few_queries_of_each_pixel_with_all_their_keys
         read = []
         true = pictures.weights
 
-        def reading(record, heads, queries, item):
+        def reading(record, heads, queries, item, keys):
             read.append(queries)
-            return true(record, heads, queries, item)
+            return true(record, heads, queries, item, keys)
 
         patch.setattr(pictures, "weights", reading)
         drawn = own.thumbnails(8, sampled=True)
