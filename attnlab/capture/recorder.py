@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import memory
 from attnlab.capture.places import Places
+from attnlab.capture.projections import Projections
 from attnlab.capture.records import Record
 from attnlab.capture.terms import Bias, Causal, Fill, Mask, Term
 
@@ -81,6 +82,7 @@ class Recorder:
     """How many items are kept; as many as the budget allows."""
     dense: int = 0
     """Bytes of weights and biases kept that grow with the square of the text's length."""
+    projections: Projections = field(default_factory=lambda: Projections(None))
     _copies: dict[tuple[Any, ...], tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
     @property
@@ -139,6 +141,8 @@ class Recorder:
             if causal is None:
                 causal = _triangular(parts["terms"], parts.get("weights"), *_shape(parts))
             tier = "replayed" if self.replayed else tier
+            if parts.get("query") is not None:
+                parts["unturned"] = self.projections.of(module, parts["query"], parts["key"])
             self.noted.append(Noted(module, causal, tier, parts, serial))
 
     def refuse(self, module: Any, why: str) -> None:

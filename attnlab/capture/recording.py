@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attnlab.capture import attention, memory, refusals
 from attnlab.capture.call import Call, Refusal
 from attnlab.capture.inputs import Inputs
+from attnlab.capture.projections import Projections
 from attnlab.capture.recorder import Recorder, UnreadableError, unseen
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Recording:
     @classmethod
     def of(cls, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
         """Prepare to record a call that is about to be made."""
-        recording = cls(model, args, kwargs, Recorder(model))
+        recorder = Recorder(model, projections=Projections(model, args, kwargs))
+        recording = cls(model, args, kwargs, recorder)
         try:
             with unseen():
                 recording.inputs = Inputs.of(model, args, kwargs)
@@ -59,10 +61,19 @@ class Recording:
         __tracebackhide__ = True
         if "input_ids" in kwargs:
             self._learn(module, kwargs)
-        if self.tap is None:
+        projections = self.recorder.projections
+        if self.tap is None and not projections.wanted:
             return original(module, *args, **kwargs)
-        with self.tap.entered(module):
-            return original(module, *args, **kwargs)
+        projections.enter(module, args, kwargs)
+        try:
+            with contextlib.nullcontext() if self.tap is None else self.tap.entered(module):
+                result = original(module, *args, **kwargs)
+        finally:
+            projections.leave()
+        if projections.waits:
+            with self.recorder.timed():
+                projections.saw(result)
+        return result
 
     def attend(
         self, found: Callable[..., Any], default: Callable[..., Any], args: Any, kwargs: Any

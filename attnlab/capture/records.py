@@ -10,6 +10,7 @@ from attnlab.capture.terms import tensor_of
 if TYPE_CHECKING:
     import torch
 
+    from attnlab.capture.projections import Unturned
     from attnlab.capture.terms import Term
 
 Kind = Literal["encoder", "decoder", "cross"]
@@ -60,6 +61,9 @@ class Record:
         there.
     doubt
         Why `output` cannot confirm the weights (e.g. dropout); empty where it can.
+    unturned
+        What the parts of the module gave before it attended, in this call or an earlier one;
+        None where that was not seen.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Record:
     rows: tuple[int, ...] = ()
     output: torch.Tensor | None = None
     doubt: str = ""
+    unturned: Unturned | None = None
 
     def __post_init__(self) -> None:
         if (self.query is None or self.key is None) == (self.weights is None):
@@ -123,5 +128,6 @@ class Record:
     def tensors(self) -> list[torch.Tensor]:
         """All tensors held, for the accounting of memory; several records may share one."""
         own = (self.query, self.key, self.value, self.sinks, self.weights, self.output)
-        held = (*own, *map(tensor_of, self.terms))
+        seen = () if self.unturned is None else self.unturned.tensors
+        held = (*own, *seen, *map(tensor_of, self.terms))
         return [tensor for tensor in held if tensor is not None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
-from attnlab.traces import edges, neuron, tiles
+from attnlab.traces import edges, neuron, rotation, tiles
 from attnlab.traces.cancellation import Cancelled, never, stop_if
 from attnlab.traces.certificate import Certificate, certify
 from attnlab.traces.errors import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnlab.capture.records import Kind, Record, Tier
+    from attnlab.traces.rotary import Pair
 
 
 @dataclass(eq=False, repr=False)
@@ -112,6 +113,11 @@ class Site:
     def tier(self) -> Tier:
         """How the call was read: ``interface``, ``tap``, ``replayed``, ``output_attentions``."""
         return self.record.tier
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Dimensions of queries and keys that a rotary embedding was seen to turn together."""
+        return rotation.pairs(self.record)
 
     @cached_property
     def certificate(self) -> Certificate:
