@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnlab.api import current as current
     from attnlab.api import record as record
+    from attnlab.api import show as show
     from attnlab.api import trace as trace
     from attnlab.api import unwatch as unwatch
     from attnlab.api import watch as watch
@@ -19,6 +20,7 @@ __all__ = [
     "current",
     "record",
     "selection",
+    "show",
     "trace",
     "unwatch",
     "watch",

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from attnlab.analysis.recorded import Recorded
+    from attnlab.inline import Inline
     from attnlab.live.block import Block
+    from attnlab.traces.trace import Trace
 
 
 def watch(model: Any, tokenizer: Any | None = None) -> None:
@@ -148,3 +150,38 @@ def current() -> Recorded:
     from attnlab.analysis.recorded import Recorded
 
     return Recorded.of(newest)
+
+
+def show(trace: Trace | None = None) -> Inline:
+    """Show the panel in the cell's output, for notebooks without attnlab's extension.
+
+    As a cell's last expression it is displayed, for instance in VS Code or Colab. It shows
+    what watched cells leave, as the panel beside a notebook does, or a trace at once::
+
+        with attnlab.record(model, tokenizer) as trace:
+            model(**inputs)
+        attnlab.show(trace)
+
+    Parameters
+    ----------
+    trace
+        Of `record`, `trace` or `current`. The panel is pinned to its cell, and follows the
+        cell that runs once a person lets go of the pin.
+
+    Returns
+    -------
+    attnlab.inline.Inline
+        A widget, the same one whenever the cell is run again.
+
+    Raises
+    ------
+    RuntimeError
+        Outside a notebook's kernel.
+    NotRecordedError
+        Where nothing was recorded in the block that `trace` is of.
+    TypeError
+        Where `trace` is none.
+    """
+    from attnlab import inline
+
+    return inline.show(trace)

@@ -24,6 +24,7 @@ from attnlab.server.selection import selection
 
 if TYPE_CHECKING:
     from attnlab.server.messages import Envelope
+    from attnlab.traces.trace import Trace
 
 REQUIRED = {"torch": (2, 4), "transformers": (5, 1)}
 """What a kernel needs besides attnlab, and since which version."""
@@ -50,7 +51,7 @@ class Hub(anywidget.AnyWidget):
     def __init__(self, endpoint: Endpoint) -> None:
         # The comm has the session's id, so that a page can address it on the control channel.
         name = endpoint.session.name
-        super().__init__(model_id=name, _esm=_bridge(), session=name)
+        super().__init__(model_id=name, _esm=built("bridge.js"), session=name)
         self._endpoint = endpoint
         self.on_msg(lambda _, content, __: endpoint.receive(content))
 
@@ -106,6 +107,17 @@ class Backend:
         if not self.hub.attached:
             self.hub = Hub(self.endpoint)
             _answer_where_asked(self.hub)
+
+    def hold(self, trace: Trace) -> str:
+        """Have the panels show a trace, which is of this cell unless it is of one; return that."""
+        session = self.endpoint.session
+        held = session.trace(trace.id)
+        if held is not None:
+            return held.cell
+        run = self.cells.here()
+        session.called(run, trace)
+        session.settle()
+        return run.cell
 
     def started(self) -> Started:
         """Return what a front end must know at first."""
@@ -179,11 +191,18 @@ def missing() -> list[str]:
     return lacking
 
 
-def _bridge() -> str:
-    path = files("attnlab") / "static" / "bridge.js"
+def built(name: str) -> str:
+    """Return the text of a file that the build has left in ``attnlab/static``.
+
+    Raises
+    ------
+    RuntimeError
+        Where attnlab's own installation lacks it.
+    """
+    path = files("attnlab") / "static" / name
     if not path.is_file():
         raise RuntimeError(
-            "attnlab was installed without its built files (attnlab/static/bridge.js). Install "
+            f"attnlab was installed without its built files (attnlab/static/{name}). Install "
             "its wheel, or run npm run build in a checkout."
         )
     return path.read_text(encoding="utf-8")

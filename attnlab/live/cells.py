@@ -88,6 +88,13 @@ class CellWatcher:
         else:
             self._end()
 
+    def here(self) -> Run:
+        """Return the run of the cell that runs now, watched or not."""
+        if self._run is not None:
+            return self._run
+        cell = self._parent().get("metadata", {}).get("cellId")
+        return Run(cell if isinstance(cell, str) else "", self._count())
+
     def _observe(self, run: Run, tagged: bool) -> None:
         names = self._shell.user_ns
         on_call = self._on_call(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from attnlab.server import pictures
@@ -72,7 +73,7 @@ class Session:
         self._runs: dict[str, Run] = {}
         self._problems: dict[str, Problem] = {}
         self._made = 0
-        self._pending: list[tuple[Run, Call | Refusal, int]] = []
+        self._pending: list[tuple[Run, Call | Refusal | Trace, int]] = []
         self._ran = ""
         self._followers: list[Callable[[], None]] = []
 
@@ -142,8 +143,8 @@ class Session:
         """Note that a watched cell is about to run."""
         self._worker.push(lambda: self._begin(run))
 
-    def called(self, run: Run, outcome: Call | Refusal) -> None:
-        """Note what a model call has left."""
+    def called(self, run: Run, outcome: Call | Refusal | Trace) -> None:
+        """Note what a model call has left, or a trace that Python hands over."""
         with self.lock:
             self._pending.append((run, outcome, run.calls))
             first = len(self._pending) == 1
@@ -195,7 +196,7 @@ class Session:
             params["problem"] = problem
         self._publish(run, params, [])
 
-    def _keep(self, run: Run, call: Call, index: int, *, drawn: bool) -> None:
+    def _keep(self, run: Run, call: Call | Trace, index: int, *, drawn: bool) -> None:
         try:
             self._add(run, call, index, drawn)
         except Exception as error:
@@ -210,13 +211,16 @@ class Session:
             )
             self._fail(run, problem)
 
-    def _add(self, run: Run, call: Call, index: int, drawn: bool) -> None:
+    def _add(self, run: Run, call: Call | Trace, index: int, drawn: bool) -> None:
         from attnlab.traces.store import Store
         from attnlab.traces.trace import Trace
 
         self._made += 1
         id_ = f"{self.name[:8]}-{self._made}"
-        trace = Trace.from_call(call, id_, run.cell, run.execution, index)
+        if isinstance(call, Trace):
+            trace = replace(call, id=id_, cell=run.cell, execution=run.execution, index=index)
+        else:
+            trace = Trace.from_call(call, id_, run.cell, run.execution, index)
         shown = summary(trace, run.calls)  # Computes certificates, so not under the lock.
         with self.lock:
             wishes = self.clients.wishes() if drawn else []
@@ -227,6 +231,7 @@ class Session:
             self._pin(self._store, run.cell)
             forgotten = [*self._store.add(trace), *self._surplus(self._store, run)]
             self._runs[run.cell] = run
+            self._ran = run.cell
             params = self._change()
             params["trace"] = shown
             params["forgotten"] = forgotten

@@ -11,7 +11,7 @@ export class AttentionTab extends Widget {
   /** Which of the notebook's panels it shows. */
   readonly name: string;
   readonly #host: PanelHost;
-  readonly #undraw: () => void;
+  #undraw: (() => void) | null = null;
 
   constructor(session: NotebookSession, name: string, host: PanelHost) {
     super();
@@ -20,7 +20,6 @@ export class AttentionTab extends Widget {
     this.#host = host;
     this.addClass('attnlab-tab');
     this.title.icon = attentionIcon;
-    this.#undraw = drawPanel(this.node, session, name, host);
     session.panel.context.pathChanged.connect(this.#rename, this);
     session.disposed.connect(this.dispose, this);
     this.#rename();
@@ -30,7 +29,7 @@ export class AttentionTab extends Widget {
     if (this.isDisposed) {
       return;
     }
-    this.#undraw();
+    this.#undraw?.();
     this.session.close(this.name);
     // Tells the tab around it, which goes as well.
     super.dispose();
@@ -48,6 +47,8 @@ export class AttentionTab extends Widget {
 
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
+    // Not before: outside the page an element has neither a font nor a theme's colours.
+    this.#undraw ??= drawPanel(this.node, this.session, this.name, this.#host);
     this.#see();
   }
 

@@ -7,14 +7,11 @@ import { Signal } from '@lumino/signaling';
 
 import { bridge, type Hub } from '../protocol/bridge';
 import { Connection } from '../protocol/connection';
-import { PROTOCOL } from '../protocol/messages';
-import { RpcError, UnansweredError } from '../protocol/rpc-error';
+import { greet, INSTALL } from '../protocol/greeting';
 import type { Session } from '../state/session';
 import { forgetConnection, forgetKernel, hubOf } from './hub-watch';
 import { KernelTransport } from './kernel-transport';
 import { startBackend } from './start-backend';
-
-const INSTALL = "pip install 'attnlab[kernel]'";
 
 /** What is open between one hub and one notebook. */
 interface Link {
@@ -191,43 +188,34 @@ export class KernelLink implements IDisposable {
   }
 
   async #initialize(link: Link, transport: KernelTransport): Promise<void> {
-    const { connection } = link;
     if (this.#link !== link) {
       return;
     }
-    try {
-      const { result } = await connection.request('initialize', {
-        protocol: PROTOCOL,
-        client: 'attnlab',
-        capabilities: []
-      });
-      if (this.#link !== link) {
-        return;
-      }
-      transport.control = result.capabilities.includes('busy/control');
-      if (result.missing.length > 0) {
-        this.#refuse(this.#missing(result.missing), INSTALL);
-        return;
-      }
-      this.#session.attach(connection, result.state);
-      this.#unsay();
-    } catch (error) {
-      if (this.#link !== link) {
-        return;
-      }
-      if (error instanceof UnansweredError) {
+    const greeting = await greet(link.connection);
+    if (this.#link !== link) {
+      return;
+    }
+    switch (greeting.outcome) {
+      case 'met':
+        transport.control = greeting.capabilities.includes('busy/control');
+        this.#session.attach(link.connection, greeting.state);
+        this.#unsay();
+        break;
+      case 'unanswered':
         this.#say('waiting');
         // The other channel may be the one that is heard.
         transport.control = false;
         void this.#initialize(link, transport);
-        return;
-      }
-      const remedy = error instanceof RpcError ? remedyOf(error) : undefined;
-      this.#refuse(error instanceof Error ? error.message : String(error), remedy);
+        break;
+      case 'lacks':
+        this.#refuse(this.#missing(greeting.packages), INSTALL);
+        break;
+      case 'refused':
+        this.#refuse(greeting.message, greeting.remedy);
     }
   }
 
-  #missing(packages: string[]): string {
+  #missing(packages: readonly string[]): string {
     return this.#trans.__("The kernel's environment lacks %1.", packages.join(', '));
   }
 
@@ -284,11 +272,4 @@ export class KernelLink implements IDisposable {
     const { word, traces } = this.#session;
     return (word.peek()?.kind ?? 'none') === 'none' && traces.peek().length === 0;
   }
-}
-
-function remedyOf({ data }: RpcError): string | undefined {
-  if (typeof data === 'object' && data !== null && 'remedy' in data) {
-    return typeof data.remedy === 'string' ? data.remedy : undefined;
-  }
-  return undefined;
 }

@@ -1,12 +1,4 @@
-import {
-  CancellationTokenSource,
-  ResponseError,
-  createMessageConnection,
-  type MessageConnection
-} from 'vscode-jsonrpc/browser';
-
 import type { Backend } from './backend';
-import { EnvelopeReader, EnvelopeWriter } from './envelope-stream';
 import type {
   Notifications,
   Params,
@@ -14,10 +6,10 @@ import type {
   PublishParams,
   Reply,
   RequestMethod,
-  Result,
   SelectionParams
 } from './messages';
-import { RpcError, UnansweredError } from './rpc-error';
+import { Rpc } from './rpc';
+import { UnansweredError } from './rpc-error';
 import type { Transport } from './transport';
 
 /** How long a request may stay silent; progress of any request shows that the kernel lives. */
@@ -28,7 +20,7 @@ const FIRST_DEADLINE = 3_000;
 
 /** A request that has had no answer yet. */
 interface Waiting {
-  params: object | null;
+  id: number;
   onLife: () => void;
   onProgress: ((progress: ProgressParams) => void) | undefined;
 }
@@ -42,17 +34,15 @@ export interface ConnectionOptions {
   expectsSilence?: () => boolean;
 }
 
-/** JSON-RPC with the kernel's backend over the hub widget. */
+/** What a page and the kernel's backend say to each other over the hub widget. */
 export class Connection implements Backend {
   readonly client: string;
-  readonly #rpc: MessageConnection;
-  readonly #reader: EnvelopeReader;
+  readonly #rpc: Rpc;
   readonly #deadline: number | undefined;
   readonly #expectsSilence: () => boolean;
   readonly #publish = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
   readonly #select = new Set<(params: SelectionParams) => void>();
   readonly #gone = new Set<(why: string) => void>();
-  readonly #writer: EnvelopeWriter;
   readonly #waiting = new Set<Waiting>();
   #why: string | undefined;
 
@@ -61,29 +51,9 @@ export class Connection implements Backend {
     this.#deadline = options.deadline;
     this.#expectsSilence = options.expectsSilence ?? (() => false);
     const address = { client: this.client, session: options.session };
-    this.#reader = new EnvelopeReader(transport, address);
-    this.#writer = new EnvelopeWriter(transport, address);
-    this.#rpc = createMessageConnection(this.#reader, this.#writer);
-    this.#rpc.onNotification('publish', (params: PublishParams) => {
-      const buffers = this.#reader.buffers.get(params) ?? [];
-      for (const listener of [...this.#publish]) {
-        listener(params, buffers);
-      }
+    this.#rpc = new Rpc(transport, address, (method, params, buffers) => {
+      this.#hear(method, params, buffers);
     });
-    this.#rpc.onNotification('selection/set', (params: SelectionParams) => {
-      for (const listener of [...this.#select]) {
-        listener(params);
-      }
-    });
-    this.#rpc.onNotification('$/progress', (progress: ProgressParams) => {
-      for (const { params, onLife, onProgress } of [...this.#waiting]) {
-        onLife();
-        if (params && this.#writer.ids.get(params) === progress.id) {
-          onProgress?.(progress);
-        }
-      }
-    });
-    this.#rpc.listen();
   }
 
   /** Every request may be repeated, so one that was lost is sent once more. */
@@ -105,7 +75,7 @@ export class Connection implements Backend {
 
   notify<M extends keyof Notifications>(method: M, params: Notifications[M]): void {
     if (this.#why === undefined) {
-      this.#rpc.sendNotification(method, params).catch(() => undefined);
+      this.#rpc.notify(method, params);
     }
   }
 
@@ -130,8 +100,7 @@ export class Connection implements Backend {
       return;
     }
     this.#why = why;
-    this.#rpc.dispose();
-    this.#reader.dispose();
+    this.#rpc.close(new Error(why));
     const listeners = [...this.#gone];
     this.#gone.clear();
     this.#publish.clear();
@@ -152,11 +121,11 @@ export class Connection implements Backend {
       throw new Error(this.#why);
     }
     const wait = this.#deadline ?? (method === 'initialize' ? FIRST_DEADLINE : DEADLINE);
-    const cancellation = new CancellationTokenSource();
-    let giveUp: (reason: unknown) => void;
+    const { id, answer } = this.#rpc.request(method, params);
+    let giveUp!: (reason: unknown) => void;
     const givenUp = new Promise<never>((_, reject) => {
       giveUp = reason => {
-        cancellation.cancel();
+        this.#rpc.cancel(id);
         // Abort reasons may be anything, and callers compare them.
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
         reject(reason);
@@ -178,20 +147,10 @@ export class Connection implements Backend {
       timer = setTimeout(lapse, wait);
     };
     signal?.addEventListener('abort', abort, { once: true });
-    const waiting = { params, onLife: rearm, onProgress };
+    const waiting = { id, onLife: rearm, onProgress };
     this.#waiting.add(waiting);
     try {
-      const sent = this.#send(method, params, cancellation);
-      // When the request is given up, the late answer is of no interest to anyone.
-      sent.catch(() => undefined);
-      const result = await Promise.race([sent, givenUp]);
-      const buffers =
-        typeof result === 'object' && result !== null
-          ? this.#reader.buffers.get(result)
-          : undefined;
-      return { result, buffers: buffers ?? [] };
-    } catch (error) {
-      throw this.#translate(error);
+      return (await Promise.race([answer, givenUp])) as Reply<M>;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
@@ -199,24 +158,27 @@ export class Connection implements Backend {
     }
   }
 
-  #send<M extends RequestMethod>(
-    method: M,
-    params: Params<M>,
-    { token }: CancellationTokenSource
-  ): Promise<Result<M>> {
-    // vscode-jsonrpc would send a null as the positional parameters [null].
-    return params
-      ? this.#rpc.sendRequest<Result<M>>(method, params, token)
-      : this.#rpc.sendRequest<Result<M>>(method, token);
-  }
-
-  #translate(error: unknown): unknown {
-    if (this.#why !== undefined) {
-      return new Error(this.#why, { cause: error });
+  /** The kernel speaks first of these alone; what a later version adds is let pass. */
+  #hear(method: string, params: unknown, buffers: ArrayBuffer[]): void {
+    switch (method) {
+      case 'publish':
+        for (const listener of [...this.#publish]) {
+          listener(params as PublishParams, buffers);
+        }
+        break;
+      case 'selection/set':
+        for (const listener of [...this.#select]) {
+          listener(params as SelectionParams);
+        }
+        break;
+      case '$/progress':
+        for (const { id, onLife, onProgress } of [...this.#waiting]) {
+          const progress = params as ProgressParams;
+          onLife();
+          if (id === progress.id) {
+            onProgress?.(progress);
+          }
+        }
     }
-    if (error instanceof ResponseError) {
-      return new RpcError(error.code, error.message, error.data);
-    }
-    return error;
   }
 }

@@ -7,6 +7,9 @@ export const PROTOCOL = 3;
 /** A head with more than `WHOLE` × `WHOLE` weights is shown by its edges and tiles, not whole. */
 export const WHOLE = 512;
 
+/** The byte of a weight of 1 in a tile; the one above it stands where no weight is a number. */
+export const TILE_ONE = 254;
+
 /** Why a request was answered without a result; the first five are JSON-RPC's own. */
 export const ErrorCode = {
   PARSE_ERROR: -32700,
@@ -70,6 +73,8 @@ export interface SiteSummary {
   stack: string;
   /** The model's own number of the layer. */
   layer: number;
+  /** How many layers the stack has, with those that have no attention; 0 if not known. */
+  depth: number;
   heads: number;
   /** Key/value heads; equal to `heads` without grouping. */
   groups: number;
@@ -168,7 +173,8 @@ export interface Selected {
  * - `row`: f32, (heads, keys), exact weights of one query in one site.
  * - `tile`: a part of a head, 256 pixels a side or less at the head's ends. At level L a
  *   pixel is the maximum of 2^L × 2^L weights; tile (y, x) begins at query 256 · 2^L · y and
- *   key 256 · 2^L · x. Level 0 is f32 and exact; others are u8, scaled by 255; NaN is 0.
+ *   key 256 · 2^L · x. Level 0 is f32 and exact; others are u8, scaled by 254. Weights that
+ *   are NaN count for nothing; a pixel that shows no other is NaN, of which the byte is 255.
  * - `edges`: f32, (queries, 2k + 1), the k heaviest weights of each query, heaviest first,
  *   then their keys, then the sum of the weights left out. A query without any key has NaN
  *   in their place, and its keys are -1.
@@ -200,6 +206,11 @@ export interface Picture {
   tile?: number[];
   /** What the parts of `neuron` and `scores` are. */
   labels?: string[];
+  /**
+   * Of `vectors`: which dimensions a rotary embedding was seen to turn together, as (first,
+   * second, tokens in which they turn once; 0 where that did not show). Absent where none were.
+   */
+  pairs?: number[][];
 }
 
 /** The first request of a client; any other before it is refused. */

@@ -25,10 +25,21 @@ export function Empty() {
       {(teaches || (kind === 'dead' && !remedy)) && (
         <>
           <ol>
-            <li>
-              {t('Tag a cell that runs a transformers model with')} <code>attention</code>.
-            </li>
-            <li>{t('Run it. Every layer and head appears here.')}</li>
+            {actions.tagCell ? (
+              <>
+                <li>
+                  {t('Tag a cell that runs a transformers model with')} <code>attention</code>.
+                </li>
+                <li>{t('Run it. Every layer and head appears here.')}</li>
+              </>
+            ) : (
+              <>
+                <li>
+                  {t('Name your model in a cell:')} <code>attnlab.watch(model, tokenizer)</code>
+                </li>
+                <li>{t('Run a cell that calls it. Every layer and head appears here.')}</li>
+              </>
+            )}
             <li>{t('Point at a token to follow it through all of them.')}</li>
           </ol>
           {actions.tagCell && (
@@ -42,9 +53,11 @@ export function Empty() {
             </button>
           )}
           <p class="attnlab-soft attnlab-centred">
-            {t('or, from Python:')}
+            {actions.tagCell ? t('or, from Python:') : t('or show what you have recorded:')}
             <br />
-            <code>attnlab.watch(model, tokenizer)</code>
+            <code>
+              {actions.tagCell ? 'attnlab.watch(model, tokenizer)' : 'attnlab.show(trace)'}
+            </code>
           </p>
         </>
       )}

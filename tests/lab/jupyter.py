@@ -33,15 +33,18 @@ class Server:
 
 
 @contextmanager
-def jupyterlab(home: Path, model: Path) -> Iterator[Server]:
-    """Start JupyterLab on an empty folder in `home`, with `model` as ``ATTNLAB_MODEL``."""
+def jupyterlab(home: Path, model: Path, *, without: tuple[str, ...] = ()) -> Iterator[Server]:
+    """Start JupyterLab on an empty folder in `home`, with `model` as ``ATTNLAB_MODEL``.
+
+    Labextensions named in `without` are disabled, as `jupyter labextension disable` does.
+    """
     folder = home / "notebooks"
     folder.mkdir()
     config = home / "config" / "labconfig"
     config.mkdir(parents=True)
     # The news would ask the network, and cover the panel with a question.
-    disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (config / "page_config.json").write_text(json.dumps(disabled))
+    disabled = dict.fromkeys(["@jupyterlab/apputils-extension:announcements", *without], True)
+    (config / "page_config.json").write_text(json.dumps({"disabledExtensions": disabled}))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -24,7 +24,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_what_the_browser_needs_and_the_types(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert "attnlab/static/bridge.js" in names
+    for built in ("bridge.js", "inline.js", "inline.css"):
+        assert f"attnlab/static/{built}" in names
     assert "attnlab/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "bench/", "examples/"))]
 

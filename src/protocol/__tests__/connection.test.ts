@@ -86,6 +86,34 @@ describe('Connection', () => {
     expect(kernel.received).toEqual([]);
   });
 
+  it('drops what the kernel still says to a request that was given up', async () => {
+    const controller = new AbortController();
+    const asked = connection.request('trace/head', HEAD, controller.signal);
+    controller.abort('changed');
+    kernel.tell('me', { id: 0, result: picture(0) });
+    await expect(asked).rejects.toBe('changed');
+    expect(kernel.requests('$/cancelRequest')).toHaveLength(1);
+  });
+
+  it('takes the first of two answers, and cancels nothing that is answered', async () => {
+    const controller = new AbortController();
+    const asked = connection.request('trace/head', HEAD, controller.signal);
+    kernel.tell('me', { id: 0, result: picture(1) });
+    kernel.tell('me', { id: 0, error: { code: ErrorCode.TRACE_GONE, message: 'gone' } });
+    expect((await asked).result.picture.head).toBe(1);
+    controller.abort();
+    expect(kernel.requests('$/cancelRequest')).toEqual([]);
+  });
+
+  it('rejects with what the transport throws, and forgets the request', async () => {
+    kernel.send = () => {
+      throw new Error('the comm is closed');
+    };
+    const asked = connection.request('trace/head', HEAD);
+    await expect(asked).rejects.toThrow('the comm is closed');
+    connection.notify('selection/didChange', {} as never);
+  });
+
   it('repeats a request that stayed unanswered once, and takes the second answer', async () => {
     const asked = connection.request('trace/head', HEAD);
     await vi.advanceTimersByTimeAsync(1001);

@@ -1,0 +1,31 @@
+import type { Envelope } from './messages';
+
+/** Who speaks, and to which session of the kernel's backend. */
+export interface Address {
+  readonly client: string;
+  readonly session: string;
+}
+
+function isEnvelope(content: unknown): content is Envelope {
+  if (typeof content !== 'object' || content === null) {
+    return false;
+  }
+  const { sender, to, session, rpc } = content as Partial<Record<keyof Envelope, unknown>>;
+  return (
+    typeof sender === 'string' &&
+    typeof to === 'string' &&
+    typeof session === 'string' &&
+    typeof rpc === 'object' &&
+    rpc !== null
+  );
+}
+
+/** Every message reaches every page: keeps those that the kernel sent to this client. */
+export function isFor(address: Address, content: unknown): content is Envelope {
+  return (
+    isEnvelope(content) &&
+    content.sender === 'kernel' &&
+    content.session === address.session &&
+    (content.to === address.client || content.to === '*')
+  );
+}
