@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Literal
 
-from attnlab.server.messages import WHOLE, Picture
+from attnlab.server.messages import TILE_ONE, WHOLE, Picture
 from attnlab.traces.cancellation import Cancelled, never, stop_if
 
 if TYPE_CHECKING:
@@ -113,8 +113,11 @@ def vectors(trace: Trace, item: int, site: int, head: int, stopped: Cancelled = 
     """Draw the key vectors of one head: f32, (keys, width)."""
     own, index = trace.at(site, item)
     stop_if(stopped)
-    numbers = own.vectors(head, index)
-    return _drawn("vectors", trace, item, numbers.astype("<f4", copy=False), site=site, head=head)
+    numbers = own.vectors(head, index).astype("<f4", copy=False)
+    picture, data = _drawn("vectors", trace, item, numbers, site=site, head=head)
+    if own.pairs:
+        picture["pairs"] = [[pair.first, pair.second, pair.wavelength or 0] for pair in own.pairs]
+    return picture, data
 
 
 def neuron(
@@ -143,9 +146,12 @@ def scores(trace: Trace, item: int, stopped: Cancelled = never) -> Drawn:
 
 
 def _bytes(weights: NDArray[np.float32]) -> NDArray[np.generic]:
+    """Bring weights to bytes, NaN to the one above a weight of 1."""
     import numpy as np
 
-    return (np.nan_to_num(weights, nan=0.0).clip(0, 1) * 255).round().astype("u1")
+    numbers = (weights.clip(0, 1) * TILE_ONE).round()
+    numbers[np.isnan(numbers)] = TILE_ONE + 1
+    return numbers.astype("u1")
 
 
 def _drawn(

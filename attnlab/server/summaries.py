@@ -85,6 +85,7 @@ def _site(site: Site) -> SiteSummary:
         kind=site.kind,
         stack=site.stack,
         layer=site.layer,
+        depth=site.record.depth,
         heads=site.heads,
         groups=site.groups,
         queries=site.queries,

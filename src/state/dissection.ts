@@ -1,6 +1,14 @@
 import { computed, type ReadonlySignal } from '@preact/signals-core';
 import type { SiteSummary } from '../protocol/messages';
-import { neuronOf, productsOf, vectorsOf, type Neuron, type Vectors } from './neuron';
+import {
+  neuronOf,
+  productsOf,
+  rotatedOf,
+  vectorsOf,
+  type Neuron,
+  type Rotated,
+  type Vectors
+} from './neuron';
 import type { Load, Numbers, Pictures } from './pictures';
 import { rested } from './rested';
 import type { Selection } from './selection';
@@ -18,6 +26,8 @@ export interface Dissected {
   neuron: Neuron;
   vectors: Vectors;
   products: Vectors;
+  /** By dimension, where pairs were seen to be rotated. */
+  rotated: ReadonlyMap<number, Rotated>;
 }
 
 /** Where a head is. */
@@ -111,10 +121,11 @@ function taken(
   vectorsPicture: Numbers,
   before: Dissected | null
 ): Dissected | null {
-  const vectors =
-    before?.vectors.data === vectorsPicture.data ? before.vectors : vectorsOf(vectorsPicture);
+  const same = before?.vectors.data === vectorsPicture.data;
+  const vectors = same ? before.vectors : vectorsOf(vectorsPicture);
+  const rotated = same ? before.rotated : rotatedOf(vectorsPicture);
   const neuron = vectors && neuronOf(neuronPicture, vectors.keys);
   return vectors && neuron?.q.length === vectors.width
-    ? { query, neuron, vectors, products: productsOf(neuron.q, vectors) }
+    ? { query, neuron, vectors, products: productsOf(neuron.q, vectors), rotated }
     : null;
 }

@@ -45,6 +45,27 @@ export function vectorsOf({ shape, data }: Numbers): Vectors | null {
   return data instanceof Float32Array ? { keys, width, data } : null;
 }
 
+/** What a rotary embedding was seen to turn a dimension with. */
+export interface Rotated {
+  partner: number;
+  /** Which of the pairs it is in, from 1, and of how many. */
+  pair: number;
+  pairs: number;
+  /** Tokens in which the pair turns once; null where that did not show. */
+  wavelength: number | null;
+}
+
+/** Reads the rotated pairs of a `vectors` picture, by dimension; empty where none were seen. */
+export function rotatedOf({ pairs = [] }: Numbers): ReadonlyMap<number, Rotated> {
+  const found = new Map<number, Rotated>();
+  pairs.forEach(([first = -1, second = -1, tokens = 0], i) => {
+    const own = { pair: i + 1, pairs: pairs.length, wavelength: tokens > 0 ? tokens : null };
+    found.set(first, { partner: second, ...own });
+    found.set(second, { partner: first, ...own });
+  });
+  return found;
+}
+
 /** What each dimension adds to each score, (keys, width): each row sums up to its `q·k`. */
 export function productsOf(q: Float32Array, { keys, width, data }: Vectors): Vectors {
   const products = new Float32Array(keys * width);

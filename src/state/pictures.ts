@@ -11,6 +11,8 @@ export interface Numbers {
   data: Float32Array | Uint8Array;
   /** What its parts are, where the kind has such. */
   labels?: readonly string[];
+  /** Dimensions that were rotated together, where that was seen: first, second, wavelength. */
+  pairs?: readonly (readonly number[])[];
 }
 
 /** A picture that is here. */
@@ -258,6 +260,7 @@ function decoded(picture: Picture, buffer: ArrayBuffer | undefined): Load {
     return { state: 'failed', why: `A picture of ${bytes} bytes was promised, ${came} came.` };
   }
   const data = width === 1 ? new Uint8Array(buffer) : new Float32Array(buffer);
-  const { shape, sampled, labels } = picture;
-  return { state: 'ready', picture: { shape, data, ...(labels && { labels }) }, sampled };
+  const { shape, sampled, labels, pairs } = picture;
+  const parts = { ...(labels && { labels }), ...(pairs && { pairs }) };
+  return { state: 'ready', picture: { shape, data, ...parts }, sampled };
 }

@@ -1,10 +1,18 @@
+import type { Signal } from '@preact/signals';
 import { scored } from '../draw/score';
 import type { Dissected } from '../state/dissection';
 import { useEnv } from './env';
+import type { Caret } from './neuron-caret';
+import { Turn } from './neuron-pair';
 import { useScales } from './neuron-scales';
 
-/** The order of the dimensions, and how their colours are to be read. */
-export function NeuronControls({ dissected }: { dissected: Dissected | null }) {
+interface ControlsProps {
+  dissected: Dissected | null;
+  caret: Signal<Caret | null>;
+}
+
+/** The order of the dimensions, what one is rotated with, and how their colours are to be read. */
+export function NeuronControls({ dissected, caret }: ControlsProps) {
   const { state, t } = useEnv();
   const order = state.display.neurons;
   const sorted = order.value === 'contribution';
@@ -23,6 +31,7 @@ export function NeuronControls({ dissected }: { dissected: Dissected | null }) {
       >
         {t('by contribution')}
       </button>
+      <Turn dissected={dissected} caret={caret} />
       {scales && (
         <span
           class="attnlab-neuron-legend"

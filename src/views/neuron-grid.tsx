@@ -8,6 +8,7 @@ import { useEnv } from './env';
 import { dimensionAt, moveCaret, type Caret } from './neuron-caret';
 import { NeuronHeader, SinkRow } from './neuron-header';
 import { columnsOf, layoutOf } from './neuron-layout';
+import { useOnStrips } from './neuron-pair';
 import { NeuronRow } from './neuron-row';
 import { useScales } from './neuron-scales';
 import { Dimensions, StripCanvas } from './neuron-strips';
@@ -104,6 +105,7 @@ export function NeuronGrid({ dissected, caret }: GridProps) {
     }
   });
 
+  const onStrips = useOnStrips(dimensions, last.current?.rotated.size ?? 0);
   const points = pointing(selection, 'key');
   const leave = (): void => {
     caret.value = null;
@@ -179,6 +181,7 @@ export function NeuronGrid({ dissected, caret }: GridProps) {
           />
         )}
         <Dimensions
+          dissected={dissected}
           caret={caret}
           lefts={[layout.k, layout.product]}
           side={layout.side}
@@ -193,7 +196,7 @@ export function NeuronGrid({ dissected, caret }: GridProps) {
             dissected={dissected}
             scales={scales}
             neuron={neuron}
-            onStrips={t('%1 dimensions; left and right read them', dimensions)}
+            onStrips={onStrips}
           />
         ))}
       </div>

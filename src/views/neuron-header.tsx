@@ -7,6 +7,7 @@ import { shown } from './chip';
 import { useEnv } from './env';
 import type { Caret } from './neuron-caret';
 import type { Layout } from './neuron-layout';
+import { Bracket, useOnStrips } from './neuron-pair';
 import { Score, Weight } from './neuron-row';
 import type { Scales } from './neuron-scales';
 import { Dimensions, StripCanvas } from './neuron-strips';
@@ -28,6 +29,7 @@ export function NeuronHeader(props: HeaderProps) {
   const describe = useSteps();
   const token = state.sides.value.queries[dissected?.query ?? -1];
   const q = dissected?.neuron.q;
+  const onStrips = useOnStrips(q?.length ?? 0, dissected?.rotated.size ?? 0);
   const blocks = useMemo(
     () =>
       q ? [{ left: layout.k, side: layout.side, numbers: q, width: q.length, order, scale }] : [],
@@ -73,11 +75,7 @@ export function NeuronHeader(props: HeaderProps) {
         <span class="attnlab-neuron-token" role="rowheader">
           <bdi>{token ? shown(token) : ''}</bdi>
         </span>
-        <span
-          role="gridcell"
-          data-strip="q"
-          aria-label={t('%1 dimensions; left and right read them', q?.length ?? 0)}
-        />
+        <span role="gridcell" data-strip="q" aria-label={onStrips} />
         <span role="gridcell" />
         {neuron !== null && q && (
           <span role="gridcell" class="attnlab-neuron-number" data-cell="q" data-value={q[neuron]}>
@@ -93,7 +91,20 @@ export function NeuronHeader(props: HeaderProps) {
             name="attnlab-neuron-q-strip"
           />
         )}
-        <Dimensions caret={caret} lefts={[layout.k]} side={layout.side} order={order} />
+        <Dimensions
+          dissected={dissected}
+          caret={caret}
+          lefts={[layout.k]}
+          side={layout.side}
+          order={order}
+        />
+        <Bracket
+          dissected={dissected}
+          caret={caret}
+          left={layout.k}
+          side={layout.side}
+          order={order}
+        />
       </div>
     </div>
   );

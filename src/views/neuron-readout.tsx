@@ -2,11 +2,13 @@ import { useComputed, type Signal } from '@preact/signals';
 import { scored } from '../draw/score';
 import { useEnv } from './env';
 import type { Caret } from './neuron-caret';
+import { useRotated } from './neuron-pair';
 
 /** The numbers of the dimension under the pointer or the caret, or else of the selected one. */
 export function NeuronReadout({ caret }: { caret: Signal<Caret | null> }) {
   const { state, t } = useEnv();
   const { selection, dissection } = state;
+  const describe = useRotated();
   const text = useComputed(() => {
     const shown = dissection.shown.value;
     const dimension = caret.value?.dimension ?? selection.neuron.value;
@@ -27,7 +29,11 @@ export function NeuronReadout({ caret }: { caret: Signal<Caret | null> }) {
       scored(shown.products.data[at] ?? NaN)
     );
   });
-  const said = useComputed(() => (caret.value?.byKey ? text.value : ''));
+  const said = useComputed(() => {
+    const rotated = dissection.shown.value?.rotated.get(caret.value?.dimension ?? -1);
+    const turn = describe(rotated);
+    return caret.value?.byKey ? text.value + (turn && ` · ${turn}`) : '';
+  });
   return (
     <>
       <span class="attnlab-readout" data-testid="attnlab-neuron-readout">

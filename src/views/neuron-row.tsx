@@ -27,8 +27,9 @@ export function NeuronRow({ id, index, token, dissected, scales, neuron, onStrip
   const { selection, sides } = state;
   const noteOf = useTokenNote();
   const own = useComputed(() => (selection.shownKey.value === index ? '' : undefined));
+  const outside = useComputed(() => (state.heads.reading.value.keys.of[index] ?? -1) < 0).value;
   const kept = useComputed(() => (selection.key.value === index ? 'true' : 'false'));
-  const note = noteOf(token, index, sides.value.written.key);
+  const note = noteOf(token, index, sides.value.written.key, outside);
   const query = sides.value.same && dissected?.query === index;
   const at = dissected && neuron !== null ? index * dissected.vectors.width + neuron : 0;
   return (
@@ -43,6 +44,7 @@ export function NeuronRow({ id, index, token, dissected, scales, neuron, onStrip
       data-index={index}
       data-own={own}
       data-query={query || undefined}
+      data-outside={outside || undefined}
       data-special={token.special || undefined}
       data-padding={token.padding || undefined}
       style={{ top: `${index * ROW}px` }}

@@ -2,9 +2,11 @@ import { useComputed, type ReadonlySignal, type Signal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { drawStrips, type Strips } from '../draw/strips';
 import type { Stretch } from '../draw/window';
+import type { Dissected } from '../state/dissection';
 import { strength } from '../state/neuron';
 import { useEnv } from './env';
 import type { Caret } from './neuron-caret';
+import { Partner } from './neuron-pair';
 import { ROW } from './row';
 
 /** A row of numbers for each key, and where they stand. */
@@ -54,6 +56,7 @@ export function StripCanvas({ left, width, rows, blocks, name }: StripsProps) {
 }
 
 interface DimensionProps {
+  dissected: Dissected | null;
   caret: Signal<Caret | null>;
   /** Left edges of the strips. */
   lefts: readonly number[];
@@ -61,8 +64,11 @@ interface DimensionProps {
   order: readonly number[];
 }
 
-/** Marks a dimension in all strips: the one under the caret, and the selected one. */
-export function Dimensions({ caret, lefts, side, order }: DimensionProps) {
+/**
+ * Marks a dimension in all strips: the one under the caret, and the selected one; and the one
+ * that the first of these is rotated with.
+ */
+export function Dimensions({ dissected, caret, lefts, side, order }: DimensionProps) {
   const { state } = useEnv();
   const over = useComputed(() => caret.value?.dimension ?? null);
   const column = (of: ReadonlySignal<number | null>, kept: boolean) => {
@@ -83,6 +89,7 @@ export function Dimensions({ caret, lefts, side, order }: DimensionProps) {
     <>
       {column(over, false)}
       {column(state.selection.neuron, true)}
+      <Partner dissected={dissected} caret={caret} lefts={lefts} side={side} order={order} />
     </>
   );
 }

@@ -58,7 +58,7 @@ export function NeuronView() {
         <Refusal why={failed.why} />
       ) : (
         <>
-          <NeuronControls dissected={shown} />
+          <NeuronControls dissected={shown} caret={caret} />
           <NeuronGrid dissected={shown} caret={caret} />
         </>
       )}

@@ -16,9 +16,9 @@ from attnlab.analysis import table
 from attnlab.analysis.scores import scores
 from attnlab.capture.call import Call
 from attnlab.capture.records import Record
-from attnlab.capture.terms import Causal, Scale
+from attnlab.capture.terms import Causal, Mask, Scale
 from attnlab.server import handlers, pictures, request
-from attnlab.server.messages import WHOLE, ErrorCode
+from attnlab.server.messages import TILE_ONE, WHOLE, ErrorCode
 from attnlab.traces import thumbnails, weights
 from attnlab.traces.cancellation import CancelledError
 from attnlab.traces.trace import Trace
@@ -96,7 +96,7 @@ def test_a_pixel_of_a_coarse_tile_is_the_maximum_of_its_block(
     y, x = (256 * side * at for at in place)
     expected = [
         [
-            whole[top : top + side, left : left + side].max() * 255
+            whole[top : top + side, left : left + side].max() * TILE_ONE
             for left in range(x, min(x + 256 * side, LONG), side)
         ]
         for top in range(y, min(y + 256 * side, LONG), side)
@@ -105,20 +105,46 @@ def test_a_pixel_of_a_coarse_tile_is_the_maximum_of_its_block(
     np.testing.assert_allclose(found, expected, atol=0.51)
 
 
-def test_queries_without_any_key_are_nan_in_a_fine_tile_and_zero_in_a_coarse_one(
+UNDEFINED = TILE_ONE + 1
+"""The byte of a pixel that shows no weight."""
+
+
+def test_queries_without_any_key_are_undefined_in_tiles_unless_they_share_a_pixel(
     page: Page,
 ) -> None:
     made = causal(LONG)
-    terms = (*made.records[0].terms, Causal(-2))  # the first two queries see nothing
+    terms = (*made.records[0].terms, Causal(-3))  # the first three queries see nothing
     made.records[0] = replace(made.records[0], terms=terms)
     trace = shown(page, made)
     own = {"site": 0, "head": 0, "y": 0, "x": 0}
     _, fine = picture(page, "trace/tile", trace, level=0, **own)
-    assert np.isnan(fine[:2]).all()
-    assert not np.isnan(fine[2:]).any()
+    assert np.isnan(fine[:3]).all()
+    assert not np.isnan(fine[3:]).any()
     _, coarse = picture(page, "trace/tile", trace, level=1, **own)
-    assert not coarse[0].any()
-    assert coarse[1, 0] > 0
+    assert (coarse[0] == UNDEFINED).all()
+    # The third query has nothing to say beside the fourth, whose only key is the first.
+    assert coarse[1, 0] == TILE_ONE
+    assert not coarse[1, 1:].any()
+    assert (coarse[1:] <= TILE_ONE).all()
+
+
+def test_padded_queries_that_see_no_key_are_undefined_in_tiles_of_their_item_alone(
+    page: Page,
+) -> None:
+    made = call(tokens=LONG, items=2)
+    mask = torch.ones(2, 1, LONG, LONG, dtype=torch.bool)
+    mask[1, :, LONG - 9 :] = False  # queries
+    mask[1, ..., LONG - 9 :] = False  # keys
+    made.records[0] = replace(made.records[0], terms=(Mask(mask),))
+    trace = shown(page, made)
+    own = {"site": 0, "head": 0, "level": 2, "y": 0, "x": 0}
+    _, padded = picture(page, "trace/tile", trace, item=1, **own)
+    # 591 queries see keys: the 148th pixel down shows three of them and one that does not.
+    assert (padded[148:] == UNDEFINED).all()
+    assert (padded[:148] <= TILE_ONE).all()
+    assert not padded[:148, 148:].any(), "keys that nobody sees have no weight, which is a number"
+    _, whole = picture(page, "trace/tile", trace, item=0, **own)
+    assert (whole <= TILE_ONE).all()
 
 
 @pytest.mark.parametrize(

@@ -58,17 +58,31 @@ export function neuronOf(place: Place, query: number, weights: Float32Array, wid
   return { shape: [data.length], labels: LABELS, data };
 }
 
+/** Rotated halves, as in Llama: all but the last quarter were seen to turn. */
+export function pairsOf(width: number): number[][] {
+  return Array.from({ length: (3 * width) / 8 }, (_, i) => [
+    i,
+    i + width / 2,
+    i < 4 ? 6.25 * 10 ** i : 0
+  ]);
+}
+
 /** Answers `trace/vectors` and `trace/neuron`, from the weights of the whole head. */
 export function answerOf(
   kind: 'vectors' | 'neuron',
   { query = -1, ...place }: Place & { query?: number },
   matrix: Float32Array,
   keys: number,
-  width: number
+  width: number,
+  rotary = false
 ) {
   const { shape, data, ...labels } =
     kind === 'vectors'
-      ? { shape: [keys, width], data: keysOf(place, keys, width) }
+      ? {
+          shape: [keys, width],
+          data: keysOf(place, keys, width),
+          ...(rotary && { pairs: pairsOf(width) })
+        }
       : neuronOf(place, query, matrix.slice(query * keys, (query + 1) * keys), width);
   const picture: Picture = { ...place, kind, query, sampled: false, shape, buffer: 0, ...labels };
   return { result: { picture }, buffers: [data.buffer as ArrayBuffer] };

@@ -434,3 +434,82 @@ def test_the_bar_over_the_neuron_view_changes_its_height(panel: Panel) -> None:
     again = part.bounding_box()
     assert again
     assert again["height"] == pytest.approx(before["height"], abs=1)
+
+
+def test_a_rotated_dimension_is_joined_to_its_partner_and_says_how_fast_they_turn(
+    panel: Panel,
+) -> None:
+    panel.show(rotary=True)
+    take_apart(panel, 1, 7, 4)
+    strip(panel, 2).hover(position=at(panel, 1, 2))
+    partner = 1 + WIDTH // 2
+    turn = f"rotates with {partner}, pair 2 of 12, once in ≈ 62.5 tokens"
+    assert panel.find("neuron-turn").inner_text() == turn
+    bracket = panel.find("neuron-bracket").bounding_box()
+    own = strip(panel, 2, "k").bounding_box()
+    assert bracket
+    assert own
+    side = own["width"] / WIDTH
+    assert bracket["x"] == pytest.approx(own["x"] + 1.5 * side, abs=1)
+    assert bracket["x"] + bracket["width"] == pytest.approx(
+        own["x"] + (partner + 0.5) * side, abs=1
+    )
+    # The other of the two is marked in the query's strip, the keys', and the products'.
+    lefts = [
+        box["x"] + partner * side - 1
+        for name in ("k", "k", "product")
+        if (box := strip(panel, 2, name).bounding_box())
+    ]
+    marked = panel.find("neuron-partner").evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect().left).sort((a, b) => a - b)"
+    )
+    assert marked == pytest.approx(lefts, abs=1)
+
+
+def test_a_pair_whose_speed_did_not_show_is_named_without_one(panel: Panel) -> None:
+    panel.show(rotary=True)
+    take_apart(panel, 1, 7, 4)
+    strip(panel, 2).hover(position=at(panel, 25, 2))
+    turn = f"rotates with {25 - WIDTH // 2}, pair 10 of 12"
+    assert panel.find("neuron-turn").inner_text() == turn
+
+
+def test_pairs_are_marked_only_where_they_were_seen(panel: Panel) -> None:
+    panel.show(rotary=True)
+    take_apart(panel, 1, 7, 4)
+    strip(panel, 2).hover(position=at(panel, 15, 2))  # of the quarter that was not seen to turn
+    assert "dimension 15" in readout(panel)
+    assert panel.find("neuron-turn").count() == 0
+    assert panel.find("neuron-bracket").count() == 0
+    assert "24 were seen to be rotated" in (strip(panel, 2).get_attribute("aria-label") or "")
+    panel.run()
+    panel.exact()
+    came(panel, 4)
+    strip(panel, 2).hover(position=at(panel, 1, 2))
+    assert "dimension 1:" in readout(panel)
+    assert panel.find("neuron-turn").count() == 0
+    assert panel.find("neuron-bracket").count() == 0
+    assert panel.find("neuron-partner").count() == 0
+    assert "rotated" not in (strip(panel, 2).get_attribute("aria-label") or "")
+
+
+def test_pairs_are_read_by_keys_and_stay_joined_when_dimensions_are_sorted(panel: Panel) -> None:
+    panel.show(rotary=True)
+    take_apart(panel, 1, 7, 4)
+    panel.find("neuron").focus()
+    panel.page.keyboard.press("ArrowRight")
+    said = panel.page.locator(".attnlab-neuron-view [aria-live], [aria-live=polite]")
+    assert any("rotates with 16, pair 1 of 12" in text for text in said.all_text_contents())
+    panel.page.keyboard.press("Enter")
+    panel.find("neuron-order").click()
+    panel.page.mouse.move(0, 0)
+    lines = panel.page.locator('[data-testid="attnlab-neuron-q"] [data-kept]').bounding_box()
+    partner = panel.page.locator(
+        '[data-testid="attnlab-neuron-q"] [data-testid="attnlab-neuron-partner"]'
+    ).bounding_box()
+    bracket = panel.find("neuron-bracket").bounding_box()
+    assert lines
+    assert partner
+    assert bracket
+    ends = sorted(box["x"] + box["width"] / 2 for box in (lines, partner))
+    assert [bracket["x"], bracket["x"] + bracket["width"]] == pytest.approx(ends, abs=1)

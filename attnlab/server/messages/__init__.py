@@ -50,6 +50,7 @@ __all__ = [
     "PROTOCOL",
     "PUSHES",
     "REQUESTS",
+    "TILE_ONE",
     "WHOLE",
     "CancelParams",
     "EdgesParams",
@@ -88,6 +89,9 @@ PROTOCOL = 3
 
 WHOLE = 512
 """A head with more than `WHOLE` × `WHOLE` weights is shown by its edges and tiles, not whole."""
+
+TILE_ONE = 254
+"""The byte of a weight of 1 in a tile; the one above it stands where no weight is a number."""
 
 REQUESTS: dict[str, tuple[Any, Any]] = {
     "initialize": (InitializeParams, InitializeResult),

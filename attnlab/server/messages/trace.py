@@ -41,6 +41,8 @@ class SiteSummary(TypedDict):
     """Path of the module with the layers' numbers as ``#``: one for a stack of layers."""
     layer: int
     """The model's own number of the layer."""
+    depth: int
+    """How many layers the stack has, with those that have no attention; 0 if not known."""
     heads: int
     groups: int
     """Key/value heads; equal to `heads` without grouping."""
@@ -142,7 +144,8 @@ class Picture(TypedDict):
     - ``row``: f32, (heads, keys), exact weights of one query in one site.
     - ``tile``: a part of a head, 256 pixels a side or less at the head's ends. At level L a
       pixel is the maximum of 2^L × 2^L weights; tile (y, x) begins at query 256 · 2^L · y and
-      key 256 · 2^L · x. Level 0 is f32 and exact; others are u8, scaled by 255; NaN is 0.
+      key 256 · 2^L · x. Level 0 is f32 and exact; others are u8, scaled by 254. Weights that
+      are NaN count for nothing; a pixel that shows no other is NaN, of which the byte is 255.
     - ``edges``: f32, (queries, 2k + 1), the k heaviest weights of each query, heaviest first,
       then their keys, then the sum of the weights left out. A query without any key has NaN
       in their place, and its keys are -1.
@@ -172,3 +175,6 @@ class Picture(TypedDict):
     """Of a tile: its level, and its place (y, x) among the tiles of that level."""
     labels: NotRequired[list[str]]
     """What the parts of ``neuron`` and ``scores`` are."""
+    pairs: NotRequired[list[list[float]]]
+    """Of ``vectors``: which dimensions a rotary embedding was seen to turn together, as (first,
+    second, tokens in which they turn once; 0 where that did not show). Absent where none were."""

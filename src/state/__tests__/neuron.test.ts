@@ -6,6 +6,7 @@ import {
   largest,
   neuronOf,
   productsOf,
+  rotatedOf,
   scaleOf,
   strength,
   vectorsOf
@@ -83,4 +84,21 @@ test('strength is odd, grows with magnitude and leaves out what is no number', (
 test('the scale is twice the root mean square of what is finite', () => {
   expect(scaleOf(Float32Array.of(3, -3, -Infinity, NaN))).toBeCloseTo(6);
   expect(scaleOf(new Float32Array(4))).toBe(1);
+});
+
+describe('rotated pairs', () => {
+  test('are read from either dimension, and name no speed that did not show', () => {
+    const pairs = [
+      [0, 4, 6.28],
+      [1, 5, 0]
+    ];
+    const rotated = rotatedOf({ shape: [0, 8], data: new Float32Array(), pairs });
+    expect(rotated.get(4)).toEqual({ partner: 0, pair: 1, pairs: 2, wavelength: 6.28 });
+    expect(rotated.get(1)).toEqual({ partner: 5, pair: 2, pairs: 2, wavelength: null });
+    expect(rotated.has(2)).toBe(false);
+  });
+
+  test('are none where none were seen', () => {
+    expect(rotatedOf({ shape: [0, 8], data: new Float32Array() }).size).toBe(0);
+  });
 });
