@@ -24,6 +24,8 @@ class Place:
     crosses: bool
     square: bool
     layer: int = 0
+    depth: int = 0
+    """How many layers the stack has, with those that have no attention; 0 if not known."""
 
     def kind(self, causal: bool) -> Kind:
         """Tell what attends to what."""
@@ -38,7 +40,8 @@ class Places:
     """Finds the places of calls in one model."""
 
     def __init__(self, model: Any) -> None:
-        self._paths = {id(module): path for path, module in model.named_modules()}
+        self._modules = dict(model.named_modules())
+        self._paths = {id(module): path for path, module in self._modules.items()}
 
     def of(self, calls: list[tuple[Any, tuple[int, int]]]) -> list[Place]:
         """Find the places of modules that were called, with (queries, keys), in order."""
@@ -52,8 +55,11 @@ class Places:
             stacks.setdefault((place.stack, place.crosses), []).append(index)
         for indices in stacks.values():
             modules = [calls[index][0] for index in indices]
-            for index, layer in zip(indices, self._layers(modules), strict=True):
+            layers = self._layers(modules)
+            depth = self._depth(modules[0])
+            for index, layer in zip(indices, layers, strict=True):
                 places[index].layer = layer
+                places[index].depth = depth if max(layers) < depth else 0
         return places
 
     def _part(
@@ -91,3 +97,12 @@ class Places:
             if len(whole) == len(modules) and all(a < b for a, b in pairwise(whole)):
                 return whole
         return list(range(len(modules)))
+
+    def _depth(self, module: Any) -> int:
+        """Count the layers of the list that a module is in, where it is in one alone."""
+        names = self._paths.get(id(module), "").split(".")
+        numbers = [at for at, name in enumerate(names) if name.isdecimal()]
+        if len(numbers) != 1:
+            return 0
+        layers = self._modules[".".join(names[: numbers[0]])]
+        return len(layers) if hasattr(layers, "__len__") else 0

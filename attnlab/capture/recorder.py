@@ -212,6 +212,7 @@ class Recorder:
                 stack=place.stack,
                 kind=place.kind(noted.causal),
                 layer=place.layer,
+                depth=place.depth,
                 tier=noted.tier,
                 **noted.parts,
             )

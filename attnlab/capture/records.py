@@ -64,6 +64,8 @@ class Record:
     unturned
         What the parts of the module gave before it attended, in this call or an earlier one;
         None where that was not seen.
+    depth
+        How many layers the stack has, with those that have no attention; 0 if not known.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Record:
     output: torch.Tensor | None = None
     doubt: str = ""
     unturned: Unturned | None = None
+    depth: int = 0
 
     def __post_init__(self) -> None:
         if (self.query is None or self.key is None) == (self.weights is None):

@@ -1,4 +1,5 @@
 import type { Focus, SiteSummary, TraceSummary } from '../protocol/messages';
+import { passes, type Filter } from '../state/ordering';
 
 /** One row of the model view: a site, or a layer that has no attention. */
 export interface LayerRow {
@@ -6,6 +7,8 @@ export interface LayerRow {
   site: SiteSummary | null;
   /** Index of the site's first thumbnail. */
   first: number;
+  /** The heads that are shown, in order. */
+  heads: readonly number[];
   /** Which of the calls of this layer, from 0: a vision tower may see several pictures. */
   nth: number;
 }
@@ -19,7 +22,7 @@ export interface LayerGroup {
   /** Which run of the stack, e.g. ` (2)` for a tower's second picture; empty for the first. */
   run: string;
   rows: LayerRow[];
-  /** Heads of the widest row. */
+  /** How many heads of the widest row are shown. */
   columns: number;
 }
 
@@ -34,7 +37,7 @@ export function groupsOf(trace: TraceSummary): LayerGroup[] {
     const group = groups.get(id) ?? { kind, stack, part: '', run, rows: [], columns: 0 };
     groups.set(id, group);
     const nth = group.rows.filter(row => row.layer === layer).length;
-    group.rows.push({ layer, site, first, nth });
+    group.rows.push({ layer, site, first, heads: upTo(heads), nth });
     group.columns = Math.max(group.columns, heads);
     first += heads;
   }
@@ -86,14 +89,37 @@ function withGaps(rows: LayerRow[]): LayerRow[] {
   const sorted = [...rows].sort((a, b) => a.layer - b.layer);
   const all: LayerRow[] = [];
   let next = 0;
-  for (const row of sorted) {
-    for (; next < row.layer; next++) {
-      all.push({ layer: next, site: null, first: -1, nth: 0 });
+  const fill = (to: number) => {
+    for (; next < to; next++) {
+      all.push({ layer: next, site: null, first: -1, heads: [], nth: 0 });
     }
+  };
+  for (const row of sorted) {
+    fill(row.layer);
     all.push(row);
     next = row.layer + 1;
   }
+  fill(Math.max(0, ...rows.map(({ site }) => site?.depth ?? 0)));
   return all;
+}
+
+function upTo(end: number): number[] {
+  return Array.from({ length: end }, (_, i) => i);
+}
+
+/** What the filter leaves of groups; layers without attention stay, as they are none of its heads. */
+export function filtered(groups: readonly LayerGroup[], filter: Filter): LayerGroup[] {
+  const shows = passes(filter);
+  const layers = passes({ ...filter, heads: '' });
+  return groups.flatMap(group => {
+    const rows = group.rows.flatMap(row => {
+      const heads = row.heads.filter(head => shows(row.layer, head));
+      const stays = row.site ? heads.length > 0 : layers(row.layer, 0);
+      return stays ? { ...row, heads } : [];
+    });
+    const columns = Math.max(0, ...rows.map(({ heads }) => heads.length));
+    return columns > 0 ? { ...group, rows, columns } : [];
+  });
 }
 
 /** The head that a key leads to from another; null for a key that leads nowhere. */
@@ -103,28 +129,30 @@ export function neighbour(
   key: string,
   far: boolean
 ): { site: number; head: number } | null {
-  const rows = groups.flatMap(({ rows }) => rows.flatMap(row => row.site ?? []));
-  const at = rows.findIndex(site => site.index === from.site);
+  const rows = groups.flatMap(({ rows }) =>
+    rows.flatMap(({ site, heads }) => (site ? { site: site.index, heads } : []))
+  );
+  const at = rows.findIndex(({ site }) => site === from.site);
   const here = rows[at];
   if (!here) {
     return null;
   }
-  const last = here.heads - 1;
-  const to = (row: number, head: number) => {
-    const site = rows[Math.max(0, Math.min(row, rows.length - 1))] ?? here;
-    return { site: site.index, head: Math.max(0, Math.min(head, site.heads - 1)) };
+  const column = Math.max(0, here.heads.indexOf(from.head));
+  const to = (row: number, column: number) => {
+    const { site, heads } = rows[Math.max(0, Math.min(row, rows.length - 1))] ?? here;
+    return { site, head: heads[Math.max(0, Math.min(column, heads.length - 1))] ?? 0 };
   };
   switch (key) {
     case 'ArrowLeft':
-      return to(at, from.head - 1);
+      return to(at, column - 1);
     case 'ArrowRight':
-      return to(at, Math.min(last, from.head + 1));
+      return to(at, column + 1);
     case 'ArrowUp':
     case 'PageUp':
-      return to(at - (key === 'PageUp' ? 5 : 1), from.head);
+      return to(at - (key === 'PageUp' ? 5 : 1), column);
     case 'ArrowDown':
     case 'PageDown':
-      return to(at + (key === 'PageDown' ? 5 : 1), from.head);
+      return to(at + (key === 'PageDown' ? 5 : 1), column);
     case 'Home':
       return to(far ? 0 : at, 0);
     case 'End':

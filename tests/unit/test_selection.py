@@ -280,6 +280,40 @@ def test_what_is_set_is_asked_of_the_panel_and_true_once_it_says_so(
     assert len(asked(page)) == 1
 
 
+#: Every part that can be set, with what else comes of it.
+PARTS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "item": (1, {}),
+    "site": (0, {}),
+    "head": (1, {"heads": [1]}),
+    "heads": ([0, 2], {}),
+    "query": (3, {}),
+    "key": (4, {}),
+    "neuron": (2, {}),
+    "pairs": ("ab", {}),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_is_set_answered_read_back_and_observed(
+    selection: Selection, page: Page, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    page.run(call(items=2))
+    opened(page)
+    answered(page, monkeypatch)
+    value, more = PARTS[part]
+    seen: list[tuple[str, Any]] = []
+    selection.observe(lambda change: seen.append((change.name, change.new)), names=part)
+    setattr(selection, part, value)
+    assert asked(page) == [("a", "p", {**START, part: value, **more})]
+    assert {name: getattr(selection, name) for name in START} == {**START, part: value, **more}
+    assert seen == [(part, value)]
+
+
+def test_these_are_all_parts_that_can_be_set(selection: Selection) -> None:
+    readonly = {"layer", "kind"}
+    assert set(selection.trait_names()) == {*PARTS, *readonly}
+
+
 def test_only_the_client_of_the_panel_used_last_is_asked(selection: Selection, page: Page) -> None:
     page.run(call())
     opened(page, "a", "first")

@@ -29,6 +29,7 @@ export function site(index: number, length: number, more: Partial<SiteSummary> =
     kind: 'encoder',
     stack: 'layer.#',
     layer: index,
+    depth: 0,
     heads: 4,
     groups: 4,
     queries: length,

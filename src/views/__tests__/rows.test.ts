@@ -27,6 +27,16 @@ describe('the model view', () => {
     ]);
   });
 
+  test('leaves gaps after the last layer with attention, where the stack goes on', () => {
+    const [group] = model({ layer: 1, depth: 4 });
+    expect(group?.rows.map(row => [row.layer, row.site?.index])).toEqual([
+      [0, undefined],
+      [1, 0],
+      [2, undefined],
+      [3, undefined]
+    ]);
+  });
+
   test('finds a site’s thumbnails after those of all earlier calls', () => {
     const [encoder, cross] = model(
       { heads: 2 },
