@@ -16,7 +16,7 @@ const HUES: readonly Rgb[] = [
 const LEAN = 0.45;
 
 /** A ramp of each layer's own hue; hues come again after some layers, whose numbers are there. */
-export function layerRamps({ ramp: own }: Palette): (layer: number) => Uint32Array {
+export function layerRamps({ ramp: own }: Pick<Palette, 'ramp'>): (layer: number) => Uint32Array {
   const [paper, strongest] = [bytes(own[0] ?? 0), bytes(own[255] ?? 0)];
   const ramps = HUES.map(hue => {
     const full = hue.map((byte, i) => byte + ((strongest[i] ?? 0) - byte) * LEAN);

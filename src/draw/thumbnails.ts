@@ -12,6 +12,14 @@ export interface Spot {
   thumbnail: number;
   left: number;
   ramp: Uint32Array;
+  /** What of it is drawn; all of it where none is given. */
+  region?: Region | null;
+}
+
+/** A stretch of a thumbnail's rows and one of its columns, in shares from 0 to 1. */
+export interface Region {
+  rows: readonly [number, number];
+  columns: readonly [number, number];
 }
 
 /** As small matrices, or as lines from the queries on the left to the keys on the right. */
@@ -20,15 +28,16 @@ export type Look = 'matrix' | 'lines';
 /** Draws thumbnails of this side next to each other. */
 export function drawThumbnails(
   canvas: HTMLCanvasElement,
-  { shape, data }: Atlas,
+  atlas: Atlas,
   spots: readonly Spot[],
   side: number,
   look: Look
 ): void {
   const scale = devicePixelRatio || 1;
-  const [, rows = 0, columns = 0] = shape;
+  const [, rows = 0, columns = 0] = atlas.shape;
   const pixels = Math.round(side * scale);
-  const width = Math.round(((spots.at(-1)?.left ?? 0) + side) * scale);
+  // Of whole pixels, as each spot is: the sum of two rounded lengths may be one more than both.
+  const width = Math.round((spots.at(-1)?.left ?? 0) * scale) + pixels;
   canvas.width = width;
   canvas.height = pixels;
   const context = canvas.getContext('2d');
@@ -37,18 +46,61 @@ export function drawThumbnails(
   }
   const image = context.createImageData(width, pixels);
   const words = new Uint32Array(image.data.buffer);
-  const values = look === 'lines' ? linesOf : pooled;
-  for (const { thumbnail, left, ramp } of spots) {
-    const size = rows * columns;
-    const of = values(data, thumbnail * size, rows, columns, pixels);
-    const x0 = Math.round(left * scale);
-    for (let y = 0, at = 0; y < pixels; y++) {
-      for (let x = 0; x < pixels; x++, at++) {
-        words[y * width + x0 + x] = ramp[of[at] ?? 0] ?? 0;
-      }
+  for (const spot of spots) {
+    const own = thumbnailPixels(atlas, spot, pixels, look);
+    const x0 = Math.round(spot.left * scale);
+    for (let y = 0; y < pixels; y++) {
+      words.set(own.subarray(y * pixels, (y + 1) * pixels), y * width + x0);
     }
   }
   context.putImageData(image, 0, 0);
+}
+
+/** One thumbnail as a square of so many pixels: little-endian RGBA words, row by row. */
+export function thumbnailPixels(
+  { shape, data }: Atlas,
+  { thumbnail, ramp, region }: Omit<Spot, 'left'>,
+  pixels: number,
+  look: Look
+): Uint32Array {
+  const [, rows = 0, columns = 0] = shape;
+  const base = thumbnail * rows * columns;
+  const of =
+    look === 'matrix'
+      ? pooled(data, base, rows, columns, pixels)
+      : region
+        ? linesOf(cut(data, base, rows, columns, region), 0, rows, columns, pixels)
+        : linesOf(data, base, rows, columns, pixels);
+  // A matrix keeps its place: what is not drawn of it stays clear, and is no weight of zero.
+  const clears = region && look === 'matrix' ? region : null;
+  return Uint32Array.from(of, (value, at) => {
+    const clear =
+      clears &&
+      !holds(clears, (Math.floor(at / pixels) + 0.5) / pixels, ((at % pixels) + 0.5) / pixels);
+    return clear ? 0 : (ramp[value] ?? 0);
+  });
+}
+
+/** Whether a region has a point, in shares from 0 to 1. */
+export function holds({ rows, columns }: Region, down: number, across: number): boolean {
+  return down >= rows[0] && down < rows[1] && across >= columns[0] && across < columns[1];
+}
+
+/** A thumbnail's weights, with none outside the region. */
+function cut(
+  data: ArrayLike<number>,
+  base: number,
+  rows: number,
+  columns: number,
+  region: Region
+): Uint8Array {
+  return Uint8Array.from({ length: rows * columns }, (_, i) => {
+    const [down, across] = [
+      (Math.floor(i / columns) + 0.5) / rows,
+      ((i % columns) + 0.5) / columns
+    ];
+    return holds(region, down, across) ? (data[base + i] ?? 0) : 0;
+  });
 }
 
 /**

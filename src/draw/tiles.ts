@@ -1,6 +1,6 @@
 import type { Palette } from './palette';
 
-/** Weights as they came: f32, or u8 scaled by 255. */
+/** Weights as they came: f32, or bytes. */
 export interface Grid {
   shape: readonly number[];
   data: Float32Array | Uint8Array;
@@ -8,6 +8,8 @@ export interface Grid {
 
 /** A grid that stands somewhere in a matrix; the places are in weights. */
 export interface Piece {
+  /** What of the grid is a weight of 1; a byte above it is NaN. */
+  one: number;
   top: number;
   left: number;
   bottom: number;
@@ -55,13 +57,14 @@ export function drawPieces(
   context.rect(0, 0, at(lens.columns, lens.x), at(lens.rows, lens.y));
   context.clip();
   context.imageSmoothingEnabled = false;
-  for (const { top, left, bottom, right, grid } of pieces) {
+  for (const piece of pieces) {
+    const { top, left, bottom, right } = piece;
     const [x, y] = [at(left, lens.x), at(top, lens.y)];
     const [width, height] = [at(right, lens.x) - x, at(bottom, lens.y) - y];
     if (x >= canvas.width || y >= canvas.height || x + width <= 0 || y + height <= 0) {
       continue;
     }
-    const { image, holes } = coloured(grid, palette.ramp);
+    const { image, holes } = coloured(piece, palette.ramp);
     if (holes) {
       context.clearRect(x, y, width, height);
       context.fillStyle = hatching(context, palette.mark) ?? 'transparent';
@@ -128,7 +131,8 @@ interface Coloured {
 /** Grids are coloured once for each palette, and forgotten with the grid. */
 const images = new WeakMap<Grid, Coloured>();
 
-function coloured(grid: Grid, ramp: Uint32Array): Coloured {
+function coloured(piece: Piece, ramp: Uint32Array): Coloured {
+  const { grid } = piece;
   const known = images.get(grid);
   if (known?.ramp === ramp) {
     return known;
@@ -136,11 +140,17 @@ function coloured(grid: Grid, ramp: Uint32Array): Coloured {
   const [rows = 0, columns = 0] = grid.shape;
   const image = new OffscreenCanvas(Math.max(1, columns), Math.max(1, rows));
   const pixels = new ImageData(image.width, image.height);
-  const holes = paint(grid, ramp, new Uint32Array(pixels.data.buffer));
+  const holes = paint(piece, ramp, new Uint32Array(pixels.data.buffer));
   image.getContext('2d')?.putImageData(pixels, 0, 0);
   const made = { ramp, image, holes };
   images.set(grid, made);
   return made;
+}
+
+/** A weight of a piece's grid. */
+export function weightIn({ grid: { data }, one }: Pick<Piece, 'grid' | 'one'>, at: number): number {
+  const entry = data[at] ?? NaN;
+  return data instanceof Uint8Array && entry > one ? NaN : entry / one;
 }
 
 /**
@@ -148,16 +158,19 @@ function coloured(grid: Grid, ramp: Uint32Array): Coloured {
  *
  * @returns Whether any weight is NaN.
  */
-export function paint({ data }: Grid, ramp: Uint32Array, words: Uint32Array): boolean {
-  const unit = data instanceof Float32Array ? 255 : 1;
+export function paint(
+  piece: Pick<Piece, 'grid' | 'one'>,
+  ramp: Uint32Array,
+  words: Uint32Array
+): boolean {
   let holes = false;
-  for (let i = 0; i < data.length; i++) {
-    const weight = data[i] ?? NaN;
+  for (let i = 0; i < piece.grid.data.length; i++) {
+    const weight = weightIn(piece, i);
     if (Number.isNaN(weight)) {
       holes = true;
       words[i] = 0;
     } else {
-      words[i] = ramp[Math.max(0, Math.min(255, Math.round(weight * unit)))] ?? 0;
+      words[i] = ramp[Math.max(0, Math.min(255, Math.round(weight * 255)))] ?? 0;
     }
   }
   return holes;

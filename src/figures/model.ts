@@ -1,32 +1,50 @@
-import type { Atlas } from '../draw/thumbnails';
-import { MARGIN, TITLE, titled, type Mark, type Scene } from './scene';
+import { holds, thumbnailPixels, type Atlas, type Look, type Region } from '../draw/thumbnails';
+import { MARGIN, TITLE, titled, type Mark, type Raster, type Scene } from './scene';
 
 /** One row of thumbnails. */
 export interface ModelRow {
   /** What stands before it, e.g. a layer's number. */
   label: string;
-  /** The heads' names and places among all thumbnails; none in a layer without attention. */
-  heads: readonly { name: string; thumbnail: number }[];
+  /** None in a layer without attention. */
+  heads: readonly ModelHead[];
+}
+
+interface ModelHead {
+  name: string;
+  /** Its place among all thumbnails. */
+  thumbnail: number;
+  layer: number;
+  site: number;
+  /** Length of the bar of its score, as a share; null without one. */
+  bar: number | null;
 }
 
 interface ModelFigure {
   title: string;
   rows: readonly ModelRow[];
   atlas: Atlas;
-  ramp: Uint32Array;
+  look: Look;
+  rampOf: (layer: number) => Uint32Array;
+  /** What is drawn of a site's thumbnails; null for all of it. */
+  regionOf: (site: number) => Region | null;
+  accent: string;
   width: number;
 }
 
 const LABELS = 28;
 const GAP = 3;
 const NAME = 10;
+const BAR = 3;
+
+/** Pixels of a figure's lines for each of its own: they stay crisp when it is printed. */
+const FINE = 4;
 
 /** Draws all heads as thumbnails, row by row as the model view has them. */
-export function modelFigure({ title, rows, atlas, ramp, width }: ModelFigure): Scene {
+export function modelFigure(figure: ModelFigure): Scene {
+  const { title, rows, width, accent } = figure;
   const columns = Math.max(1, ...rows.map(({ heads }) => heads.length));
   const left = MARGIN + LABELS;
   const side = Math.max(4, (width - MARGIN - left) / columns - GAP);
-  const [, down = 0, across = 0] = atlas.shape;
   const marks: Mark[] = [titled(title)];
   const name = (x: number, y: number, text: string, anchor: 'middle' | 'end') =>
     marks.push({ kind: 'text', x, y, text, anchor, size: 9, faint: true });
@@ -41,17 +59,37 @@ export function modelFigure({ title, rows, atlas, ramp, width }: ModelFigure): S
       before = names;
     }
     name(left - 6, top + side / 2, label, 'end');
-    heads.forEach(({ thumbnail }, i) => {
-      const base = thumbnail * down * across;
-      const words = Uint32Array.from(
-        { length: down * across },
-        (_, pixel) => ramp[atlas.data[base + pixel] ?? 0] ?? 0
-      );
+    heads.forEach((head, i) => {
       const area = { x: left + i * (side + GAP), y: top, width: side, height: side };
-      const raster = { columns: across, rows: down, words };
-      marks.push({ kind: 'raster', ...area, raster }, { kind: 'box', ...area });
+      marks.push({ kind: 'raster', ...area, raster: rasterOf(figure, head, side) });
+      marks.push({ kind: 'box', ...area });
+      if (head.bar !== null) {
+        const bar = { y: top + side + 1, width: side * head.bar, height: BAR - 1 };
+        marks.push({ kind: 'box', ...area, ...bar, fill: accent });
+      }
     });
-    top += side + GAP;
+    top += side + GAP + (heads.some(({ bar }) => bar !== null) ? BAR : 0);
   }
   return { title, width, height: top + MARGIN, marks };
+}
+
+/** A thumbnail as a figure has it: its very entries, or its lines. */
+function rasterOf(
+  { atlas, look, rampOf, regionOf }: ModelFigure,
+  { thumbnail, layer, site }: ModelHead,
+  side: number
+): Raster {
+  const [ramp, region] = [rampOf(layer), regionOf(site)];
+  if (look === 'lines') {
+    const pixels = Math.round(side * FINE);
+    const words = thumbnailPixels(atlas, { thumbnail, ramp, region }, pixels, look);
+    return { columns: pixels, rows: pixels, words };
+  }
+  const [, rows = 0, columns = 0] = atlas.shape;
+  const words = Uint32Array.from({ length: rows * columns }, (_, at) => {
+    const [down, across] = [Math.floor(at / columns) + 0.5, (at % columns) + 0.5];
+    const drawn = !region || holds(region, down / rows, across / columns);
+    return drawn ? (ramp[atlas.data[thumbnail * rows * columns + at] ?? 0] ?? 0) : 0;
+  });
+  return { columns, rows, words };
 }

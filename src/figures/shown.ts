@@ -1,4 +1,5 @@
 import type { Edge } from '../draw/curves';
+import { layerRamps } from '../draw/hues';
 import type { HeadWeights } from '../state/heads';
 import { byContribution, inOrder, largest } from '../state/neuron';
 import type { PanelState } from '../state/panel';
@@ -23,15 +24,26 @@ export type Missing = 'nothing' | 'long';
 
 /** All heads as a panel has them, row by row. */
 export function modelScene(
-  { thumbnails }: PanelState,
+  { thumbnails, display, regions }: PanelState,
   title: string,
   width: number,
   rows: readonly ModelRow[]
 ): Scene | Missing {
   const load = thumbnails.value;
-  return load.state === 'ready'
-    ? modelFigure({ title, rows, atlas: load.picture, ramp: PAPER.ramp, width })
-    : 'nothing';
+  if (load.state !== 'ready') {
+    return 'nothing';
+  }
+  const regionOf = regions.value;
+  return modelFigure({
+    title,
+    rows,
+    atlas: load.picture,
+    look: display.thumbnails.value,
+    rampOf: display.colour.value === 'layer' ? layerRamps(PAPER) : () => PAPER.ramp,
+    regionOf: site => regionOf?.(site) ?? null,
+    accent: PAPER.accent,
+    width
+  });
 }
 
 /** The pixels of all thumbnails: a row for each row of pixels, each number a largest weight. */

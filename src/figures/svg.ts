@@ -67,7 +67,7 @@ function round(value: number): string {
 /** What XML 1.0 cannot hold at all, not even escaped: most control characters. */
 const ILLEGAL = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu;
 
-/** Text as it stands in XML, in an element or an attribute. */
+/** Text as it stands in XML, in an element or an attribute; a parser would turn CR into LF. */
 export function escaped(text: string): string {
   return text
     .replace(ILLEGAL, '\uFFFD')
@@ -75,5 +75,6 @@ export function escaped(text: string): string {
     .replace(/</g, '&lt;')
     .replace(/>/g, '&gt;')
     .replace(/"/g, '&quot;')
-    .replace(/'/g, '&#39;');
+    .replace(/'/g, '&#39;')
+    .replace(/\r/g, '&#13;');
 }

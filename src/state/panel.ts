@@ -13,11 +13,11 @@ import { Dissection } from './dissection';
 import { Follower, type Followed } from './follower';
 import { Heads } from './heads';
 import { THUMBNAIL, type Pictures, type Load, type Progress, type Wish } from './pictures';
-import { questionOf, type Question } from './question';
 import { Selection } from './selection';
 import { Session } from './session';
 import { NO_SIDES, sidesOf, type Shown, type Sides } from './tokens';
 import type { Weights } from './weights';
+import { thumbRegions, type Regions } from './thumb-regions';
 
 /** Milliseconds for which a subscription waits for the next change of the selection. */
 const SETTLE = 60;
@@ -53,6 +53,8 @@ export class PanelState {
   /** The tokens of the site's two sides. */
   readonly sides: ReadonlySignal<Sides>;
   readonly thumbnails: ReadonlySignal<Load>;
+  /** Which region of them the sentence filter leaves. */
+  readonly regions: ReadonlySignal<Regions | null>;
   /** The scores of all heads; asked for while a view watches. */
   readonly scores: ReadonlySignal<Load>;
   /** The heads that are drawn together, as they are shown. */
@@ -67,8 +69,6 @@ export class PanelState {
   };
   /** The head's weights, the best there are; null before any have come. */
   readonly weights: ReadonlySignal<Weights | null>;
-  /** What is asked of the weights by what is hovered and selected. */
-  readonly question: ReadonlySignal<Question>;
   /** The shown query, taken apart. */
   readonly dissection: Dissection;
 
@@ -110,6 +110,7 @@ export class PanelState {
     const { shown, site, sides, thumbnails, display } = this;
     this.heads = new Heads({ pictures, selection, display, shown, site, sides, thumbnails });
     this.head = this.heads.load;
+    this.regions = thumbRegions({ selection, trace: this.trace, site, sides, heads: this.heads });
     const far = (wish: Wish | null) => (wish ? pictures.progress(wish).value : null);
     this.progress = {
       thumbnails: computed(() => far(all.value)),
@@ -117,9 +118,6 @@ export class PanelState {
       head: this.heads.progress
     };
     this.weights = this.heads.weights;
-    this.question = computed(() =>
-      questionOf(selection.shownQuery.value, selection.shownKey.value, this.sides.value)
-    );
     this.disposers.push(
       effect(() => {
         const shown = this.shown.value;
@@ -152,7 +150,7 @@ export class PanelState {
   restore({ selection, display, followed }: Partial<SavedPanel>): void {
     batch(() => {
       this.follower.restore(followed ?? {});
-      this.display.restore(display ?? {});
+      this.display.restore(display);
       this.selection.restore({ ...this.selection.toJSON(), ...selection });
     });
   }

@@ -18,6 +18,7 @@ const HOSTILE = [
   '\u0000\u0008\uFFFE\uD800',
   '\u202E right to left',
   '=HYPERLINK("http://example.org")',
+  'a line\r\nand a return\r',
   '👩‍👩‍👧 漢字 العربية'
 ];
 
@@ -45,6 +46,8 @@ function textsOf(document: string): string[] {
       .replace(/&gt;/g, '>')
       .replace(/&quot;/g, '"')
       .replace(/&#39;/g, "'")
+      .replace(/\r\n?/g, '\n')
+      .replace(/&#13;/g, '\r')
       .replace(/&amp;/g, '&');
   return [...document.matchAll(/<text [^<>]*>([^<>]*)<\/text>/g)].map(([, text]) =>
     unescape(text ?? '')
@@ -66,7 +69,7 @@ describe('SVG', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), text => {
         const written = escaped(text);
-        expect(written).not.toMatch(/[<>"']|&(?!(?:amp|lt|gt|quot|#39);)/);
+        expect(written).not.toMatch(/[<>"']|&(?!(?:amp|lt|gt|quot|#39|#13);)/);
         expect(textsOf(`<text x="0">${written}</text>`)).toEqual([
           text.replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
         ]);
@@ -123,23 +126,65 @@ test('a matrix has the colour of every weight, and says where one is not a numbe
   ]);
 });
 
-test('a model’s figure has a thumbnail for every head, and none for a layer without attention', () => {
-  const data = Uint8Array.from({ length: 3 * 4 }, (_, i) => i);
-  const scene = modelFigure({
-    title: 'Model',
-    rows: [
-      { label: '0', heads: [0, 1].map(thumbnail => ({ name: String(thumbnail), thumbnail })) },
-      { label: '1', heads: [] },
-      { label: '2', heads: [{ name: '0', thumbnail: 2 }] }
-    ],
-    atlas: { shape: [3, 2, 2], data },
-    ramp: Uint32Array.from({ length: 256 }, (_, i) => 1000 + i),
-    width: 400
-  });
-  const rasters = scene.marks.flatMap(mark =>
-    mark.kind === 'raster' ? [...mark.raster.words] : []
+const RAMP = Uint32Array.from({ length: 256 }, (_, i) => 1000 + i);
+const model = {
+  title: 'Model',
+  rows: [
+    { label: '0', heads: [0, 1].map(i => ({ ...thumb(i), site: 0, layer: 0 })) },
+    { label: '1', heads: [] },
+    { label: '2', heads: [{ ...thumb(2), site: 1, layer: 2 }] }
+  ],
+  atlas: { shape: [3, 2, 2], data: Uint8Array.from({ length: 3 * 4 }, (_, i) => 20 * i) },
+  look: 'matrix' as const,
+  rampOf: () => RAMP,
+  regionOf: () => null,
+  accent: '#123456',
+  width: 400
+};
+
+function thumb(thumbnail: number) {
+  return { name: String(thumbnail), thumbnail, bar: null };
+}
+
+function rasters(figure: Parameters<typeof modelFigure>[0]): number[][] {
+  return modelFigure(figure).marks.flatMap(mark =>
+    mark.kind === 'raster' ? [[...mark.raster.words]] : []
   );
-  expect(rasters).toEqual([...data].map(value => 1000 + value));
+}
+
+describe('a model’s figure', () => {
+  test('has a thumbnail for every head, and none for a layer without attention', () => {
+    expect(rasters(model).flat()).toEqual([...model.atlas.data].map(value => 1000 + value));
+  });
+
+  test('has the colours of layers that the view has', () => {
+    const rampOf = (layer: number) => RAMP.map(word => word + 1000 * layer);
+    expect(rasters({ ...model, rampOf })[2]).toEqual([3160, 3180, 3200, 3220]);
+  });
+
+  test('leaves clear what the sentence filter leaves out', () => {
+    const half = { rows: [0, 0.5] as const, columns: [0.5, 1] as const };
+    const regionOf = (site: number) => (site === 1 ? half : null);
+    expect(rasters({ ...model, regionOf }).slice(1)).toEqual([
+      [1080, 1100, 1120, 1140],
+      [0, 1180, 0, 0]
+    ]);
+  });
+
+  test('has lines where the view has lines, fine enough to be printed', () => {
+    const [first] = rasters({ ...model, look: 'lines' });
+    expect(first?.length).toBeGreaterThan(400 ** 2);
+    expect(new Set(first).size).toBeGreaterThan(2);
+  });
+
+  test('has the bars of a score', () => {
+    const rows = [{ label: '0', heads: [{ ...thumb(0), site: 0, layer: 0, bar: 0.5 }] }];
+    const boxes = modelFigure({ ...model, rows }).marks.filter(mark => mark.kind === 'box');
+    const [frame, bar] = boxes;
+    expect(boxes.length).toBe(2);
+    expect(bar?.fill).toBe('#123456');
+    expect(bar?.width).toBe((frame?.width ?? 0) / 2);
+  });
 });
 
 test('CSV is read back as it was, and no token is run as a formula', () => {
@@ -147,7 +192,11 @@ test('CSV is read back as it was, and no token is run as a formula', () => {
     ['token', 'weight'],
     ['a,"b"\n', 0.25],
     ['=1+1', 1e-9],
+    ['\n＝1', 0],
+    ['＝1', 0],
     [' ', NaN]
   ]);
-  expect(quoted).toBe('token,weight\r\n"a,""b""\n",0.25\r\n\'=1+1,1e-9\r\n" ",NaN\r\n');
+  expect(quoted).toBe(
+    'token,weight\r\n"a,""b""\n",0.25\r\n\'=1+1,1e-9\r\n"\'\n＝1",0\r\n\'＝1,0\r\n" ",NaN\r\n'
+  );
 });
