@@ -1,4 +1,6 @@
-import { signal } from '@preact/signals-core';
+import { signal, type Signal } from '@preact/signals-core';
+import { BY_LAYER, UNFILTERED, type Filter, type Order } from './ordering';
+import { between, flag, listOf, number, oneOf, orNull, text, type Read } from './stored';
 
 /** How a panel draws, beside what is selected; kept over a reload. */
 export interface SavedDisplay {
@@ -6,8 +8,10 @@ export interface SavedDisplay {
   folded: Part[];
   /** Thumbnails as matrices, or as lines as BertViz draws them. */
   thumbnails: 'matrix' | 'lines';
-  /** What the rows of the model view are in order of: layers, or a head score by its name. */
-  sort: string;
+  /** What the rows of the model view are in order of, and which way. */
+  sort: Order;
+  /** Which heads the model view shows. */
+  filter: Filter;
   /** What the thumbnails' colour tells: the weights alone, the layer, or a head score. */
   colour: string;
   /** How large the thumbnails are; 1 for as large as the panel's width allows. */
@@ -26,10 +30,15 @@ export interface SavedDisplay {
 
 export type Part = 'model' | 'head' | 'neuron';
 
+/** The smallest and the largest thumbnails. */
+export const LEAST_ZOOM = 0.5;
+export const MOST_ZOOM = 4;
+
 export const DEFAULTS: SavedDisplay = {
   folded: [],
   thumbnails: 'matrix',
-  sort: 'layer',
+  sort: BY_LAYER,
+  filter: UNFILTERED,
   colour: 'weights',
   zoom: 1,
   head: 'lines',
@@ -39,11 +48,29 @@ export const DEFAULTS: SavedDisplay = {
   neurons: 'model'
 };
 
+const NAMES = Object.keys(DEFAULTS) as (keyof SavedDisplay)[];
+
+/** What of a stored choice can be taken up, which may be of another version or broken. */
+const READ: { [Name in keyof SavedDisplay]: Read<SavedDisplay[Name]> } = {
+  folded: listOf(oneOf('model', 'head', 'neuron')),
+  thumbnails: oneOf('matrix', 'lines'),
+  sort: orderOf,
+  filter: filterOf,
+  colour: text,
+  zoom: between(LEAST_ZOOM, MOST_ZOOM),
+  head: oneOf('lines', 'matrix'),
+  mass: between(0, 1),
+  hideSpecial: flag,
+  words: flag,
+  neurons: oneOf('model', 'contribution')
+};
+
 /** The choices of one panel; each is a signal that views read and set. */
 export class Display {
   readonly folded = signal(DEFAULTS.folded);
   readonly thumbnails = signal(DEFAULTS.thumbnails);
   readonly sort = signal(DEFAULTS.sort);
+  readonly filter = signal(DEFAULTS.filter);
   readonly colour = signal(DEFAULTS.colour);
   readonly zoom = signal(DEFAULTS.zoom);
   readonly head = signal(DEFAULTS.head);
@@ -60,26 +87,41 @@ export class Display {
   }
 
   toJSON(): SavedDisplay {
-    return {
-      folded: this.folded.value,
-      thumbnails: this.thumbnails.value,
-      sort: this.sort.value,
-      colour: this.colour.value,
-      zoom: this.zoom.value,
-      head: this.head.value,
-      mass: this.mass.value,
-      hideSpecial: this.hideSpecial.value,
-      words: this.words.value,
-      neurons: this.neurons.value
-    };
+    return Object.fromEntries(NAMES.map(name => [name, this[name].value])) as never;
   }
 
-  /** Takes up stored choices; what an older version did not store keeps its default. */
-  restore(saved: Partial<SavedDisplay>): void {
-    for (const name of Object.keys(DEFAULTS) as (keyof SavedDisplay)[]) {
-      if (saved[name] !== undefined) {
-        (this[name] as { value: unknown }).value = saved[name];
+  /** Takes up stored choices, each for itself; what is missing or broken stays as it is. */
+  restore(saved: unknown): void {
+    for (const name of NAMES) {
+      const found = READ[name]((saved as Partial<SavedDisplay> | null | undefined)?.[name]);
+      if (found !== undefined) {
+        (this[name] as Signal<unknown>).value = found;
       }
     }
   }
+}
+
+/** An order as it is stored; older versions wrote `layer`, `entropy` or `entropy ascending`. */
+function orderOf(stored: unknown): Order | undefined {
+  if (typeof stored === 'string') {
+    const [, score = '', ascending] = /^(.*?)( ascending)?$/s.exec(stored) ?? [];
+    return score === 'layer' ? BY_LAYER : { score, ascending: ascending !== undefined };
+  }
+  const { score, ascending } = (stored ?? {}) as Partial<Order>;
+  const [name, turned] = [orNull(text)(score), flag(ascending)];
+  return name === undefined || turned === undefined
+    ? undefined
+    : { score: name, ascending: turned };
+}
+
+function filterOf(stored: unknown): Filter | undefined {
+  const { layers, heads, least, most } = (stored ?? {}) as Partial<Filter>;
+  return stored === undefined
+    ? undefined
+    : {
+        layers: text(layers) ?? UNFILTERED.layers,
+        heads: text(heads) ?? UNFILTERED.heads,
+        least: number(least) ?? UNFILTERED.least,
+        most: number(most) ?? UNFILTERED.most
+      };
 }

@@ -1,13 +1,10 @@
-import type { SiteSummary } from '../protocol/messages';
+import { WHOLE, type SiteSummary } from '../protocol/messages';
 import type { Numbers } from './pictures';
 import { total, type Amount, type Mask, type Weights } from './weights';
 
-/** Weights of a site beyond this many are never fetched whole: 1 MB a head. */
-export const WHOLE = 512 * 512;
-
-/** Whether a site's heads are too large to be fetched whole. */
+/** Whether a site's heads are too large to be fetched whole: of more than 1 MB. */
 export function isLong({ queries, keys }: SiteSummary): boolean {
-  return queries * keys > WHOLE;
+  return queries * keys > WHOLE ** 2;
 }
 
 /** What is left out of a query's heaviest weights is nothing below this: rounding. */

@@ -18,27 +18,24 @@ export interface Order {
   ascending: boolean;
 }
 
+export const BY_LAYER: Order = { score: null, ascending: false };
+
 /** Which heads are shown. */
 export interface Filter {
-  /** Layers by their number; null for all. */
-  layers: ReadonlySet<number> | null;
-  /** Heads whose score is less are left out; null for none. */
+  /** Layers and heads as a person writes them, e.g. `0-5, 9`; all where that is empty. */
+  layers: string;
+  heads: string;
+  /** The range of the score that heads are in order of; null for no bound. */
   least: number | null;
+  most: number | null;
 }
 
-export const UNFILTERED: Filter = { layers: null, least: null };
+export const UNFILTERED: Filter = { layers: '', heads: '', least: null, most: null };
 
-const ASCENDING = ' ascending';
-
-/** Reads an order as it is stored: `layer`, `entropy`, `entropy ascending`. */
-export function orderOf(stored: string): Order {
-  const ascending = stored.endsWith(ASCENDING);
-  const score = ascending ? stored.slice(0, -ASCENDING.length) : stored;
-  return score === 'layer' ? { score: null, ascending: false } : { score, ascending };
-}
-
-export function storedOrder({ score, ascending }: Order): string {
-  return score === null ? 'layer' : score + (ascending ? ASCENDING : '');
+/** Whether the filter shows a head, whatever its score; what cannot be read shows all. */
+export function passes({ layers, heads }: Filter): (layer: number, head: number) => boolean {
+  const [rows, columns] = [numbersIn(layers), numbersIn(heads)];
+  return (layer, head) => (rows?.has(layer) ?? true) && (columns?.has(head) ?? true);
 }
 
 /** All heads of a trace, site after site. */
@@ -63,13 +60,16 @@ export function ranked(
   heads: readonly ModelHead[],
   scores: ArrayLike<number>,
   ascending: boolean,
-  { layers, least }: Filter = UNFILTERED
+  filter: Filter = UNFILTERED
 ): ScoredHead[] {
+  const { least, most } = filter;
+  const shows = passes(filter);
   const sign = ascending ? 1 : -1;
   return heads
     .map(head => ({ ...head, score: scores[head.index] ?? NaN }))
     .filter(
-      ({ layer, score }) => (layers?.has(layer) ?? true) && (least === null || score >= least)
+      ({ layer, head, score }) =>
+        shows(layer, head) && (least === null || score >= least) && (most === null || score <= most)
     )
     .sort((a, b) => {
       const [none, other] = [Number.isNaN(a.score), Number.isNaN(b.score)];
@@ -77,20 +77,20 @@ export function ranked(
     });
 }
 
-/** Reads layers as a person writes them, e.g. `0-5, 9`; null for all, undefined for no layers. */
-export function layersIn(text: string): ReadonlySet<number> | null | undefined {
+/** Reads numbers as a person writes them, e.g. `0-5, 9`; null for all, undefined for no numbers. */
+export function numbersIn(text: string): ReadonlySet<number> | null | undefined {
   const parts = text.split(/[,;\s]+/).filter(Boolean);
-  const layers = new Set<number>();
+  const numbers = new Set<number>();
   for (const part of parts) {
     const [, from, to = from] = /^(\d{1,4})(?:[-–](\d{1,4}))?$/.exec(part) ?? [];
     if (from === undefined) {
       return undefined;
     }
-    for (let layer = Number(from); layer <= Number(to); layer++) {
-      layers.add(layer);
+    for (let number = Number(from); number <= Number(to); number++) {
+      numbers.add(number);
     }
   }
-  return parts.length === 0 ? null : layers;
+  return parts.length === 0 ? null : numbers;
 }
 
 /** Share of the longest bar that a score's is; a score below zero has none. */

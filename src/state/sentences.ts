@@ -36,6 +36,19 @@ export function secondSentence(tokens: readonly Token[]): number | null {
   return between.length === 1 && boundary !== undefined ? boundary : null;
 }
 
+/** A stretch of a head's rows and one of its columns, in shares from 0 to 1. */
+export interface Region {
+  rows: readonly [number, number];
+  columns: readonly [number, number];
+}
+
+/** The region of a head that these pairs are; `split` is the first sentence's share of the text. */
+export function regionOf(pairs: Exclude<Pairs, 'all'>, split: number): Region {
+  const stretch = (letter: string | undefined): readonly [number, number] =>
+    letter === 'a' ? [0, split] : [split, 1];
+  return { rows: stretch(pairs[0]), columns: stretch(pairs[1]) };
+}
+
 /** Whether a token is on a side of these pairs; the first letter is the queries' sentence. */
 export function inPairs(
   pairs: Pairs,

@@ -11,13 +11,15 @@ export interface ChipProps {
   /** Whether the token goes on where the one before it ended, inside one word. */
   joined: boolean;
   weight: number | undefined;
+  /** Whether the head view leaves the token out. */
+  outside: boolean;
   /** Hovered or selected as a query, as a key, or neither. */
   mark: 'query' | 'key' | 'both' | undefined;
   kept: boolean;
 }
 
 /** A token in the text strip. */
-export function Chip({ id, index, token, note, joined, weight, mark, kept }: ChipProps) {
+export function Chip({ id, index, token, note, joined, weight, outside, mark, kept }: ChipProps) {
   return (
     <span
       id={id}
@@ -34,6 +36,7 @@ export function Chip({ id, index, token, note, joined, weight, mark, kept }: Chi
       data-part={token.part || undefined}
       data-padding={token.padding || undefined}
       data-written={note.first || undefined}
+      data-outside={outside || undefined}
       data-joined={joined || undefined}
       data-tinted={weight !== undefined || undefined}
       data-nan={(weight !== undefined && Number.isNaN(weight)) || undefined}

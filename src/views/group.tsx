@@ -1,12 +1,10 @@
 import type { ComponentChildren } from 'preact';
-import { useRef } from 'preact/hooks';
 import type { SiteSummary } from '../protocol/messages';
 import { useEnv } from './env';
 import { Layer } from './layer';
 import { leftsOf, rowHeight, rowsIn, type Band } from './model-layout';
 import type { LayerGroup } from './rows';
 import type { Look } from './thumbs';
-import { useTicks } from './ticks';
 
 interface GroupProps {
   group: LayerGroup;
@@ -19,7 +17,7 @@ interface GroupProps {
   index: number;
 }
 
-/** The layers of one stack, with the ticks of what is hovered and selected. */
+/** The layers of one stack. */
 export function Group({ group, look, labelled, band, from, index }: GroupProps) {
   const { state, t } = useEnv();
   const { side, bars } = look;
@@ -30,25 +28,23 @@ export function Group({ group, look, labelled, band, from, index }: GroupProps) 
   };
   const part = group.part ? ` · ${group.part}` : '';
   const name = names[group.kind] + part + group.run;
-  const box = useRef<HTMLDivElement>(null);
-  useTicks(box, group.rows.find(row => row.site)?.site ?? null, side);
-  const columns = Array.from({ length: group.columns }, (_, head) => head);
-  const widest = group.rows.find(row => row.site?.heads === group.columns)?.site;
-  const lefts = widest ? leftsOf(widest, side) : [];
+  const widest = group.rows.find(({ heads }) => heads.length === group.columns);
+  const heads = widest?.heads ?? [];
+  const lefts = widest?.site ? leftsOf(widest.site, side, heads) : [];
   const heights = group.rows.map(({ site }) => rowHeight(site, side, bars !== null));
   // The row with the focus stays, so that the Tab key finds it.
   const kept = band ? state.selection.focus.value.site : -1;
   const { start, end } = rowsIn(band, heights, from);
   return (
-    <div class="attnlab-group" role="rowgroup" aria-label={name} ref={box}>
+    <div class="attnlab-group" role="rowgroup" aria-label={name}>
       {labelled && <h3 role="presentation">{name}</h3>}
       <div class="attnlab-columns" role="row" aria-rowindex={index}>
-        {columns.map(head => (
+        {heads.map((head, i) => (
           <span
             key={head}
             role="columnheader"
             aria-colindex={head + 2}
-            style={{ left: `${lefts[head] ?? 0}px`, width: `${side}px` }}
+            style={{ left: `${lefts[i] ?? 0}px`, width: `${side}px` }}
           >
             {head}
           </span>

@@ -27,7 +27,7 @@ export function Header() {
           <Picker />
           <ItemPicker shown={shown} />
           <span class="attnlab-chip attnlab-model-name" title={`${trace.model} ${shape(trace)}`}>
-            {trace.model} <span class="attnlab-soft">{shape(trace)}</span>
+            <span>{trace.model}</span> <span class="attnlab-soft">{shape(trace)}</span>
           </span>
           <Length of={shown.sequences[0]} />
         </>

@@ -16,7 +16,8 @@ interface LayerProps {
 }
 
 /** One layer's heads, with its number. */
-export function Layer({ row: { layer, site, first, nth }, look, height, index }: LayerProps) {
+export function Layer({ row, look, height, index }: LayerProps) {
+  const { layer, site, nth } = row;
   const { t } = useEnv();
   const doubtOf = useDoubt();
   if (!site) {
@@ -46,22 +47,18 @@ export function Layer({ row: { layer, site, first, nth }, look, height, index }:
         {layer}
         {nth > 0 && <span class="attnlab-nth">·{nth + 1}</span>}
       </span>
-      <Heads key={`${site.index} ${site.heads}`} site={site} first={first} look={look} />
+      <Heads key={`${site.index} ${site.heads}`} row={row} site={site} look={look} />
     </div>
   );
 }
 
-function Heads({ site, first, look }: { site: SiteSummary; first: number; look: Look }) {
-  const { index, layer, heads, groups } = site;
-  const lefts = useMemo(() => leftsOf(site, look.side), [heads, groups, look.side]);
+function Heads({ row, site, look }: { row: LayerRow; site: SiteSummary; look: Look }) {
+  const { layer, first } = row;
+  const { index, groups } = site;
+  const heads = row.heads.join();
+  const lefts = useMemo(() => leftsOf(site, look.side, row.heads), [heads, groups, look.side]);
   const all = useMemo<ModelHead[]>(
-    () =>
-      Array.from({ length: heads }, (_, head) => ({
-        site: index,
-        head,
-        layer,
-        index: first + head
-      })),
+    () => row.heads.map(head => ({ site: index, head, layer, index: first + head })),
     [index, heads, layer, first]
   );
   return <Thumbs heads={all} lefts={lefts} look={look} column={2} />;

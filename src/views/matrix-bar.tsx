@@ -1,5 +1,6 @@
 import type { ReadonlySignal } from '@preact/signals';
 import { printed } from '../draw/number';
+import { WHOLE } from '../protocol/messages';
 import { useEnv } from './env';
 import type { Cell } from './matrix-cells';
 import type { MatrixLens } from './matrix-lens';
@@ -27,7 +28,7 @@ export function MatrixBar({ lens, cell, failed }: MatrixBarProps) {
         class="attnlab-matrix-legend"
         data-testid="attnlab-matrix-legend"
         title={t(
-          'Colour of a weight from 0 to 1; weak weights are spread out (weight to the power of 0.65). Hatched: not a number. Where weights share a pixel it shows the largest.'
+          'Colour of a weight from 0 to 1; weak weights are spread out (weight to the power of 0.65). Hatched: not a number. Where weights share a pixel it shows the largest that is one.'
         )}
       >
         <span>0</span>
@@ -38,8 +39,21 @@ export function MatrixBar({ lens, cell, failed }: MatrixBarProps) {
         />
         <span>1</span>
       </span>
-      {failed && <span class="attnlab-failed">{t('has not come')}</span>}
-      {all && <span class="attnlab-soft">{t('all tokens')}</span>}
+      <span class="attnlab-matrix-note">
+        {failed && <span class="attnlab-failed">{t('has not come')}</span>}
+        {all && (
+          <span
+            class="attnlab-soft"
+            data-testid="attnlab-matrix-tokens"
+            title={t(
+              'A head of more than %1 × %1 weights is drawn from parts of its own matrix, token by token: words, hidden tokens and sentence pairs are as in the list of lines only.',
+              WHOLE
+            )}
+          >
+            {t('all tokens: over %1 × %1 weights', WHOLE)}
+          </span>
+        )}
+      </span>
       <MatrixValue cell={cell} />
       <span class="attnlab-matrix-zoom" role="group" aria-label={t('Zoom')}>
         <span class="attnlab-soft" data-testid="attnlab-matrix-scale">
@@ -96,6 +110,9 @@ export function weightOf(
   { weight, exact, side }: Cell,
   t: (text: string, ...values: (string | number)[]) => string
 ): string {
+  if (Number.isNaN(weight) && side > 1) {
+    return t('NaN, all of %1 × %2', side, side);
+  }
   const number = (exact ? '' : '≈') + printed(weight);
   return side > 1 ? t('%1, largest of %2 × %2', number, side) : number;
 }

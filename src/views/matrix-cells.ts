@@ -1,5 +1,6 @@
 import { computed, type ReadonlySignal } from '@preact/signals';
-import type { Lens, Piece } from '../draw/tiles';
+import { weightIn, type Lens, type Piece } from '../draw/tiles';
+import { TILE_ONE } from '../protocol/messages';
 import { axisOf, type Axis } from '../state/axis';
 import type { PanelState } from '../state/panel';
 import type { Load, Numbers, Wish } from '../state/pictures';
@@ -68,7 +69,7 @@ export class MatrixCells {
       const under: Piece[] = [];
       const thumbnail = this.thumbnail.value;
       if (thumbnail) {
-        under.push({ top: 0, left: 0, bottom: rows, right: columns, grid: thumbnail });
+        under.push({ top: 0, left: 0, bottom: rows, right: columns, grid: thumbnail, one: 255 });
       }
       if (tiles.value.some(({ load }) => load.state !== 'ready')) {
         for (let coarser = topLevel(rows, columns); coarser > level.value; coarser--) {
@@ -95,15 +96,15 @@ export class MatrixCells {
       const exact = own.known(row, column) === 'exact';
       return { weight: own.at(row, column), exact, side: 1 };
     }
-    for (const { top, left, bottom, right, grid } of [...pieces].reverse()) {
+    for (const piece of [...pieces].reverse()) {
+      const { top, left, bottom, right, grid } = piece;
       if (row >= top && row < bottom && column >= left && column < right) {
         const [down = 1, across = 1] = grid.shape;
         const side = (bottom - top) / down;
         const y = Math.floor((row - top) / side);
         const x = Math.floor(((column - left) * across) / (right - left));
         const exact = grid.data instanceof Float32Array;
-        const weight = (grid.data[y * across + x] ?? NaN) / (exact ? 1 : 255);
-        return { weight, exact, side: Math.ceil(side) };
+        return { weight: weightIn(piece, y * across + x), exact, side: Math.ceil(side) };
       }
     }
     return null;
@@ -167,7 +168,8 @@ export class MatrixCells {
 function piece(grid: Numbers, { level, y, x }: Place): Piece {
   const [rows = 0, columns = 0] = grid.shape;
   const [top, left, side] = [y * TILE * 2 ** level, x * TILE * 2 ** level, 2 ** level];
-  return { top, left, bottom: top + rows * side, right: left + columns * side, grid };
+  const [bottom, right] = [top + rows * side, left + columns * side];
+  return { top, left, bottom, right, grid, one: grid.data instanceof Uint8Array ? TILE_ONE : 1 };
 }
 
 /** The focused head by the rows and columns that are shown. */

@@ -17,6 +17,17 @@ export interface Extent {
   top: number;
 }
 
+/** Along one axis: the place in the view of the point that a zoom keeps, and how far it is scrolled. */
+interface Grip {
+  scroll: number;
+  view: number;
+}
+
+/** The same after a zoom, and which weight is there: a fraction, or more than there are. */
+interface Held extends Grip {
+  weight: number;
+}
+
 /** How much of the matrix is seen: its own scroll position and zoom. */
 export class MatrixLens {
   readonly lens: ReadonlySignal<Lens>;
@@ -28,6 +39,8 @@ export class MatrixLens {
   private readonly view = signal({ width: 0, height: 0, x: 0, y: 0 });
   private readonly wanted = signal(1);
   private scroller: HTMLElement | null = null;
+  /** What the last zoom kept in place, as long as nothing has moved since. */
+  private held: { x: Held; y: Held } | null = null;
 
   constructor(readonly extent: ReadonlySignal<Extent>) {
     this.lens = computed(() => {
@@ -59,11 +72,16 @@ export class MatrixLens {
     };
   }
 
-  /** Zooms in or out by some steps; what is at a point of the view stays there. */
+  /** Zooms in or out by some steps; what is at a point of the view stays there, as far as it scrolls. */
   zoom(steps: number, at?: { x: number; y: number }): void {
     const { cell, x, y, width, height, rows, columns } = this.lens.peek();
-    const { x: px, y: py } = at ?? { x: width / 2, y: height / 2 };
-    const [column, row] = [Math.min(columns, (x + px) / cell), Math.min(rows, (y + py) / cell)];
+    // The middle of what is seen, of a matrix that does not fill the view.
+    const { x: px, y: py } = at ?? {
+      x: Math.min(width, columns * cell - x) / 2,
+      y: Math.min(height, rows * cell - y) / 2
+    };
+    const column = stays(this.held?.x, { scroll: x, view: px }, cell, columns);
+    const row = stays(this.held?.y, { scroll: y, view: py }, cell, rows);
     const from = this.fits.peek() ? cell : this.wanted.peek();
     const least = this.fitting({ width, height });
     const to = Math.min(LARGEST, from * STEP ** steps);
@@ -74,11 +92,17 @@ export class MatrixLens {
     this.wanted.value = to;
     this.fits.value = false;
     this.scrollTo(column * whole(to) - px, row * whole(to) - py);
+    const { x: left, y: top } = this.lens.peek();
+    this.held = {
+      x: { scroll: left, view: px, weight: column },
+      y: { scroll: top, view: py, weight: row }
+    };
   }
 
   /** Shows the whole matrix. */
   fit(): void {
     this.fits.value = true;
+    this.held = null;
     this.scrollTo(0, 0);
   }
 
@@ -123,6 +147,18 @@ export class MatrixLens {
     // Rounded down: what is rounded up would not fit.
     return Math.max(1e-3, most * scale >= 3 ? Math.floor(most * scale) / scale : most);
   }
+}
+
+/**
+ * The weight that stays where it is in a zoom.
+ *
+ * A scroll position is of whole pixels: a step that read the weight anew, after others at the
+ * same point, would add its rounding to theirs, and many weights share a pixel.
+ */
+function stays(held: Held | undefined, now: Grip, cell: number, weights: number): number {
+  // Both by less than a pixel: what is sticky stands on fractions of one.
+  const same = held && Math.abs(held.view - now.view) < 1 && Math.abs(held.scroll - now.scroll) < 1;
+  return same ? held.weight : Math.min(weights, (now.scroll + now.view) / cell);
 }
 
 /** A cell of whole device pixels, where it is so large that unequal cells would be seen. */

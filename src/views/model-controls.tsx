@@ -1,21 +1,15 @@
-import type { Signal } from '@preact/signals';
-import { storedOrder, type Filter } from '../state/ordering';
+import { LEAST_ZOOM, MOST_ZOOM } from '../state/display';
+import { BY_LAYER } from '../state/ordering';
 import { useEnv } from './env';
-import { LayerFilter } from './model-filter';
-import { LEAST_ZOOM, MOST_ZOOM } from './model-layout';
+import { HeadFilter } from './model-filter';
 import type { ModelScores } from './model-scores';
 import { scoreNames } from './score-names';
 
 /** Steps of the zoom buttons; the wheel goes between them. */
 const ZOOMS = [LEAST_ZOOM, 0.75, 1, 1.5, 2, 3, MOST_ZOOM];
 
-interface ModelControlsProps {
-  scores: ModelScores;
-  filter: Signal<Filter>;
-}
-
 /** How the thumbnails are drawn, in which order, and which. */
-export function ModelControls({ scores: { order, load }, filter }: ModelControlsProps) {
+export function ModelControls({ scores: { order, load } }: { scores: ModelScores }) {
   const { state, t } = useEnv();
   const { display } = state;
   const known = load?.state === 'ready' ? load.picture.labels : undefined;
@@ -58,7 +52,9 @@ export function ModelControls({ scores: { order, load }, filter }: ModelControls
           value={order.score ?? 'layer'}
           aria-label={t('Sort the heads by')}
           data-testid="attnlab-model-sort"
-          onChange={({ currentTarget: { value } }) => (display.sort.value = value)}
+          onChange={({ currentTarget: { value } }) =>
+            (display.sort.value = value === 'layer' ? BY_LAYER : { score: value, ascending: false })
+          }
         >
           <option value="layer">{t('by layer')}</option>
           {options}
@@ -71,9 +67,7 @@ export function ModelControls({ scores: { order, load }, filter }: ModelControls
           data-testid="attnlab-model-turn"
           aria-label={turn}
           title={turn}
-          onClick={() =>
-            (display.sort.value = storedOrder({ ...order, ascending: !order.ascending }))
-          }
+          onClick={() => (display.sort.value = { ...order, ascending: !order.ascending })}
         >
           {order.ascending ? '↑' : '↓'}
         </button>
@@ -91,7 +85,7 @@ export function ModelControls({ scores: { order, load }, filter }: ModelControls
           {options}
         </select>
       </label>
-      <LayerFilter filter={filter} scored={order.score !== null} />
+      <HeadFilter scored={order.score !== null} />
       <span class="attnlab-model-zoom" role="group" aria-label={t('Size of the thumbnails')}>
         {zoomButton(
           t('Smaller thumbnails'),

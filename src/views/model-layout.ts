@@ -1,8 +1,16 @@
 import type { SiteSummary } from '../protocol/messages';
 import type { Stretch } from '../draw/window';
+import type { LayerRow } from './rows';
 
 /** Space between thumbnails, in pixels; as much again parts groups of heads that share keys. */
 export const GAP = 4;
+
+/** Width of the layers' labels, and the grid's padding at either side; as in `style/model.css`. */
+export const LABELS = 20;
+export const INSET = 10;
+
+/** Space above heads in order of a score. */
+export const TOP = 4;
 
 /** Height of a layer without attention, of a heading, and of the heads' numbers, in pixels. */
 const EMPTY = 14;
@@ -23,34 +31,36 @@ const LARGEST = 52;
 /** Side of a thumbnail in order of a score, where as many stand in a line as fit. */
 const SORTED = 40;
 
-export const LEAST_ZOOM = 0.5;
-export const MOST_ZOOM = 4;
-
 /** With more heads than this, only those in view and nearly so are in the page. */
 const ALL = 800;
 
 /** Pixels past the view in which rows are in the page. */
 const BEYOND = 200;
 
-/** Into how many groups that share keys a site's thumbnails are parted; 1 where they are not. */
-export function partsOf({ heads, groups }: SiteSummary): number {
-  return groups > 1 && groups < heads ? groups : 1;
+/** Which of a site's groups of heads that share keys a head is in; 0 where they do not. */
+function partOf({ heads, groups }: SiteSummary, head: number): number {
+  return groups > 1 && groups < heads ? Math.floor(head / (heads / groups)) : 0;
 }
 
-/** Left edges of a site's thumbnails, in pixels. */
-export function leftsOf(site: SiteSummary, side: number): number[] {
-  const shared = site.heads / partsOf(site);
-  return Array.from(
-    { length: site.heads },
-    (_, head) => head * (side + GAP) + Math.floor(head / shared) * GAP
-  );
+/** Left edges of the thumbnails of some of a site's heads, in pixels. */
+export function leftsOf(site: SiteSummary, side: number, heads: readonly number[]): number[] {
+  let gaps = 0;
+  return heads.map((head, i) => {
+    gaps += i > 0 && partOf(site, head) !== partOf(site, heads[i - 1] ?? head) ? GAP : 0;
+    return i * (side + GAP) + gaps;
+  });
 }
 
-/** Side of the thumbnails of these sites in a panel with so much room. */
-export function sideOf(sites: readonly SiteSummary[], room: number, zoom: number): number {
-  const fit = sites.map(site =>
-    Math.floor((room - (site.heads + partsOf(site) - 2) * GAP) / site.heads)
-  );
+/** Side of the thumbnails of these rows in a panel with so much room. */
+export function sideOf(
+  rows: readonly Pick<LayerRow, 'site' | 'heads'>[],
+  room: number,
+  zoom: number
+): number {
+  const fit = rows.flatMap(({ site, heads }) => {
+    const gaps = site ? (leftsOf(site, 0, heads).at(-1) ?? 0) : 0;
+    return site ? Math.floor((room - gaps) / heads.length) : [];
+  });
   return Math.round(Math.max(SMALLEST, Math.min(LARGEST, ...fit)) * zoom);
 }
 
@@ -65,6 +75,18 @@ export function linesOf(room: number, zoom: number): Lines {
   const side = Math.round(SORTED * zoom);
   const pitch = Math.max(side, LABEL_WIDTH) + GAP;
   return { side, pitch, across: Math.max(1, Math.floor((room + GAP) / pitch)) };
+}
+
+/** What the height of a row depends on. */
+export interface Sizes {
+  side: number;
+  /** What bars under the thumbnails tell; null for none. */
+  bars: object | null;
+}
+
+/** Height of a line of thumbnails with their labels. */
+export function lineHeight({ side, bars }: Sizes): number {
+  return side + LABEL + GAP + (bars ? BAR : 0);
 }
 
 /** Height of a layer's row. */

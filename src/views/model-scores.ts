@@ -1,6 +1,6 @@
-import { useRef } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import type { TraceSummary } from '../protocol/messages';
-import { orderOf, scoreOf, type Order } from '../state/ordering';
+import { scoreOf, type Order } from '../state/ordering';
 import type { Load, Numbers } from '../state/pictures';
 import { useEnv } from './env';
 
@@ -26,23 +26,32 @@ export interface ModelScores {
 export function useScores(trace: TraceSummary | null): ModelScores {
   const { state } = useEnv();
   const before = useRef<{ like: string; picture: Numbers } | null>(null);
-  const order = orderOf(state.display.sort.value);
+  const order = state.display.sort.value;
   const colour = state.display.colour.value;
   const coloured = colour === 'weights' || colour === 'layer' ? null : colour;
-  if (!trace || (order.score === null && coloured === null)) {
-    return { order, sort: null, bars: null, load: null };
-  }
-  const load = state.scores.value;
+  const used = trace !== null && (order.score !== null || coloured !== null);
+  const load = used ? state.scores.value : null;
   // A model that runs again keeps its rows where they are until its new scores are here.
-  const like = trace.sites.map(({ heads }) => heads).join();
-  if (load.state === 'ready') {
+  const like = trace?.sites.map(({ heads }) => heads).join() ?? '';
+  if (load?.state === 'ready') {
     before.current = { like, picture: load.picture };
   }
-  const old = load.state === 'pending';
-  const known = load.state !== 'failed' && before.current?.like === like ? before.current : null;
-  const column = (name: string | null): Column | null => {
-    const scores = known && name !== null ? scoreOf(known.picture, name) : null;
-    return scores && name !== null ? { name, scores, old } : null;
+  const old = load?.state === 'pending';
+  const kept = before.current?.like === like ? before.current : null;
+  const picture = load && load.state !== 'failed' ? (kept?.picture ?? null) : null;
+  return {
+    order,
+    sort: useColumn(picture, order.score, old),
+    bars: useColumn(picture, coloured, old),
+    load
   };
-  return { order, sort: column(order.score), bars: column(coloured), load };
+}
+
+/** One score of a picture; the same object until something of it changes. */
+function useColumn(picture: Numbers | null, name: string | null, old: boolean): Column | null {
+  const scores = useMemo(() => picture && name !== null && scoreOf(picture, name), [picture, name]);
+  return useMemo(
+    () => (scores && name !== null ? { name, scores, old } : null),
+    [scores, name, old]
+  );
 }

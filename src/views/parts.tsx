@@ -9,7 +9,10 @@ import { ModelView } from './model';
 import { NeuronView } from './neuron';
 import { Splitter } from './splitter';
 
-/** The three views, one above the other; what is folded is not there but for its title. */
+/**
+ * The three views, one above the other, or in a wide panel the model beside the head; what is
+ * folded is not there but for its title.
+ */
 export function Parts() {
   const { state, t } = useEnv();
   const model = useSignal<number | null>(null);
@@ -22,7 +25,13 @@ export function Parts() {
   ];
   const folded = state.display.folded.value;
   return (
-    <>
+    <div
+      class="attnlab-parts"
+      style={{
+        '--attnlab-model-height': pixels(model.value),
+        '--attnlab-head-height': pixels(head.value)
+      }}
+    >
       {parts.map((props, i) => (
         <Section
           key={props.part}
@@ -30,8 +39,12 @@ export function Parts() {
           {...props}
         />
       ))}
-    </>
+    </div>
   );
+}
+
+function pixels(height: number | null): string | undefined {
+  return height === null ? undefined : `${height}px`;
 }
 
 interface SectionProps {
@@ -68,7 +81,6 @@ function Section({ part, name, View, height, below }: SectionProps) {
         ref={section}
         class={`attnlab-part attnlab-${part}-part`}
         aria-label={name}
-        style={sized ? { flex: `0 0 ${height.value}px` } : undefined}
         data-sized={sized || undefined}
         data-folded={!open || undefined}
         data-last={!below || undefined}

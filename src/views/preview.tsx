@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { scored } from '../draw/score';
 import { drawThumbnails } from '../draw/thumbnails';
 import type { Focus } from '../protocol/messages';
+import { isLong } from '../state/long-weights';
 import type { ModelHead } from '../state/ordering';
 import { rested } from '../state/rested';
 import { useEnv } from './env';
@@ -13,9 +14,6 @@ import { scoreNames } from './score-names';
 /** Milliseconds for which the pointer rests on a thumbnail: to fetch the head, to show it larger. */
 const FETCH = 80;
 const SHOW = 150;
-
-/** Tokens squared up to which a head is fetched before it is asked for. */
-const LIGHT = 512 * 512;
 
 /** Side of the enlarged thumbnail, in pixels. */
 const SIDE = 168;
@@ -36,7 +34,7 @@ export function Preview({ pointed, heads, grid }: PreviewProps) {
     const place = soon.value;
     const { trace, item } = state.shown.value ?? {};
     const site = place && trace?.sites[place.site];
-    if (!trace || !site || place !== pointed.value || site.queries * site.keys > LIGHT) {
+    if (!trace || !site || place !== pointed.value || isLong(site)) {
       return undefined;
     }
     const wish = { kind: 'head' as const, trace: trace.id, item: item ?? 0, ...place };
@@ -68,7 +66,7 @@ function Card({ of, grid }: { of: ModelHead; grid: RefObject<HTMLElement> }) {
     const load = state.thumbnails.value;
     const { ramp } = palette.value;
     if (canvas.current && load.state === 'ready') {
-      const spot = { thumbnail: index, left: 0, ramp };
+      const spot = { thumbnail: index, left: 0, ramp, region: state.regions.value?.(site) ?? null };
       const as = state.display.thumbnails.value;
       drawThumbnails(canvas.current, load.picture, [spot], SIDE, as);
     }

@@ -1,33 +1,24 @@
-import { useMemo, useRef } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { SiteSummary, TraceSummary } from '../protocol/messages';
 import type { ScoredHead } from '../state/ordering';
 import { useEnv } from './env';
 import { spaced } from './group';
-import { BAR, GAP, LABEL, rowsIn, type Band, type Lines } from './model-layout';
+import type { SortedGrid } from './model-grid';
+import { GAP, LABEL, lineHeight, rowsIn, type Band } from './model-layout';
 import { Thumbs, type Look } from './thumbs';
-import { useTicks } from './ticks';
 
 interface SortedProps {
   trace: TraceSummary;
-  heads: readonly ScoredHead[];
-  lines: Lines;
+  grid: SortedGrid;
   look: Look;
   band: Band | null;
 }
 
-/** Height of a line of thumbnails with their labels. */
-export function lineHeight({ side, bars }: Look): number {
-  return side + LABEL + GAP + (bars ? BAR : 0);
-}
-
 /** All heads in order of a score, in lines of as many as fit. */
-export function Sorted({ trace, heads, lines: { side, pitch, across }, look, band }: SortedProps) {
+export function Sorted({ trace, grid, look, band }: SortedProps) {
   const { state, t } = useEnv();
-  const box = useRef<HTMLDivElement>(null);
-  // A token is at one place of all thumbnails only where all are of the same texts.
-  const [first, ...others] = trace.sites;
-  const alike = others.every(site => site.rows === first?.rows && site.columns === first.columns);
-  useTicks(box, alike ? (first ?? null) : null, side);
+  const { heads, columns: across } = grid;
+  const { pitch } = grid.lines;
   const rows = useMemo(
     () =>
       Array.from({ length: Math.ceil(heads.length / across) }, (_, row) =>
@@ -50,11 +41,8 @@ export function Sorted({ trace, heads, lines: { side, pitch, across }, look, ban
     const kind = trace.sites[of.site]?.kind;
     return `${several && kind ? letters[kind] : ''}${of.layer}.${of.head}`;
   };
-  if (heads.length === 0) {
-    return <p class="attnlab-soft">{t('No head is left by the filter.')}</p>;
-  }
   return (
-    <div class="attnlab-sorted" role="rowgroup" ref={box}>
+    <div class="attnlab-sorted" role="rowgroup">
       {spaced(
         rows.map((row, i) =>
           (i >= start && i < end) || row.some(of => of.site === site && of.head === head) ? (

@@ -1,10 +1,11 @@
 import { useComputed, useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { broken } from '../draw/lines';
+import { printed } from '../draw/number';
 import { fontOf, Ruler } from '../draw/ruler';
 import { ALL, stretch } from '../draw/window';
 import type { Token } from '../protocol/messages';
-import { answer } from '../state/question';
+import { pairWith } from '../state/question';
 import { continues } from '../state/words';
 import { Chip, shown } from './chip';
 import { onTokenKey, pointing } from './cursor';
@@ -69,8 +70,10 @@ function Tokens({ side, tokens, written, same }: TokensProps) {
       ? { start: 0, end: lines.length }
       : stretch(Math.max(ALL + 1, lines.length), view.value.top, view.value.height, LINE, 3);
 
-  const question = state.question.value;
-  const weights = state.weights.value;
+  // The weights as the head view has them: of the pairs, the tokens and the words that are shown.
+  const question = state.heads.question.value;
+  const weights = state.heads.focused.value;
+  const reading = state.heads.reading.value;
   const query = selection.shownQuery.value;
   const key = selection.shownKey.value;
   const keptQuery = selection.query.value;
@@ -94,18 +97,28 @@ function Tokens({ side, tokens, written, same }: TokensProps) {
     }
     const isQuery = (same || side === 'query') && index === query;
     const isKey = (same || side === 'key') && index === key;
-    const weight = same
-      ? (answer(question, weights, 'key', index) ?? answer(question, weights, 'query', index))
-      : answer(question, weights, side, index);
+    const row = same || side === 'query' ? (reading.queries.of[index] ?? -1) : -1;
+    const column = same || side === 'key' ? (reading.keys.of[index] ?? -1) : -1;
+    const pair =
+      (column < 0 ? null : pairWith(question, 'key', column)) ??
+      (row < 0 ? null : pairWith(question, 'query', row));
+    const known = pair && weights ? weights.known(pair.query, pair.key) : 'unknown';
+    const weight = pair && known !== 'unknown' ? weights?.at(pair.query, pair.key) : undefined;
+    const outside = row < 0 && column < 0;
+    const note = noteOf(token, index, written, outside);
+    // The tint says it to the eye alone, and only roughly.
+    const said =
+      weight === undefined ? '' : t('weight %1', (known === 'exact' ? '' : '≈') + printed(weight));
     return (
       <Chip
         key={index}
         id={`${state.id}-${side}-${index}`}
         index={index}
         token={token}
-        note={noteOf(token, index, written)}
+        note={{ ...note, text: [note.text, said].filter(Boolean).join(' · ') }}
         joined={continues(token, tokens[index - 1])}
         weight={weight}
+        outside={outside}
         mark={isQuery && isKey ? 'both' : isQuery ? 'query' : isKey ? 'key' : undefined}
         kept={
           ((same || side === 'query') && index === keptQuery) ||

@@ -49,6 +49,7 @@ export function Thumbs({ heads, lefts, look, column, labels }: ThumbsProps) {
     const { heads, lefts, side } = drawn.value;
     const ramp = ramps.value;
     const as = state.display.thumbnails.value;
+    const regionOf = state.regions.value;
     if (!canvas.current) {
       return;
     }
@@ -56,10 +57,11 @@ export function Thumbs({ heads, lefts, look, column, labels }: ThumbsProps) {
       canvas.current.width = 0;
       return;
     }
-    const spots = heads.map(({ index, layer }, i) => ({
+    const spots = heads.map(({ site, index, layer }, i) => ({
       thumbnail: index,
       left: lefts[i] ?? 0,
-      ramp: ramp(layer)
+      ramp: ramp(layer),
+      region: regionOf?.(site) ?? null
     }));
     drawThumbnails(canvas.current, load.picture, spots, side, as);
   });
@@ -116,6 +118,14 @@ function Cell({ of, left, look, column, label }: CellProps) {
   const together = useComputed(() => focus.value.site === site && heads.value.includes(head));
   const selected = useComputed(() => (together.value ? 'true' : 'false'));
   const mark = useComputed(() => (chosen.value ? 'focus' : together.value ? 'set' : undefined));
+  const other = useComputed(() => {
+    const [own, focused] = [state.trace.value?.sites[site], state.site.value];
+    const sides = [
+      own?.rows === focused?.rows ? [] : 'query',
+      own?.columns === focused?.columns ? [] : 'key'
+    ];
+    return sides.flat().join(' ') || undefined;
+  });
   const tab = useComputed(() => (stop.value?.site === site && stop.value.head === head ? 0 : -1));
   const told = [...new Map([sort, bars].flatMap(c => (c ? [[c.name, c] as const] : []))).values()];
   const scores = told.map(({ name, scores, old }) =>
@@ -131,6 +141,7 @@ function Cell({ of, left, look, column, label }: CellProps) {
         aria-colindex={column}
         tabIndex={tab}
         data-mark={mark}
+        data-other={other}
         data-testid="attnlab-thumb"
         data-site={site}
         data-head={head}

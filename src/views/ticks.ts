@@ -1,37 +1,27 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useLayoutEffect } from 'preact/hooks';
-import type { SiteSummary } from '../protocol/messages';
-import { sidesOf } from '../state/tokens';
 import { useEnv } from './env';
 
 const TICKS = ['query', 'key'].flatMap(name =>
   ['at', 'size', 'tick'].map(part => `--attnlab-${name}-${part}`)
 );
 
-/** Marks what is hovered and selected on all thumbnails in `box`, which are of sites like this. */
-export function useTicks(
-  box: RefObject<HTMLElement>,
-  site: SiteSummary | null,
-  side: number
-): void {
+/**
+ * Marks what is hovered and selected on all thumbnails in `box`; those along whose side other
+ * texts stand than the focused head's have no tick there, see `Thumbs`.
+ */
+export function useTicks(box: RefObject<HTMLElement>, side: number): void {
   const { state } = useEnv();
-  const of = useSignal({ site, side });
+  const size = useSignal(side);
   useLayoutEffect(() => {
-    of.value = { site, side };
-  }, [site, side]);
+    size.value = side;
+  }, [side]);
   const ticks = useComputed<Record<string, string>>(() => {
-    const { site, side } = of.value;
-    const shown = state.shown.value;
-    if (!shown || !site) {
-      return {};
-    }
-    const [own, focused] = [sidesOf(shown, site), state.sides.value];
-    const query = state.selection.shownQuery.value;
-    const key = state.selection.shownKey.value;
+    const { queries, keys } = state.sides.value;
     return {
-      ...tick('query', own.queries === focused.queries ? query : null, own.queries.length, side),
-      ...tick('key', own.keys === focused.keys ? key : null, own.keys.length, side)
+      ...tick('query', state.selection.shownQuery.value, queries.length, size.value),
+      ...tick('key', state.selection.shownKey.value, keys.length, size.value)
     };
   });
   useSignalEffect(() => {

@@ -9,10 +9,18 @@ export interface TokenNote {
   first: boolean;
 }
 
-/** Returns what is to be said of a token on a side whose text the model has written from `written`. */
-export function useTokenNote(): (token: Token, index: number, written: number | null) => TokenNote {
+/**
+ * Returns what is to be said of a token on a side whose text the model has written from
+ * `written`; `outside` is one that the head view leaves out.
+ */
+export function useTokenNote(): (
+  token: Token,
+  index: number,
+  written: number | null,
+  outside?: boolean
+) => TokenNote {
   const { t } = useEnv();
-  return ({ padding }, index, written) => {
+  return ({ padding }, index, written, outside = false) => {
     const first = index === written;
     const text = padding
       ? t('padding: no other token sees it, and its own weights mean nothing')
@@ -21,6 +29,7 @@ export function useTokenNote(): (token: Token, index: number, written: number | 
         : written !== null && index > written
           ? t('written by the model')
           : '';
-    return { text, first };
+    const left = outside ? t('left out of the head view') : '';
+    return { text: [text, left].filter(Boolean).join(' · '), first };
   };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { barOf, headsOf, layersIn, orderOf, ranked, scoreOf, storedOrder } from '../ordering';
+import { barOf, headsOf, numbersIn, passes, ranked, scoreOf, UNFILTERED } from '../ordering';
 import { site } from './kernel';
 
 const heads = headsOf({ sites: [site(0, 3, { heads: 2 }), site(1, 3, { heads: 2, layer: 4 })] });
@@ -33,9 +33,12 @@ describe('heads by a score', () => {
     expect(order(true)).toEqual([0, 3, 2, 1]);
   });
 
-  test('are left out where their layer or their score is', () => {
-    expect(order(false, { layers: new Set([4]), least: null })).toEqual([2, 3]);
-    expect(order(false, { layers: null, least: 0.6 })).toEqual([2]);
+  test('are left out where their layer, their number or their score is', () => {
+    expect(order(false, { ...UNFILTERED, layers: '4' })).toEqual([2, 3]);
+    expect(order(false, { ...UNFILTERED, heads: '1' })).toEqual([3, 1]);
+    expect(order(false, { ...UNFILTERED, least: 0.6 })).toEqual([2]);
+    expect(order(false, { ...UNFILTERED, most: 0.6 })).toEqual([0, 3]);
+    expect(order(false, { ...UNFILTERED, least: 0.95, most: 0.6 })).toEqual([]);
   });
 
   test('are all there, whatever the scores', () => {
@@ -52,12 +55,10 @@ describe('heads by a score', () => {
   });
 });
 
-test.each(['layer', 'entropy', 'entropy ascending'])(
-  'the order %s is stored as it is read',
-  text => {
-    expect(storedOrder(orderOf(text))).toBe(text);
-  }
-);
+test('a filter that cannot be read leaves no head out', () => {
+  const shows = passes({ ...UNFILTERED, layers: '3-', heads: '1' });
+  expect([shows(0, 1), shows(7, 1), shows(7, 2)]).toEqual([true, true, false]);
+});
 
 test.each([
   ['', null],
@@ -66,9 +67,9 @@ test.each([
   ['1–2 4', [1, 2, 4]],
   ['all', undefined],
   ['2-', undefined]
-])('the layers %j are read as %j', (text, layers) => {
-  const found = layersIn(text);
-  expect(found ? [...found] : found).toEqual(layers);
+])('the numbers %j are read as %j', (text, numbers) => {
+  const found = numbersIn(text);
+  expect(found ? [...found] : found).toEqual(numbers);
 });
 
 test('bars start at zero and the largest score’s is the longest', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Token } from '../../protocol/messages';
-import { inPairs, secondSentence } from '../sentences';
+import { inPairs, regionOf, secondSentence } from '../sentences';
 
 /** Tokens of a text in which special ones stand in brackets and pads are `[PAD]` or `<pad>`. */
 function tokens(text: string): Token[] {
@@ -54,4 +54,10 @@ test('a filter takes the queries of its first sentence and the keys of its secon
   ]);
   expect(at('all', 'key')).toEqual([0, 1, 2, 3]);
   expect(inPairs('ab', 'query', 3, null)).toBe(true);
+});
+
+test('a filter leaves a region of a head: rows of its first sentence, columns of its second', () => {
+  expect(regionOf('ab', 0.4)).toEqual({ rows: [0, 0.4], columns: [0.4, 1] });
+  expect(regionOf('ba', 0.4)).toEqual({ rows: [0.4, 1], columns: [0, 0.4] });
+  expect(regionOf('bb', 0.4)).toEqual({ rows: [0.4, 1], columns: [0.4, 1] });
 });
