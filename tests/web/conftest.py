@@ -7,28 +7,32 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.web.panel import Panel
+
+if TYPE_CHECKING:
+    from tests.web.served import Kernel
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
 
 
-def bundle(into: Path) -> None:
-    """Bundle the views with the fake kernel, and the styles with JupyterLab's own themes."""
+def bundle(into: Path, script: str = "fake.ts") -> None:
+    """Bundle the views with a kernel's script, and the styles with JupyterLab's own themes."""
     esbuild = [str(ROOT / "node_modules/.bin/esbuild"), "--bundle", "--log-level=warning"]
     jsx = ["--format=iife", "--jsx=automatic", "--jsx-import-source=preact"]
     for words in (
-        [*esbuild, str(HERE / "fake.ts"), *jsx, f"--outfile={into / 'page.js'}"],
+        [*esbuild, str(HERE / script), *jsx, f"--outfile={into / 'page.js'}"],
         [*esbuild, str(ROOT / "style/index.css"), f"--outfile={into / 'panel.css'}"],
     ):
         subprocess.run(words, check=True, cwd=ROOT)
     shutil.copy(HERE / "page.html", into)
-    for theme in ("light", "dark"):
+    for theme in ("light", "dark", "dark-high-contrast"):
         shutil.copy(THEMES / f"theme-{theme}-extension/index.css", into / f"{theme}.css")
 
 
@@ -40,6 +44,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return into
 
 
+def opened(context: BrowserContext, address: str, errors: list[str]) -> Panel:
+    """Open a page, and note what its scripts complain of."""
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda said: errors.append(said.text) if said.type in ("error", "warning") else None,
+    )
+    page.goto(address)
+    return Panel(page)
+
+
 @pytest.fixture
 def open_panel(browser: Browser, folder: Path) -> Iterator[Callable[..., Panel]]:
     """Open panels of a given width; an error or a warning of a script fails the test."""
@@ -49,19 +66,63 @@ def open_panel(browser: Browser, folder: Path) -> Iterator[Callable[..., Panel]]
     def open_(width: int = 480, height: int = 900, **context: object) -> Panel:
         made = browser.new_context(viewport={"width": width, "height": height}, **context)
         contexts.append(made)
-        page: Page = made.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda said: errors.append(said.text) if said.type in ("error", "warning") else None,
-        )
-        page.goto(f"file://{folder}/page.html")
-        return Panel(page)
+        return opened(made, f"file://{folder}/page.html", errors)
 
     yield open_
     for context in contexts:
         context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="module")
+def shared_page(browser: Browser, folder: Path) -> Iterator[tuple[Panel, list[str]]]:
+    """One tall page for all tests of a file, and what its scripts complain of."""
+    errors: list[str] = []
+    context = browser.new_context(viewport={"width": 900, "height": 1500})
+    context.set_default_navigation_timeout(30_000)
+    yield opened(context, f"file://{folder}/page.html", errors), errors
+    context.close()
+
+
+@pytest.fixture
+def shared_panel(shared_page: tuple[Panel, list[str]]) -> Iterator[Panel]:
+    """The panel of that page, which is loaded anew; for tables of many short tests."""
+    panel, errors = shared_page
+    errors.clear()
+    panel.page.mouse.move(0, 0)
+    panel.page.reload()
+    yield panel
+    assert errors == []
+
+
+@pytest.fixture(scope="session")
+def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the page whose kernel is Python's own server, built once."""
+    into = tmp_path_factory.mktemp("served")
+    bundle(into, "served.ts")
+    return into
+
+
+@pytest.fixture
+def serve(browser: Browser, served_folder: Path) -> Iterator[Callable[..., tuple[Panel, Kernel]]]:
+    """Open panels on kernels of their own, which run real models in the test's process."""
+    from tests.web.served import Kernel  # imports torch
+
+    opened_ones: list[tuple[BrowserContext, Kernel]] = []
+    errors: list[str] = []
+
+    def serve_(width: int = 900, height: int = 1500) -> tuple[Panel, Kernel]:
+        kernel = Kernel(served_folder)
+        context = browser.new_context(viewport={"width": width, "height": height})
+        opened_ones.append((context, kernel))
+        panel = opened(context, kernel.address, errors)
+        panel.page.wait_for_function("lab.state.session.phase.value === 'attached'")
+        return panel, kernel
+
+    yield serve_
+    for context, kernel in opened_ones:
+        context.close()
+        kernel.close()
     assert errors == []
 
 

@@ -1,5 +1,5 @@
 /** What the fake kernel gives of a head at any zoom. */
-import type { Picture, SiteSummary } from '../../src/protocol/messages';
+import { TILE_ONE, type Picture, type SiteSummary } from '../../src/protocol/messages';
 
 /** Pixels along a tile's side. */
 const SIDE = 256;
@@ -14,25 +14,28 @@ interface Where {
   x: number;
 }
 
-/** Heads by trace and place: a long one takes a script long to compute, and has many tiles. */
-const heads = new Map<string, Float32Array>();
-
 /** A tile as the kernel makes it: exact at level 0, else the largest of 2^level × 2^level. */
-export function tileOf(where: Where, { queries, keys }: SiteSummary, compute: () => Float32Array) {
+export function tileOf(where: Where, { queries, keys }: SiteSummary, weights: Float32Array) {
   const { trace, item, site, head, level, y, x } = where;
-  const name = [trace, item, site, head].join(' ');
-  const weights = heads.get(name) ?? compute();
-  heads.set(name, weights);
   const side = 2 ** level;
   const [top, left] = [y * SIDE * side, x * SIDE * side];
   const rows = Math.min(SIDE, Math.ceil((queries - top) / side));
   const columns = Math.min(SIDE, Math.ceil((keys - left) / side));
-  const data = level === 0 ? new Float32Array(rows * columns) : new Uint8Array(rows * columns);
+  const undefinedYet = TILE_ONE + 1;
+  const data =
+    level === 0
+      ? new Float32Array(rows * columns)
+      : new Uint8Array(rows * columns).fill(undefinedYet);
   for (let query = top; query < Math.min(queries, top + rows * side); query++) {
     for (let key = left; key < Math.min(keys, left + columns * side); key++) {
       const at = Math.floor((query - top) / side) * columns + Math.floor((key - left) / side);
       const weight = weights[query * keys + key]!;
-      data[at] = level === 0 ? weight : Math.max(data[at]!, Math.round((weight || 0) * 255));
+      if (level === 0) {
+        data[at] = weight;
+      } else if (!Number.isNaN(weight)) {
+        const before = data[at] === undefinedYet ? 0 : data[at]!;
+        data[at] = Math.max(before, Math.round(weight * TILE_ONE));
+      }
     }
   }
   const picture: Picture = {

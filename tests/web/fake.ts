@@ -3,6 +3,7 @@ import { mountPanel, type PanelActions } from '../../src/views';
 import { readPalette } from '../../src/draw/palette';
 import { PanelState } from '../../src/state/panel';
 import type { Backend } from '../../src/protocol/backend';
+import { base64 } from './base64';
 import { edgesOf, rowOf } from './fake-head';
 import { answerOf, keysOf, queryOf } from './fake-neuron';
 import { tileOf } from './fake-tile';
@@ -11,6 +12,7 @@ import type {
   Picture,
   ProgressParams,
   PublishParams,
+  Selected,
   SelectionParams,
   SequenceSummary,
   SiteSummary,
@@ -46,8 +48,12 @@ interface Shape {
   mass?: number;
   /** Dimensions of a head's vectors. */
   width?: number;
+  /** Whether its pairs of dimensions were seen to be rotated. */
+  rotary?: boolean;
   /** A query whose row is NaN. */
   nan?: number;
+  /** The first of the queries at the end whose rows are NaN, as of padding. */
+  padded?: number;
 }
 
 interface Held extends Shape {
@@ -91,8 +97,21 @@ function noise(...seeds: number[]): number {
   return x - Math.floor(x);
 }
 
-/** One head's weights: a pattern by head, softmaxed; what the panel is compared to. */
+/** Heads by trace and place: a long one takes a script long to compute. */
+const heads = new WeakMap<Held, Map<string, Float32Array>>();
+
+/** One head's weights; what the panel is compared to. */
 export function matrix(trace: Held, site: SiteSummary, head: number, item = 0): Float32Array {
+  const known = heads.get(trace) ?? new Map<string, Float32Array>();
+  heads.set(trace, known);
+  const name = `${site.index} ${head} ${item}`;
+  const weights = known.get(name) ?? computed(trace, site, head, item);
+  known.set(name, weights);
+  return weights;
+}
+
+/** A pattern by head, softmaxed. */
+function computed(trace: Held, site: SiteSummary, head: number, item: number): Float32Array {
   const { queries: n, keys: m } = site;
   const out = new Float32Array(n * m);
   const pattern = Math.floor(noise(site.index, head, 3 + item) * 5);
@@ -110,7 +129,7 @@ export function matrix(trace: Held, site: SiteSummary, head: number, item = 0): 
     }
     for (let k = 0; k < m; k++) {
       const value = (out[q * m + k]! / sum) * (trace.mass ?? 1);
-      out[q * m + k] = q === trace.nan ? NaN : value;
+      out[q * m + k] = q === trace.nan || q >= (trace.padded ?? n) ? NaN : value;
     }
   }
   return out;
@@ -217,7 +236,7 @@ export class FakeKernel implements Backend {
           const site = trace.summary.sites[params.site]!;
           const weights = matrix(trace, site, params.head, params.item);
           const kind = method === 'trace/neuron' ? 'neuron' : 'vectors';
-          return answerOf(kind, params, weights, site.keys, trace.width ?? WIDTH);
+          return answerOf(kind, params, weights, site.keys, trace.width ?? WIDTH, trace.rotary);
         }
         if (method === 'trace/edges' || method === 'trace/row') {
           const site = trace.summary.sites[params.site]!;
@@ -230,7 +249,7 @@ export class FakeKernel implements Backend {
         }
         if (method === 'trace/tile') {
           const site = trace.summary.sites[params.site]!;
-          return tileOf(params, site, () => matrix(trace, site, params.head, params.item));
+          return tileOf(params, site, matrix(trace, site, params.head, params.item));
         }
         const kind = method.slice('trace/'.length) as 'thumbnails' | 'head';
         const { picture, buffer } = this.picture(trace, kind, params);
@@ -315,6 +334,12 @@ export class FakeKernel implements Backend {
     this.publish({ forgotten: [], pictures: [] }, []);
   }
 
+  /** Python sets parts of what the page's panel has selected. */
+  select(parts: Partial<Selected>): void {
+    const selected = { ...state.selection.toJSON(), ...parts };
+    this.setters.forEach(listener => listener({ panel: state.id, selected }));
+  }
+
   private publish(
     params: Omit<PublishParams, 'revision' | 'running'>,
     buffers: ArrayBuffer[],
@@ -337,7 +362,8 @@ export class FakeKernel implements Backend {
     const weights = matrix(held, site, focus!.head, item);
     return (['vectors', 'neuron'] as const).map((kind, i) => {
       const params = { trace: held.summary.id, item, ...focus!, query };
-      const answer = answerOf(kind, params, weights, site.keys, held.width ?? WIDTH);
+      const width = held.width ?? WIDTH;
+      const answer = answerOf(kind, params, weights, site.keys, width, held.rotary);
       return { picture: { ...answer.result.picture, buffer: 2 + i }, buffer: answer.buffers[0]! };
     });
   }
@@ -389,6 +415,7 @@ export class FakeKernel implements Backend {
         kind: 'encoder',
         stack: 'encoder.layer.#.attention.self',
         layer: index,
+        depth: 0,
         heads,
         groups,
         queries: sequences[rows]!.tokens.length,
@@ -450,7 +477,7 @@ Object.assign(globalThis, {
     kernel,
     until,
     did,
-    theme: (name: 'light' | 'dark') => {
+    theme: (name: 'light' | 'dark' | 'dark-high-contrast') => {
       const link = document.querySelector('link') as HTMLLinkElement;
       link.onload = () => {
         document.body.dataset.jpThemeLight = String(name === 'light');
@@ -470,13 +497,6 @@ Object.assign(globalThis, {
     },
     query: (site: number, head: number, query: number) =>
       queryOf({ item: 0, site, head }, query, kernel.traces.at(-1)!.width ?? WIDTH),
-    base64: ({ buffer }: Float32Array<ArrayBuffer> | Uint8ClampedArray<ArrayBuffer>) => {
-      const bytes = new Uint8Array(buffer);
-      let text = '';
-      for (let i = 0; i < bytes.length; i += 8192) {
-        text += String.fromCharCode(...bytes.subarray(i, i + 8192));
-      }
-      return btoa(text);
-    }
+    base64
   }
 });

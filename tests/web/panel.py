@@ -62,6 +62,10 @@ class Panel:
         """Wait until the head view's numbers are the kernel's own."""
         self.page.wait_for_selector(".attnlab-head[data-exact=true]")
 
+    def select(self, **parts: Any) -> None:
+        """Set parts of the selection from Python."""
+        self.page.evaluate("parts => lab.kernel.select(parts)", parts)
+
     def weights(self, site: int, head: int, item: int = 0) -> array[float]:
         """All weights of a head, row by row, as the kernel holds them."""
         script = "place => lab.base64(lab.weights(...place))"
@@ -111,6 +115,23 @@ class Panel:
             }""",
         )
         return Pixels(width, height, base64.b64decode(data))
+
+    def spots(self, selector: str, places: list[tuple[int, int]]) -> list[tuple[int, ...]]:
+        """Red, green, blue and opacity of a canvas at some places (y, x)."""
+        found = self.page.eval_on_selector(
+            selector,
+            """(canvas, places) => {
+              const { width, height } = canvas;
+              const copy = new OffscreenCanvas(width, height);
+              const context = copy.getContext('2d', { willReadFrequently: true });
+              context.drawImage(canvas, 0, 0);
+              const { data } = context.getImageData(0, 0, width, height);
+              const at = places.map(([y, x]) => 4 * (y * width + x));
+              return at.map(start => [...data.slice(start, start + 4)]);
+            }""",
+            places,
+        )
+        return [tuple(spot) for spot in found]
 
     def frame(self) -> None:
         """Wait for one frame to be drawn."""

@@ -139,10 +139,13 @@ def test_padding_is_grey_and_says_so(panel: Panel) -> None:
         assert "padding" in (grey.get_attribute("title") or "")
         assert "padding" in (grey.get_attribute("aria-label") or "")
         assert "padding" not in (plain.get_attribute("title") or "")
-        text = "e => (e.querySelector('.attnlab-row-text') ?? e)"
-        opacity = f"e => Number(getComputedStyle(({text})(e)).opacity)"
-        assert plain.evaluate(opacity) == 1
-        assert grey.evaluate(opacity) == pytest.approx(0.5)
+        style = """e => {
+          const style = getComputedStyle(e.querySelector('.attnlab-row-text') ?? e);
+          return [style.color, style.fontStyle];
+        }"""
+        (colour, slant), (greyed, slanted) = plain.evaluate(style), grey.evaluate(style)
+        assert greyed != colour
+        assert (slant, slanted) == ("normal", "italic")  # not by colour alone
 
 
 def test_no_curve_begins_at_padding_until_it_is_asked_for(panel: Panel) -> None:

@@ -1,4 +1,7 @@
-"""One selection: every view shows it and changes it, by pointer and by keyboard."""
+"""One selection: at once, without a request, by keys alone, with nothing moving.
+
+That each part is seen in all views, wherever it is set, is in `test_links.py`.
+"""
 
 from __future__ import annotations
 
@@ -60,17 +63,6 @@ def test_nothing_moves_under_the_pointer(
     assert panel.page.evaluate(places) == before
 
 
-def test_a_hovered_key_shows_who_attends_to_it(panel: Panel) -> None:
-    panel.show()
-    panel.find("head-key", 3).hover()
-    weights = panel.weights(0, 0)
-    received = panel.find("query-weight").evaluate_all(
-        "all => all.map(e => Number(e.dataset.value))"
-    )
-    assert received == [weights[q * N + 3] for q in range(N)]
-    assert panel.find("weight").count() == 0
-
-
 def test_a_click_keeps_a_token_and_escape_lets_go(panel: Panel) -> None:
     panel.show()
     panel.find("token", 4).click()
@@ -87,24 +79,6 @@ def test_a_click_keeps_a_token_and_escape_lets_go(panel: Panel) -> None:
     focus = panel.focus()
     assert (focus["site"], focus["head"], focus["query"], focus["key"]) == (0, 0, None, None)
     assert panel.find("weight").count() == 0
-
-
-def test_while_a_query_is_kept_a_hovered_key_names_their_weight(panel: Panel) -> None:
-    panel.show()
-    panel.find("head-query", 4).click()
-    panel.find("head-key", 2).hover()
-    assert panel.find("weight").count() == N
-    readout = panel.find("readout").inner_text()
-    assert "fox" in readout
-    assert "quick" in readout
-
-
-def test_a_click_on_a_thumbnail_shows_its_head(panel: Panel) -> None:
-    panel.show()
-    panel.thumb(3, 7).click()
-    assert panel.thumb(3, 7).get_attribute("aria-selected") == "true"
-    assert panel.page.locator("[data-testid=attnlab-thumb][aria-selected=true]").count() == 1
-    panel.page.get_by_text("layer 3 · head 7").wait_for()
 
 
 def test_arrow_keys_walk_through_the_heads(panel: Panel) -> None:
@@ -176,28 +150,3 @@ def test_the_bar_between_the_views_moves_by_keys_and_by_the_pointer(panel: Panel
     assert part.bounding_box()["height"] == pytest.approx(first + 16, abs=1.5)
     bar.dblclick()
     assert part.bounding_box()["height"] == pytest.approx(first, abs=1)
-
-
-def test_queries_and_keys_of_two_texts_are_two_strips(open_panel: Callable[..., Panel]) -> None:
-    panel = open_panel()
-    source = ["a", "b", "c", "d"]
-    target = ["x", "y"]
-    encoder = {"rows": 1, "columns": 1, "layer": 0}
-    decoder = {"kind": "decoder", "columns": 0, "layer": 0}
-    cross = {"kind": "cross", "columns": 1, "layer": 0}
-    panel.show(target, keyWords=source, sites=[encoder, decoder, cross], heads=4)
-    assert panel.page.locator(".attnlab-group").count() == 3
-    assert panel.find("head-query").all_inner_texts() == source
-    panel.thumb(1, 0).click()
-    assert panel.find("head-key").all_inner_texts() == target
-    panel.thumb(2, 3).click()
-    panel.exact()
-    assert panel.find("head-query").all_inner_texts() == target
-    assert panel.find("head-key").all_inner_texts() == source
-    strips = panel.page.locator(".attnlab-tokens")
-    assert strips.count() == 2
-    strips.nth(0).locator("[data-index='1']").hover()
-    weights = panel.weights(2, 3)
-    assert panel.printed() == {k: weights[4 + k] for k in range(4)}
-    assert strips.nth(1).locator("[data-tinted]").count() == 4
-    assert strips.nth(0).locator("[data-tinted]").count() == 0

@@ -207,6 +207,131 @@ def test_a_weight_that_is_not_a_number_is_hatched(panel: Panel) -> None:
     assert not colours <= set(table)
 
 
+def test_padding_queries_of_a_long_head_are_hatched_at_any_zoom(panel: Panel) -> None:
+    panel.page.evaluate("['edges', 'row'].map(kind => lab.kernel.held.add(`trace/${kind}`)); 0")
+    panel.attach()
+    panel.run(LONG, layers=1, heads=1, padded=1101)
+    panel.page.wait_for_selector(".attnlab-head-part")
+    matrix(panel)
+    (level,) = {level for level, _, _ in tiles(panel)}
+    side = 2**level
+    assert 1101 % side != 0, "a pixel shows padding and others"
+    first = math.ceil(1101 / side) * side
+    pixels, table = image(panel), steps(panel)
+    cell = min(pixels.width, pixels.height) / len(LONG)
+
+    def colours(queries: range) -> set[tuple[int, ...]]:
+        rows = range(math.ceil(queries.start * cell), int(queries.stop * cell))
+        return {pixels.at(y, x)[:3] for y in rows for x in range(10, int(1000 * cell))}
+
+    assert colours(range(first - 60, first)) <= set(table)
+    hatched = colours(range(first, len(LONG)))
+    assert len(hatched) > 1
+    assert not hatched <= set(table)
+
+    cells = panel.find("matrix-canvas")
+    cells.hover(position={"x": 20, "y": (first + 50) * cell})
+    assert panel.find("matrix-value").inner_text() == f"NaN, all of {side} × {side}"
+    panel.page.evaluate("lab.kernel.release()")
+    panel.page.wait_for_function(
+        "document.querySelector('[data-testid=attnlab-matrix-value]').innerText === 'NaN'"
+    )
+
+
+def test_a_long_head_says_that_it_is_shown_by_tokens_and_why(panel: Panel) -> None:
+    long_matrix(panel)
+    said = panel.find("matrix-tokens")
+    assert said.count() == 0
+    panel.page.evaluate("lab.state.display.words.value = true; 0")
+    panel.run(["[CLS]", *LONG[:600], "##s"], layers=1, heads=1)
+    said.wait_for()
+    assert said.inner_text() == "all tokens: over 512 × 512 weights"
+    grid = panel.find("matrix")
+    assert grid.get_attribute("aria-rowcount") == "602"
+
+
+WHOLE_TEXT = 4096
+
+
+def test_the_wheel_keeps_its_point_from_a_whole_long_text_to_one_weight_and_back(
+    panel: Panel,
+) -> None:
+    panel.page.evaluate("lab.kernel.held.add('trace/row'); 0")
+    panel.page.set_default_timeout(60_000)  # the fake kernel needs seconds for 17 million weights
+    panel.attach()
+    panel.run([f"w{i}" for i in range(WHOLE_TEXT)], layers=1, heads=1)
+    panel.page.wait_for_selector(".attnlab-head-part")
+    matrix(panel)
+    box = panel.find("matrix-canvas").bounding_box()
+    assert box is not None
+    side = min(box["width"], box["height"])
+
+    def point(aside: int) -> None:
+        x, y = round(box["x"] + 0.31 * side), round(box["y"] + 0.62 * side)
+        panel.page.mouse.move(x + aside, y)
+        panel.frame()
+
+    def pair() -> tuple[int, int]:
+        hover = panel.page.evaluate("lab.state.selection.hover.value")
+        return hover["query"], hover["key"]
+
+    def shown() -> tuple[float, bool, int]:
+        """Weight under the pointer, whether it is exact, and over how many weights a side."""
+        told = panel.find("matrix-value").inner_text()
+        number, _, block = told.partition(", largest of ")
+        exact = not told.startswith("≈")
+        return float(number.lstrip("≈")), exact, int(block.split()[0]) if block else 1
+
+    def true(block: int) -> float:
+        return panel.page.evaluate(
+            """([query, key, side, total]) => {
+              const weights = lab.weights(0, 0, 0);
+              const [top, left] = [query, key].map(at => Math.floor(at / side) * side);
+              let largest = 0;
+              for (let q = top; q < top + side; q++) {
+                largest = Math.max(largest, ...weights.subarray(q * total + left,
+                  q * total + left + side));
+              }
+              return largest;
+            }""",
+            [*pair(), block, WHOLE_TEXT],
+        )
+
+    point(0)
+    start = pair()
+    weight, exact, block = shown()
+    assert not exact
+    assert block >= WHOLE_TEXT / side
+    assert weight == pytest.approx(true(block), abs=0.006)
+
+    panel.page.keyboard.down("Control")
+    panel.page.evaluate("lab.kernel.held.add('trace/tile'); 0")
+    for _ in range(20):
+        panel.page.mouse.wheel(0, -60)
+        panel.frame()
+    panel.page.wait_for_function(
+        "document.querySelector('[data-testid=attnlab-matrix-scale]').innerText.startsWith('24 ')"
+    )
+    panel.frame()
+    assert lens(panel) == 24
+    point(1)
+    # It was one pixel of many weights.
+    assert pair() == pytest.approx(start, abs=0.5 * WHOLE_TEXT / side)
+    assert not shown()[1], "from a coarser tile, until that of the single weights is here"
+    panel.page.evaluate("lab.kernel.release()")
+    ready(panel)
+    weight, exact, block = shown()
+    assert (exact, block) == (True, 1)
+    assert weight == pytest.approx(true(1), rel=0.02)
+
+    for _ in range(20):
+        panel.page.mouse.wheel(0, 60)
+        panel.frame()
+    panel.page.wait_for_selector('[data-testid="attnlab-matrix-fit"][aria-pressed="true"]')
+    point(0)
+    assert pair() == pytest.approx(start, abs=1 + WHOLE_TEXT / side)
+
+
 def test_a_query_selected_elsewhere_is_marked_and_the_keys_zoom(panel: Panel) -> None:
     panel.show([f"w{i}" for i in range(60)], layers=1, heads=1)
     matrix(panel)

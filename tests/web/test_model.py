@@ -122,6 +122,59 @@ def test_layers_and_a_least_score_leave_heads_out(panel: Panel) -> None:
     assert {name for name, _ in shown(panel)} == kept
 
 
+def test_heads_and_the_range_of_their_score_leave_heads_out(panel: Panel) -> None:
+    panel.show()
+    panel.find("model-filter").click()
+    panel.find("model-heads").fill("0-1, 7")
+    thumbs = panel.find("thumb").evaluate_all("all => all.map(e => Number(e.dataset.head))")
+    assert thumbs == [0, 1, 7] * 6
+    assert panel.page.locator(".attnlab-columns span").all_inner_texts() == ["0", "1", "7"]
+    panel.page.keyboard.press("Escape")
+    panel.thumb(2, 1).click()
+    panel.page.keyboard.press("ArrowRight")
+    panel.page.keyboard.press("ArrowDown")
+    assert (panel.focus()["site"], panel.focus()["head"]) == (3, 7)
+    panel.find("model-sort").select_option("previous_token")
+    panel.find("model-filter").click()
+    true = scores(panel, "previous_token")
+    mine = sorted(score for name, score in true.items() if name.split(".")[1] in ("0", "1", "7"))
+    least, most = mine[3] + 1e-6, mine[-3] - 1e-6
+    panel.find("model-least").fill(f"{least:.9f}")
+    panel.find("model-most").fill(f"{most:.9f}")
+    panel.page.wait_for_function(
+        f"document.querySelectorAll('[data-testid=attnlab-thumb]').length === {len(mine) - 7}"
+    )
+    assert sorted(true[name] for name, _ in shown(panel)) == mine[4:-3]
+    panel.find("model-layers").fill("77")
+    panel.page.get_by_text("No head is left by the filter.").wait_for()
+    panel.page.get_by_role("button", name="Show all").click()
+    assert panel.find("thumb").count() == 72
+
+
+def test_the_filter_and_the_order_are_kept_over_a_reload(open_panel: Callable[..., Panel]) -> None:
+    panel = open_panel()
+    panel.show()
+    panel.find("model-sort").select_option("entropy")
+    panel.find("thumb-label").first.wait_for()
+    panel.find("model-turn").click()
+    panel.find("model-filter").click()
+    panel.find("model-layers").fill("1-2")
+    panel.find("model-least").fill("1.50")
+    before = shown(panel)
+    saved = panel.page.evaluate("JSON.stringify(lab.state)")
+
+    again = open_panel()
+    again.page.evaluate("saved => lab.state.restore(JSON.parse(saved))", saved)
+    again.show()
+    again.find("thumb-label").first.wait_for()
+    assert shown(again) == before
+    assert {name[0] for name, _ in before} <= {"1", "2"}
+    again.find("model-filter").click()
+    assert again.find("model-layers").input_value() == "1-2"
+    assert again.find("model-least").input_value() == "1.5"
+    assert again.page.get_by_label("Smallest first").count() == 1
+
+
 def test_shift_and_a_click_or_enter_draw_heads_together(panel: Panel) -> None:
     panel.show()
     panel.thumb(2, 3).click()
@@ -202,6 +255,109 @@ def test_buttons_and_the_wheel_zoom_the_thumbnails(panel: Panel) -> None:
     assert panel.thumb(0, 0).evaluate("e => e.clientWidth") == pytest.approx(4 * side, abs=2)
 
 
+def turn(panel: Panel, pixels: int) -> None:
+    """Turn the wheel, and wait until the thumbnails have another size."""
+    zoom = panel.page.evaluate("lab.state.display.zoom.value")
+    panel.page.mouse.wheel(0, pixels)
+    panel.page.wait_for_function("zoom => lab.state.display.zoom.value !== zoom", arg=zoom)
+    panel.frame()
+
+
+def test_the_wheel_keeps_the_point_under_the_pointer_where_it_is(panel: Panel) -> None:
+    panel.show(layers=24, heads=16)
+    thumb = panel.thumb(9, 11)
+    thumb.scroll_into_view_if_needed()
+    box = thumb.bounding_box()
+    assert box is not None
+    x, y = round(box["x"] + 0.75 * box["width"]), round(box["y"] + 0.25 * box["height"])
+    across, down = (x - box["x"]) / box["width"], (y - box["y"]) / box["height"]
+    panel.page.mouse.move(x, y)
+    panel.page.keyboard.down("Control")
+
+    def off() -> tuple[float, float]:
+        now = thumb.bounding_box()
+        assert now is not None
+        return x - now["x"] - across * now["width"], y - now["y"] - down * now["height"]
+
+    for pixels in [-120] * 5 + [50] * 7:
+        turn(panel, pixels)
+        assert off() == pytest.approx((0, 0), abs=1.5)
+    assert thumb.evaluate("e => e.clientWidth") > 1.5 * box["width"]
+    panel.page.keyboard.up("Control")
+    panel.page.mouse.move(x + 30, y + 20)  # into another thumbnail, or between two
+    at = "([x, y]) => document.elementFromPoint(x, y)?.getAttribute('aria-label')"
+    there = panel.page.evaluate(at, [x + 60, y + 60])
+    panel.page.mouse.move(x + 60, y + 60)
+    panel.page.keyboard.down("Control")
+    turn(panel, -200)
+    assert panel.page.evaluate(at, [x + 60, y + 60]) == there
+
+
+def test_in_order_of_a_score_the_wheel_keeps_the_head_at_its_height(panel: Panel) -> None:
+    panel.show(layers=24, heads=12)
+    panel.find("model-sort").select_option("entropy")
+    panel.find("thumb-label").first.wait_for()
+    thumb = panel.find("thumb").nth(150)
+    name = thumb.get_attribute("aria-label")
+    thumb.scroll_into_view_if_needed()
+    before = thumb.bounding_box()
+    assert before is not None
+    thumb.hover(position={"x": 10, "y": before["height"] / 2})
+    panel.page.keyboard.down("Control")
+    for _ in range(4):
+        turn(panel, -100)
+        after = panel.page.get_by_label(name or "", exact=True).bounding_box()
+        assert after is not None
+        middle = after["y"] + after["height"] / 2
+        assert middle == pytest.approx(before["y"] + before["height"] / 2, abs=1.5)
+    assert after["height"] > 2 * before["height"]
+
+
+ENCODER_DECODER = [
+    {"kind": "encoder", "stack": "encoder.#", "layer": 0, "rows": 1, "columns": 1},
+    {"kind": "decoder", "stack": "decoder.#.self", "layer": 0, "rows": 0, "columns": 0},
+    {"kind": "cross", "stack": "decoder.#.cross", "layer": 0, "rows": 0, "columns": 1},
+]
+TICKS = """e => ['::before', '::after'].map(part => {
+  const style = getComputedStyle(e, part);
+  const drawn = style.backgroundColor !== 'rgba(0, 0, 0, 0)';
+  return drawn ? parseFloat(part === '::before' ? style.top : style.left) / e.clientWidth : null;
+})"""
+
+
+def test_sorted_thumbnails_have_ticks_where_the_hovered_token_is_on_their_own_axes(
+    panel: Panel,
+) -> None:
+    target, source = ["<s>", "ein", "Hund", "</s>"], ["a", "dog", "ran", "off", "</s>"]
+    panel.show(target, keyWords=source, sites=ENCODER_DECODER, heads=2)
+    panel.find("model-sort").select_option("entropy")
+    panel.find("thumb-label").first.wait_for()
+    panel.thumb(2, 0).click()
+    panel.exact()
+    panel.page.evaluate("lab.state.selection.hover.value = { query: 2, key: 3 }")
+    panel.frame()
+    row, column = pytest.approx(2 / 4, abs=0.03), pytest.approx(3 / 5, abs=0.03)
+    assert panel.thumb(2, 1).evaluate(TICKS) == [row, column]
+    assert panel.thumb(1, 0).evaluate(TICKS) == [row, None]
+    assert panel.thumb(0, 0).evaluate(TICKS) == [None, column]
+    panel.page.evaluate("lab.state.selection.hover.value = {}")
+    panel.frame()
+    assert panel.thumb(2, 1).evaluate(TICKS) == [None, None]
+
+
+def test_a_key_hovered_beside_thumbnails_of_lines_is_marked_at_their_right(panel: Panel) -> None:
+    panel.show(layers=1)
+    panel.find("model-lines").click()
+    panel.page.evaluate("lab.state.selection.hover.value = { key: 3 }")
+    panel.frame()
+    top, right, height, side = panel.thumb(0, 2).evaluate(
+        """e => { const style = getComputedStyle(e, '::after');
+        return [style.top, style.right, style.height].map(parseFloat).concat(e.clientWidth); }"""
+    )
+    assert (top, right) == (pytest.approx(3 * side / N, abs=0.1), 0)
+    assert height == pytest.approx(max(2, side / N), abs=0.1)
+
+
 def test_of_thousands_of_heads_only_those_near_the_view_are_in_the_page(panel: Panel) -> None:
     panel.show(layers=64, heads=64)
     grid = panel.page.get_by_role("grid", name="Layers and heads")
@@ -216,3 +372,24 @@ def test_of_thousands_of_heads_only_those_near_the_view_are_in_the_page(panel: P
     assert panel.focus()["site"] == 63
     assert panel.thumb(63, 63).evaluate("e => e.closest('[role=row]').ariaRowIndex") == "65"
     assert panel.thumb(0, 0).count() == 0
+    panel.find("model-sort").select_option("entropy")
+    panel.find("thumb-label").first.wait_for()
+    assert panel.find("thumb").count() < 1200
+    grid.evaluate("e => e.scrollTo(0, 0)")
+    panel.frame()
+    panel.find("thumb").nth(5).hover()
+    panel.find("preview").wait_for()
+    assert panel.find("thumb").count() < 1200
+    touched = panel.page.evaluate(
+        """async () => {
+          const grid = document.querySelector('.attnlab-model');
+          const touched = new Set();
+          const observer = new MutationObserver(all => all.forEach(e => touched.add(e.target)));
+          observer.observe(grid, { subtree: true, attributes: true, childList: true });
+          lab.state.selection.hover.value = { query: 4 };
+          await new Promise(requestAnimationFrame);
+          observer.disconnect();
+          return [...touched].map(e => e === grid);
+        }"""
+    )
+    assert touched == [True], "ticks of a hovered token need no work for each thumbnail"
