@@ -34,9 +34,7 @@ class AttnlabWebsockets(LoggingConfigurable):
             return
         given = settings.get(CONNECTION)
         if given is None:
-            self.log.warning(
-                "attnlab: there is no %s; websockets stay as they are", CONNECTION
-            )
+            self.log.warning("attnlab: there is no %s; websockets stay as they are", CONNECTION)
             return
         settings[CONNECTION] = _prompt(given)
 
