@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.web.panel import FOX, Panel
 
 BATCH = [
