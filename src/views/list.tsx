@@ -8,6 +8,7 @@ import { Bar } from './bar';
 import { noted, shown, spoken, titled } from './chip';
 import { pointing, step } from './cursor';
 import { useEnv } from './env';
+import { scrollToLine, useReveal } from './reveal';
 import { ROW } from './row';
 import { tint } from './tint';
 import { useTokenNote } from './token-note';
@@ -40,15 +41,11 @@ export function HeadList({ side, axis, window, scroller }: HeadListProps) {
   const hovered = entryOf(selection.hover.value[side]);
   const id = `${state.id}-head-${side}`;
   useEffect(() => {
-    const box = scroller.current;
-    if (box && hovered >= 0 && box.querySelector(`[data-side="${side}"]:focus`)) {
-      if (hovered * ROW < box.scrollTop) {
-        box.scrollTop = hovered * ROW;
-      } else if ((hovered + 1) * ROW > box.scrollTop + box.clientHeight) {
-        box.scrollTop = (hovered + 1) * ROW - box.clientHeight;
-      }
+    if (hovered >= 0 && scroller.current?.querySelector(`[data-side="${side}"]:focus`)) {
+      scrollToLine(scroller.current, hovered, ROW);
     }
   }, [hovered]);
+  useReveal(kept, row => scrollToLine(scroller.current, row, ROW));
 
   /** Moves the caret, which is the hovered token; Enter keeps it. */
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -78,6 +75,7 @@ export function HeadList({ side, axis, window, scroller }: HeadListProps) {
     const drawn = pair === null || !weights || weights.draws(pair.query, pair.key);
     const weight = drawn ? answer(question, weights, side, index) : undefined;
     const exact = pair !== null && weights?.known(pair.query, pair.key) === 'exact';
+    const number = (exact ? '' : '≈') + printed(weight ?? NaN);
     const note = noteOf(token, start, written[side]);
     const said = noted(spoken(token), note);
     // All heads' weights are said of the one token in question: hundreds of rows have a title.
@@ -89,7 +87,7 @@ export function HeadList({ side, axis, window, scroller }: HeadListProps) {
         class="attnlab-row"
         role="option"
         aria-selected={index === kept}
-        aria-label={weight === undefined ? said : t('%1, weight %2', said, printed(weight))}
+        aria-label={weight === undefined ? said : t('%1, weight %2', said, number)}
         aria-setsize={entries.length}
         aria-posinset={index + 1}
         title={`${noted(titled(start, token), note)}${several && `\n${several}`}`}

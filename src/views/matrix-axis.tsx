@@ -46,7 +46,10 @@ export function MatrixAxis({ side, axis, lens }: MatrixAxisProps) {
     <div class={`attnlab-matrix-axis attnlab-matrix-${side}`} aria-hidden="true">
       {labelled.map(index => {
         const { token, start } = axis.entries[index] ?? {};
-        const at = (index + 0.5) * cell - from;
+        const middle = (index + 0.5) * cell - from;
+        // The first and the last are narrower than their labels, which are not to be cut.
+        const within = Math.max(LABEL / 2, Math.min(middle, room - LABEL / 2));
+        const at = middle >= 0 && middle <= room ? within : middle;
         return (
           token && (
             <span

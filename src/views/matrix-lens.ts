@@ -111,10 +111,13 @@ export class MatrixLens {
     this.scroller?.scrollBy(x, y);
   }
 
-  /** Scrolls as little as it takes for a cell to be seen. */
-  reveal(row: number, column: number): void {
+  /** Scrolls as little as it takes for a cell to be seen, or for a row or a column alone. */
+  reveal(row: number | null, column: number | null): void {
     const { cell, x, y, width, height } = this.lens.peek();
-    this.scrollTo(nearest(x, column * cell, cell, width), nearest(y, row * cell, cell, height));
+    this.scrollTo(
+      column === null ? x : nearest(x, column * cell, cell, width),
+      row === null ? y : nearest(y, row * cell, cell, height)
+    );
   }
 
   private read(): void {

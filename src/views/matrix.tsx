@@ -11,6 +11,7 @@ import { MatrixCanvas } from './matrix-canvas';
 import { MatrixCells } from './matrix-cells';
 import { onMatrixKey, spotOf, type MatrixControl } from './matrix-keys';
 import { useMatrixLens } from './matrix-lens';
+import { useReveal } from './reveal';
 
 /** Longest room for the tokens along a side, in CSS pixels. */
 const LABELS = { left: 110, top: 78 };
@@ -43,6 +44,9 @@ export function Matrix() {
     const at = spotOf({ ...control, rows: cells.rows.value, columns: cells.columns.value });
     return at && cells.at(at.row, at.column, pieces.value);
   });
+  const { query, key } = state.selection;
+  useReveal(placeOf(cells.rows.value, query.value), row => lens.reveal(row, null));
+  useReveal(placeOf(cells.columns.value, key.value), column => lens.reveal(null, column));
   const { left, top } = extent.value;
   const view = lens.lens.value;
   return (
@@ -130,4 +134,9 @@ function widest({ entries }: Axis, ruler: Ruler | null): number {
     24
   );
   return Math.ceil(most) + 10;
+}
+
+/** Where a token is along an axis; null where it is not shown. */
+function placeOf(axis: Axis, token: number | null): number | null {
+  return token === null ? null : (axis.of[token] ?? null);
 }

@@ -12,6 +12,7 @@ import { useOnStrips } from './neuron-pair';
 import { NeuronRow } from './neuron-row';
 import { useScales } from './neuron-scales';
 import { Dimensions, StripCanvas } from './neuron-strips';
+import { scrollToLine, useReveal } from './reveal';
 import { ROW } from './row';
 import { useView } from './size';
 
@@ -91,8 +92,7 @@ export function NeuronGrid({ dissected, caret }: GridProps) {
       return;
     }
     if (key !== undefined) {
-      const [top, room] = [key * ROW, box.clientHeight - HEADER];
-      box.scrollTop = Math.max(top + ROW - room, Math.min(top, box.scrollTop));
+      scrollToLine(box, key, ROW, HEADER);
     }
     if (place >= 0) {
       const left = layout.k + place * layout.side;
@@ -104,6 +104,8 @@ export function NeuronGrid({ dissected, caret }: GridProps) {
       );
     }
   });
+
+  useReveal(selection.key.value, key => scrollToLine(scroller.current, key, ROW, HEADER));
 
   const onStrips = useOnStrips(dimensions, last.current?.rotated.size ?? 0);
   const points = pointing(selection, 'key');

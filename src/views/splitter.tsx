@@ -29,6 +29,10 @@ export function Splitter({ above, height, label }: SplitterProps) {
       aria-valuenow={height.value ?? undefined}
       aria-valuemin={LEAST}
       tabIndex={0}
+      onFocus={event => {
+        // Until it is moved the height is the content's, which only the page knows.
+        event.currentTarget.ariaValueNow = String(current());
+      }}
       title={t('Drag, or press an arrow key; double click for the first size')}
       onDblClick={() => (height.value = null)}
       onKeyDown={event => {

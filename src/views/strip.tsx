@@ -10,6 +10,7 @@ import { continues } from '../state/words';
 import { Chip, shown } from './chip';
 import { onTokenKey, pointing } from './cursor';
 import { useEnv } from './env';
+import { scrollToLine, useReveal } from './reveal';
 import { useView } from './size';
 import { useTokenNote } from './token-note';
 
@@ -80,15 +81,16 @@ function Tokens({ side, tokens, written, same }: TokensProps) {
   const keptKey = selection.key.value;
   const active = side === 'query' ? query : key;
   const hovered = selection.hover.value[side];
+  const lineOf = (index: number): number => lines.findIndex(line => index < line.end);
   useEffect(() => {
     // The caret moves by keys: bring its line into view. A pointer is in view already.
     if (hovered !== undefined && box.current?.matches(':focus')) {
-      scrollTo(
-        box.current,
-        lines.findIndex(line => hovered < line.end)
-      );
+      scrollToLine(box.current, lineOf(hovered), LINE);
     }
   }, [hovered]);
+  const reveal = (index: number): void => scrollToLine(box.current, lineOf(index), LINE);
+  useReveal(same || side === 'query' ? keptQuery : null, reveal);
+  useReveal(same || side === 'key' ? keptKey : null, reveal);
 
   const chip = (index: number) => {
     const token = tokens[index];
@@ -160,13 +162,4 @@ function widthsOf(tokens: Token[], ruler: Ruler): number[] {
   return tokens.map(
     (token, i) => ruler.width(shown(token)) + (continues(token, tokens[i - 1]) ? JOINED : PADDING)
   );
-}
-
-function scrollTo(box: HTMLElement, line: number): void {
-  const [top, bottom] = [line * LINE, (line + 1) * LINE];
-  if (top < box.scrollTop) {
-    box.scrollTop = top;
-  } else if (bottom > box.scrollTop + box.clientHeight) {
-    box.scrollTop = bottom - box.clientHeight;
-  }
 }

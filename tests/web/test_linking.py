@@ -150,3 +150,51 @@ def test_the_bar_between_the_views_moves_by_keys_and_by_the_pointer(panel: Panel
     assert part.bounding_box()["height"] == pytest.approx(first + 16, abs=1.5)
     bar.dblclick()
     assert part.bounding_box()["height"] == pytest.approx(first, abs=1)
+
+
+LONG = [f"w{i}" for i in range(300)]
+
+
+def in_view(panel: Panel, name: str, index: int) -> bool:
+    """Whether an element is in the page and not scrolled out of its view."""
+    found = panel.find(name, index)
+    return found.count() == 1 and found.evaluate(
+        """e => {
+          const row = e.getBoundingClientRect();
+          const box = e.closest('[data-testid=attnlab-matrix],.attnlab-scroller,.attnlab-tokens')
+            .getBoundingClientRect();
+          return row.top >= box.top - 1 && row.bottom <= box.bottom + 1;
+        }"""
+    )
+
+
+def select(panel: Panel, **part: int) -> None:
+    panel.page.evaluate("part => Object.entries(part).forEach(([side, i]) => "
+                        "lab.state.selection.toggle(side, i))", part)  # fmt: skip
+    panel.frame()
+
+
+def test_a_token_that_is_selected_elsewhere_comes_into_view(panel: Panel) -> None:
+    panel.show(LONG, layers=1, heads=1)
+    assert not in_view(panel, "head-query", 250)
+    select(panel, query=250)
+    assert in_view(panel, "head-query", 250)
+    assert in_view(panel, "token", 250)
+    select(panel, key=40)
+    panel.page.wait_for_selector('[data-testid="attnlab-neuron-row"][data-index="40"]')
+    assert in_view(panel, "head-key", 40)
+    assert in_view(panel, "token", 40)
+    assert in_view(panel, "neuron-row", 40)
+
+
+def test_a_new_version_leaves_the_views_where_they_are(panel: Panel) -> None:
+    panel.show(LONG, layers=1, heads=1)
+    select(panel, query=250)
+    scroller = panel.page.locator(".attnlab-head")
+    scroller.evaluate("e => e.scrollTo(0, 0)")
+    panel.frame()
+    panel.run([*LONG[:100], "new", *LONG[100:]], layers=1, heads=1)
+    panel.page.wait_for_function("lab.state.sides.value.queries.length === 301")
+    panel.frame()
+    assert panel.focus()["query"] == 251
+    assert scroller.evaluate("e => e.scrollTop") == 0
