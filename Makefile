@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SOURCES := package.json tsconfig.json tsconfig.build.json $(shell find src style schema -type f 2>/dev/null)
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: demo test zoo bench format browser clean
+.PHONY: demo test zoo bench pictures format browser clean
 
 demo: $(VENV)/demo.stamp
 	@ATTNLAB_MODEL="$$($(BIN)/python examples/model.py $(MODEL_PACKAGE))" \
@@ -35,6 +35,10 @@ zoo: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp browser
 	$(BIN)/python -m bench $(ARGS)
+
+# Of the panel on the two real models, for README and docs/gallery.md; ARGS names some of them.
+pictures: $(VENV)/test.stamp browser
+	$(BIN)/python -m docs.pictures $(ARGS)
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
