@@ -26,7 +26,7 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/examples/quickstart.ipynb $(ARGS)
 
 test: $(VENV)/test.stamp browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Every tiny model, where `make test` takes half of them; writes docs/models.md.
 zoo: $(VENV)/test.stamp

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from bench import capture, importing, painting
+from bench import capture, importing, painting, views
 
 MEASUREMENTS = {
     "importing": importing.measure,
     "capture": capture.measure,
     "painting": painting.measure,
+    "views": views.measure,
 }
 
 

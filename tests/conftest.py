@@ -27,3 +27,8 @@ def minilm_path() -> Path:
 def smollm_path() -> Path:
     """Folder of SmolLM2-135M, a small real language model with grouped heads."""
     return smollm.folder()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what takes longest first, so that all workers end together."""
+    items.sort(key=lambda item: item.path.parent.name not in ("lab", "zoo"))

