@@ -1,7 +1,7 @@
 """What the views cost the browser, beside BertViz's and CircuitsVis' on the same weights.
 
 The panel stands on its own page, behind attnlab's own server in this process: a real model,
-real messages, no JupyterLab. The encoder of the quickstart takes at most 512 tokens; 4,096
+real messages over HTTP, no JupyterLab. The encoder of the quickstart takes at most 512 tokens; 4,096
 are of a Llama of SmolLM2's shape, 30 layers of 9 heads in 3 groups, with random weights.
 """
 
@@ -30,11 +30,16 @@ LENGTHS = (16, 128, 512)
 LONG = 4096
 STEPS = 40
 STATIC = Path(__file__).parent.parent / "attnlab" / "static"
-CLICKED = """async thumb => {
+CLICKED = """async ([site, head]) => {
   const start = performance.now();
-  document.querySelector(`[data-testid="attnlab-thumb"]${thumb}`).click();
-  const shown = () => lab.state.head.value.state === 'ready'
-    && document.querySelector('.attnlab-head[data-exact=true]');
+  const thumb = `[data-testid="attnlab-thumb"][data-site="${site}"][data-head="${head}"]`;
+  document.querySelector(thumb).click();
+  const shown = () => {
+    const { focus } = lab.state.selection;
+    return focus.value.site === site && focus.value.head === head
+      && lab.state.head.value.state === 'ready'
+      && document.querySelector('.attnlab-head[data-exact=true]');
+  };
   while (!shown()) await new Promise(next => setTimeout(next, 1));
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   return performance.now() - start;
@@ -128,12 +133,11 @@ def ours(browser: Browser, page_folder: Path, tokens: int) -> Iterator[str]:
     page.evaluate(SHOWN)
     received = wire.bytes
     layers = len(model.layers) if tokens == LONG else 6
-    where = '[data-site="{}"][data-head="{}"]'
     yield f"- {tokens} tokens, attnlab: {received / 1e3:.0f} kB on the wire at first"
-    fetched = page.evaluate(CLICKED, where.format(1, 2))
+    fetched = page.evaluate(CLICKED, [1, 2])
     panel.thumb(2, 3).hover()
     page.wait_for_timeout(1500)
-    known = page.evaluate(CLICKED, where.format(2, 3))
+    known = page.evaluate(CLICKED, [2, 3])
     yield f"  - click a thumbnail: {fetched:.0f} ms, hovered before {known:.0f} ms"
     for what, steps in interactions(panel):
         yield f"  - {what}: {frames.work(steps())}"
@@ -149,6 +153,9 @@ def ours(browser: Browser, page_folder: Path, tokens: int) -> Iterator[str]:
 def bundles() -> Iterator[str]:
     """Say how large the two scripts are, and that the hub has none of the view."""
     for file, goal in (("bridge.js", 3), ("inline.js", 60)):
+        if not (STATIC / file).exists():
+            yield f"- {file}: not built (npm run build:widget)"
+            continue
         code = (STATIC / file).read_bytes()
         size = len(gzip.compress(code, 9, mtime=0)) / 1e3
         yield f"- {file}: {size:.1f} kB gzipped (goal: {goal} kB)"

@@ -28,3 +28,8 @@ export function stretch(
   const start = Math.max(0, Math.min(first - beyond, total - 1));
   return { start, end: Math.min(total, first + count) };
 }
+
+/** The stretch from before where it is of the same rows: what depends on it is not made anew. */
+export function steady(next: Stretch, before: Stretch | null): Stretch {
+  return before?.start === next.start && before.end === next.end ? before : next;
+}

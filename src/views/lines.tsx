@@ -1,7 +1,7 @@
 import { useComputed } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { fontOf, Ruler } from '../draw/ruler';
-import { stretch } from '../draw/window';
+import { steady, stretch, type Stretch } from '../draw/window';
 import type { Axis } from '../state/axis';
 import { shown } from './chip';
 import { Curves } from './curves';
@@ -22,9 +22,11 @@ export function Lines() {
     const { queries, keys } = state.heads.reading.value;
     return Math.max(queries.entries.length, keys.entries.length);
   });
+  const before = useRef<Stretch | null>(null);
   const window = useComputed(() => {
     const { top, height } = view.value;
-    return stretch(rows.value, top, height, ROW);
+    const next = stretch(rows.value, top, height, ROW);
+    return (before.current = steady(next, before.current));
   });
   const { start, end } = window.value;
   const width = useComputed(() => view.value.width).value;

@@ -1,6 +1,6 @@
 import { useComputed, useSignalEffect, type Signal } from '@preact/signals';
 import { useMemo, useRef } from 'preact/hooks';
-import { ALL, stretch } from '../draw/window';
+import { ALL, steady, stretch, type Stretch } from '../draw/window';
 import type { Dissected } from '../state/dissection';
 import { byContribution, inOrder, largest } from '../state/neuron';
 import { onTokenKey, pointing } from './cursor';
@@ -57,12 +57,14 @@ export function NeuronGrid({ dissected, caret }: GridProps) {
     return byContribution(products, key ?? 0);
   }, [sorted, products, apart, target, dimensions]);
   const { keys } = sides.value;
+  const before = useRef<Stretch | null>(null);
   const window = useComputed(() => {
     const { top, height } = view.value;
     const total = sides.value.keys.length;
     // Only what is in view, however few there are: a row has many cells.
     const { start, end } = stretch(Math.max(ALL + 1, total), top, height, ROW, 6);
-    return { start: Math.min(start, total), end: Math.min(end, total) };
+    const next = { start: Math.min(start, total), end: Math.min(end, total) };
+    return (before.current = steady(next, before.current));
   }).value;
   const scales = useScales(dissected);
   const blocks = useMemo(() => {

@@ -9,6 +9,9 @@ import { useEnv } from './env';
 import type { Column } from './model-scores';
 import { scoreName } from './score-names';
 
+/** After a zoom has rested for so many milliseconds, thumbnails are drawn in their new size. */
+const REST = 100;
+
 /** What all thumbnails of the model view have in common. */
 export interface Look {
   side: number;
@@ -42,7 +45,14 @@ export function Thumbs({ heads, lefts, look, column, labels }: ThumbsProps) {
   const now = useMemo(() => ({ heads, lefts, side }), [heads, lefts, side]);
   const drawn = useSignal(now);
   useEffect(() => {
-    drawn.value = now;
+    const before = drawn.peek();
+    if (before.heads !== heads || before.side === side) {
+      drawn.value = now;
+      return;
+    }
+    // While a person zooms the picture is stretched; drawn anew it is once they rest.
+    const rest = setTimeout(() => (drawn.value = now), REST);
+    return () => clearTimeout(rest);
   }, [now]);
   useSignalEffect(() => {
     const load = state.thumbnails.value;

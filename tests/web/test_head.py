@@ -324,3 +324,22 @@ def test_what_the_edges_leave_out_is_said_as_other(panel: Panel) -> None:
     other = panel.find("other")
     assert float(other.get_attribute("data-value") or 0) == pytest.approx(sum(row[8:]), abs=1e-4)
     assert other.get_attribute("data-keys") == str(LONG - 8)
+
+
+def test_scrolling_draws_no_curve_anew_while_the_same_rows_are_in_the_page(panel: Panel) -> None:
+    panel.show([f"w{i}" for i in range(120)], layers=1, heads=1)
+    panel.frame()
+    panel.page.evaluate(
+        """() => {
+          const { prototype } = CanvasRenderingContext2D;
+          const draw = prototype.bezierCurveTo;
+          lab.curves = 0;
+          prototype.bezierCurveTo = function (...at) { lab.curves++; draw.apply(this, at); };
+        }"""
+    )
+    panel.page.locator(".attnlab-head").evaluate("e => e.scrollTo(0, 300)")
+    panel.frame()
+    assert panel.page.evaluate("lab.curves") == 0
+    panel.find("head-query", 30).click()
+    panel.frame()
+    assert panel.page.evaluate("lab.curves") > 0

@@ -110,7 +110,7 @@ def test_a_page_that_is_zoomed_while_it_is_looked_at_is_drawn_again(
     metrics = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": False}
     session.send("Emulation.setDeviceMetricsOverride", metrics)
     panel.page.wait_for_function("devicePixelRatio === 2")
-    panel.page.wait_for_timeout(100)
+    panel.page.wait_for_timeout(300)  # a picture is stretched until the zoom has rested
     assert crisp(panel) >= 10
     assert panel.page.evaluate(OUTSIDE) == []
     side = box_of(panel.thumb(0, 0))["height"]
