@@ -1,8 +1,9 @@
 """What the views cost the browser, beside BertViz's and CircuitsVis' on the same weights.
 
 The panel stands on its own page, behind attnlab's own server in this process: a real model,
-real messages over HTTP, no JupyterLab. The encoder of the quickstart takes at most 512 tokens; 4,096
-are of a Llama of SmolLM2's shape, 30 layers of 9 heads in 3 groups, with random weights.
+real messages over HTTP, no JupyterLab. The encoder of the quickstart takes at most 512
+tokens; 4,096 are of a Llama of SmolLM2's shape, 30 layers of 9 heads in 3 groups, with random
+weights.
 """
 
 from __future__ import annotations
