@@ -87,6 +87,7 @@ class Session:
                 running=self._running,
                 traces=[self._summary(trace) for trace in self._traces()],
                 problems=list(self._problems.values()),
+                sources=[],
             )
 
     def trace(self, id_: str) -> Trace | None:

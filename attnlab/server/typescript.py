@@ -27,12 +27,15 @@ from typing import (
 )
 
 from attnlab.server import messages
-from attnlab.server.messages import envelope, pushes, requests, trace
+from attnlab.server.messages import documents, envelope, pushes, requests, trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TARGET = Path(__file__).resolve().parents[2] / "src" / "protocol" / "messages.ts"
+
+WIDTH = 100
+"""Longest line of the output."""
 
 _NAMES: dict[Any, str] = {
     str: "string",
@@ -74,7 +77,7 @@ def generate() -> str:
 
 
 def _typed_dicts() -> Iterator[type]:
-    for module in (envelope, trace, requests, pushes):
+    for module in (envelope, trace, documents, requests, pushes):
         for value in vars(module).values():
             if is_typeddict(value) and value.__module__ == module.__name__:
                 yield value
@@ -101,9 +104,10 @@ def _interface(cls: type) -> str:
         optional = get_origin(hint) is NotRequired
         if optional:
             (hint,) = get_args(hint)
-        lines.append(
-            _comment(docs.get(name), "  ") + f"  {name}{'?' if optional else ''}: {_type(hint)};\n"
-        )
+        line = f"  {name}{'?' if optional else ''}: {_type(hint)};\n"
+        if len(line) > WIDTH:  # as prettier breaks a union
+            line = line.replace(": ", ":\n    | ", 1).replace("' | '", "'\n    | '")
+        lines.append(_comment(docs.get(name), "  ") + line)
     return (
         f"{_comment(inspect.getdoc(cls))}export interface {cls.__name__} {{\n{''.join(lines)}}}\n"
     )

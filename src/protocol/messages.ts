@@ -2,7 +2,7 @@
 // change those files, not this one.
 
 /** Version of the messages; a panel and a kernel that differ refuse each other by name. */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 
 /** A head with more than `WHOLE` × `WHOLE` weights is shown by its edges and tiles, not whole. */
 export const WHOLE = 512;
@@ -116,6 +116,8 @@ export interface TraceSummary {
   /** Index of the main sequence's first token that the model itself has written. */
   generated?: number;
   sites: SiteSummary[];
+  /** Whether its text was only tried, and is not the cell's. */
+  tried?: boolean;
   /** What a reader must know, e.g. that some of the calls are not shown. */
   notes: string[];
   /** Duration of the model's call. */
@@ -211,6 +213,170 @@ export interface Picture {
    * second, tokens in which they turn once; 0 where that did not show). Absent where none were.
    */
   pairs?: number[][];
+}
+
+/** A stretch of a cell's text: from the first character to one past the last. */
+export interface Span {
+  start: number;
+  end: number;
+}
+
+/** What is to be said about a place in a cell's text. */
+export interface Diagnostic {
+  span: Span;
+  severity: 'error' | 'warning' | 'information';
+  /**
+   * The first seven say why a text cannot be shown without running the cell: Python does not
+   * parse it; the cell has not run yet; more than its texts has changed; a text is known only
+   * by running; it has too many tokens; the model must not be called again; the tokenizer or
+   * the model raised. The others are about what the tokenizer made of it.
+   */
+  code:
+    | 'syntax'
+    | 'unrun'
+    | 'changed'
+    | 'unknown'
+    | 'long'
+    | 'model'
+    | 'failed'
+    | 'unknown-token'
+    | 'truncated'
+    | 'padded';
+  /** A sentence for a person: the cause, and the way out. */
+  message: string;
+}
+
+/** Where the tokens of one trace stand in the text of its cell. */
+export interface Origin {
+  trace: string;
+  item: number;
+  /**
+   * Start and end of each token of the trace's main sequence, one after the other; -1 and -1
+   * for a token that no character of the cell stands for.
+   */
+  spans: number[];
+}
+
+/** The text of a cell that the newest traces of the cell are of. */
+export interface Source {
+  cell: string;
+  text: string;
+  origins: Origin[];
+  diagnostics: Diagnostic[];
+  /** Whether a model's parameters have changed since it was called. */
+  outdated: boolean;
+}
+
+/** One edit of a document; without a span `text` is the whole document. */
+export interface Change {
+  span?: Span;
+  text: string;
+}
+
+/** A cell's text, which a person may edit from now on; opening it anew replaces it. */
+export interface OpenParams {
+  cell: string;
+  version: number;
+  text: string;
+}
+
+/**
+ * Edits of a document, made one after the other; asks for what becomes of the last.
+ *
+ * The answer comes when the views have it. A newer change of the document, by any client,
+ * ends it with CONTENT_MODIFIED. So do edits of a version that the kernel does not hold: send
+ * the whole text then.
+ */
+export interface ChangeParams {
+  cell: string;
+  /** The version that the first edit is of; of no account where it replaces the whole text. */
+  base: number;
+  version: number;
+  changes: Change[];
+  /** Most tokens of a text that is passed through the model. */
+  limit: number;
+}
+
+/** The document is edited no longer. */
+export interface CloseParams {
+  cell: string;
+}
+
+/** What has become of a version of a document. */
+export interface DocumentResult {
+  version: number;
+  /**
+   * Whether the traces of the cell are now those of this version, or will be at the next
+   * change; if not, the first diagnostic says why.
+   */
+  live: boolean;
+  diagnostics: Diagnostic[];
+  /** From the kernel's hearing of the change to its push; 0 where nothing was computed. */
+  milliseconds: number;
+}
+
+/** Asks about the tokens at a place in the text of `Source`. */
+export interface HoverParams {
+  cell: string;
+  offset: number;
+  /** The trace that is looked at, one of `Source.origins`. */
+  trace: string;
+  item: number;
+  site: number;
+  /** The heads whose weights are told. */
+  heads: number[];
+}
+
+/** One token of a word. */
+export interface HoverToken {
+  index: number;
+  /** For each head asked about: the sum of the weights that all queries give it, as printed. */
+  received: string[];
+}
+
+/** A head that reads one key much when the word asks. */
+export interface HoverHead {
+  site: number;
+  head: number;
+  key: number;
+  /** As printed, with four digits. */
+  weight: string;
+}
+
+/** What is known of the word at a place; no tokens where none stands there. */
+export interface HoverResult {
+  span: Span | null;
+  tokens: HoverToken[];
+  /**
+   * The heads whose heaviest weight from the word's last token to another token is largest,
+   * strongest first, at most five.
+   */
+  strongest: HoverHead[];
+}
+
+/** Asks for the trace of another text, given to the same calls as one trace's text. */
+export interface TryParams {
+  trace: string;
+  /** In place of those that the trace's tokenizer call was given, as many as `TryTexts` has. */
+  texts: string[];
+  limit: number;
+}
+
+/** Asks which texts a trace's tokenizer call was given. */
+export interface TryTextsParams {
+  trace: string;
+}
+
+/** The texts of a trace that others may be tried in place of. */
+export interface TryTexts {
+  texts: string[];
+  /** Why no other text can be tried, a sentence; empty where one can. */
+  why: string;
+}
+
+/** The trace of the text that was tried; it is held until the next one, or the next run. */
+export interface TryResult {
+  trace: string;
 }
 
 /** The first request of a client; any other before it is refused. */
@@ -361,6 +527,8 @@ export interface State {
   traces: TraceSummary[];
   /** At most one a cell, of its newest run. */
   problems: Problem[];
+  /** The text that the traces of each cell are of, where the cell has left any. */
+  sources: Source[];
 }
 
 /**
@@ -382,6 +550,8 @@ export interface PublishParams {
   forgotten: string[];
   /** Cells whose former problem holds no more. */
   resolved?: string[];
+  /** The text of a cell, all of whose newest traces are of it from now on. */
+  source?: Source;
   pictures: Picture[];
 }
 
@@ -410,6 +580,12 @@ export interface Requests {
   'trace/vectors': { params: VectorsParams; result: PictureResult };
   'trace/neuron': { params: NeuronParams; result: PictureResult };
   'trace/scores': { params: ScoresParams; result: PictureResult };
+  'trace/texts': { params: TryTextsParams; result: TryTexts };
+  'trace/try': { params: TryParams; result: TryResult };
+  'textDocument/didOpen': { params: OpenParams; result: DocumentResult };
+  'textDocument/didChange': { params: ChangeParams; result: DocumentResult };
+  'textDocument/didClose': { params: CloseParams; result: null };
+  'textDocument/hover': { params: HoverParams; result: HoverResult };
 }
 
 /** Method → params of what a panel tells. */

@@ -178,7 +178,7 @@ export class FakeKernel implements Backend {
   readonly client = 'fake';
   readonly log: { method: string; params: unknown }[] = [];
   traces: Held[] = [];
-  state: State = { revision: 0, running: null, traces: [], problems: [] };
+  state: State = { revision: 0, running: null, traces: [], problems: [], sources: [] };
   subscription: SubscribeParams | null = null;
   /** Milliseconds until an answer; below zero for never. */
   delay = 5;

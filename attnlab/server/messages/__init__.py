@@ -13,6 +13,25 @@ from __future__ import annotations
 from typing import Any
 
 from attnlab.server.messages.codes import ErrorCode
+from attnlab.server.messages.documents import (
+    Change,
+    ChangeParams,
+    CloseParams,
+    Diagnostic,
+    DocumentResult,
+    HoverHead,
+    HoverParams,
+    HoverResult,
+    HoverToken,
+    OpenParams,
+    Origin,
+    Source,
+    Span,
+    TryParams,
+    TryResult,
+    TryTexts,
+    TryTextsParams,
+)
 from attnlab.server.messages.envelope import Envelope
 from attnlab.server.messages.pushes import ProgressParams, PublishParams, State
 from attnlab.server.messages.requests import (
@@ -53,15 +72,26 @@ __all__ = [
     "TILE_ONE",
     "WHOLE",
     "CancelParams",
+    "Change",
+    "ChangeParams",
+    "CloseParams",
+    "Diagnostic",
+    "DocumentResult",
     "EdgesParams",
     "Envelope",
     "ErrorCode",
     "Focus",
     "HeadParams",
+    "HoverHead",
+    "HoverParams",
+    "HoverResult",
+    "HoverToken",
     "InitializeParams",
     "InitializeResult",
     "ItemParams",
     "NeuronParams",
+    "OpenParams",
+    "Origin",
     "Picture",
     "PictureResult",
     "Problem",
@@ -73,6 +103,8 @@ __all__ = [
     "SelectionParams",
     "SequenceSummary",
     "SiteSummary",
+    "Source",
+    "Span",
     "State",
     "SubscribeParams",
     "ThumbnailsParams",
@@ -80,11 +112,15 @@ __all__ = [
     "Token",
     "TraceItem",
     "TraceSummary",
+    "TryParams",
+    "TryResult",
+    "TryTexts",
+    "TryTextsParams",
     "UnsubscribeParams",
     "VectorsParams",
 ]
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Version of the messages; a panel and a kernel that differ refuse each other by name."""
 
 WHOLE = 512
@@ -107,6 +143,12 @@ REQUESTS: dict[str, tuple[Any, Any]] = {
     "trace/vectors": (VectorsParams, PictureResult),
     "trace/neuron": (NeuronParams, PictureResult),
     "trace/scores": (ScoresParams, PictureResult),
+    "trace/texts": (TryTextsParams, TryTexts),
+    "trace/try": (TryParams, TryResult),
+    "textDocument/didOpen": (OpenParams, DocumentResult),
+    "textDocument/didChange": (ChangeParams, DocumentResult),
+    "textDocument/didClose": (CloseParams, None),
+    "textDocument/hover": (HoverParams, HoverResult),
 }
 """Method → (params, result) of what a panel asks; each is answered exactly once."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 # Not for type checking alone: the annotations are read when the TypeScript is written.
+from attnlab.server.messages.documents import Source  # noqa: TC001
 from attnlab.server.messages.trace import (  # noqa: TC001
     Picture,
     Problem,
@@ -23,6 +24,8 @@ class State(TypedDict):
     """The traces of the newest run of each watched cell, oldest run first."""
     problems: list[Problem]
     """At most one a cell, of its newest run."""
+    sources: list[Source]
+    """The text that the traces of each cell are of, where the cell has left any."""
 
 
 class PublishParams(TypedDict):
@@ -44,6 +47,8 @@ class PublishParams(TypedDict):
     """Ids of traces that the kernel holds no more."""
     resolved: NotRequired[list[str]]
     """Cells whose former problem holds no more."""
+    source: NotRequired[Source]
+    """The text of a cell, all of whose newest traces are of it from now on."""
     pictures: list[Picture]
 
 

@@ -83,6 +83,8 @@ class TraceSummary(TypedDict):
     generated: NotRequired[int]
     """Index of the main sequence's first token that the model itself has written."""
     sites: list[SiteSummary]
+    tried: NotRequired[bool]
+    """Whether its text was only tried, and is not the cell's."""
     notes: list[str]
     """What a reader must know, e.g. that some of the calls are not shown."""
     milliseconds: float

@@ -124,7 +124,7 @@ test('a backend that runs already but lacks a package says so when it is reached
       session: 'life',
       capabilities: ['busy/subshell'],
       missing: ['transformers'],
-      state: { revision: 0, running: null, traces: [], problems: [] }
+      state: { revision: 0, running: null, traces: [], problems: [], sources: [] }
     }
   });
   await vi.waitFor(() => {

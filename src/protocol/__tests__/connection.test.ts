@@ -15,7 +15,7 @@ function picture(head: number) {
 
 /** A state, as far as these tests look at it. */
 function state(revision: number) {
-  return { revision, running: null, traces: [], problems: [] };
+  return { revision, running: null, traces: [], problems: [], sources: [] };
 }
 
 describe('Connection', () => {

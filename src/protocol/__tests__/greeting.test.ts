@@ -5,7 +5,7 @@ import { greet } from '../greeting';
 import { ErrorCode, PROTOCOL } from '../messages';
 import { FakeKernel } from './fake-kernel';
 
-const STATE = { revision: 4, running: null, traces: [], problems: [] };
+const STATE = { revision: 4, running: null, traces: [], problems: [], sources: [] };
 
 let kernel: FakeKernel;
 let connection: Connection;

@@ -159,7 +159,7 @@ export class HandBackend implements Backend {
 }
 
 export function state(revision: number, more: Partial<State> = {}): State {
-  return { revision, running: null, traces: [], problems: [], ...more };
+  return { revision, running: null, traces: [], problems: [], sources: [], ...more };
 }
 
 /** Lets promises that are settled run their handlers. */

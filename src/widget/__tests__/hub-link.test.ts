@@ -65,7 +65,7 @@ const MET = {
   result: {
     capabilities: [],
     missing: [],
-    state: { revision: 0, running: null, traces: [], problems: [] }
+    state: { revision: 0, running: null, traces: [], problems: [], sources: [] }
   }
 };
 
