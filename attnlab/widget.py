@@ -96,7 +96,7 @@ class Backend:
         )
         self.hub: Hub = Hub(self.endpoint)
         selection.attach(self.endpoint)
-        self.cells = CellWatcher(shell, self.endpoint.session)
+        self.cells = CellWatcher(shell, self.endpoint.session, self.endpoint.passes)
         self.cells.start()
         if self.channel == "control":
             _answer_on_control(shell.kernel, self)

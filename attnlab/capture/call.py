@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from attnlab.capture.feed import Feed
     from attnlab.capture.records import Record
     from attnlab.capture.sequence import Sequence
 
@@ -33,6 +34,8 @@ class Call:
         where it has written some.
     notes
         What a reader must know, e.g. that a second forward pass was recorded.
+    feed
+        How the model was fed, where that was asked for.
     """
 
     model: str
@@ -43,6 +46,7 @@ class Call:
     items: int = 1
     generated: int | None = None
     notes: list[str] = field(default_factory=list)
+    feed: Feed | None = None
 
 
 @dataclass(frozen=True)

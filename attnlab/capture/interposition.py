@@ -38,9 +38,14 @@ class Listener(Protocol):
         """Run ``original(model, *args, **kwargs)``, a model's ``generate``."""
 
     def tokenizer_called(
-        self, tokenizer: Any, args: tuple[Any, ...], kwargs: Any, result: Any
-    ) -> None:
-        """See what a tokenizer returned."""
+        self,
+        original: Callable[..., Any],
+        tokenizer: Any,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: Any,
+    ) -> Any:
+        """Run ``original(tokenizer, *args, **kwargs)``, a tokenizer's method."""
 
 
 _MISSING = object()
@@ -118,7 +123,7 @@ class Interposition:
             owner = module.PreTrainedTokenizerBase
             self._patches[name] = [
                 Patch.place(owner, method, self._wrap_tokenizer)
-                for method in ("__call__", "encode")
+                for method in ("__call__", "encode", "apply_chat_template")
             ]
 
     def remove(self) -> None:
@@ -162,11 +167,9 @@ class Interposition:
 
         def call(tokenizer: Any, /, *args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            result = original(tokenizer, *args, **kwargs)
-            listener.tokenizer_called(tokenizer, args, kwargs, result)
-            return result
+            return listener.tokenizer_called(original, tokenizer, name, args, kwargs)
 
-        call.__name__ = original.__name__
+        name = call.__name__ = original.__name__
         # Callers look up which arguments a tokenizer takes.
         call.__wrapped__ = original  # type: ignore[attr-defined]
         return call

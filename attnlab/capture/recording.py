@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from attnlab.capture.tap import Tap
 
 
+class StoppedPass(BaseException):
+    """A call was broken off, since nobody wants its result any more."""
+
+
 @dataclass(eq=False)
 class Recording:
     """One model call while it runs."""
@@ -35,6 +39,8 @@ class Recording:
     milliseconds: float = 0.0
     generated: int | None = None
     notes: list[str] = field(default_factory=list)
+    stop: Callable[[], bool] | None = None
+    """Whether to break the call off; it is polled in each of the model's modules."""
 
     @classmethod
     def of(cls, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
@@ -59,6 +65,8 @@ class Recording:
     def inside(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Run the call of a module in the model."""
         __tracebackhide__ = True
+        if self.stop is not None and self.stop():
+            raise StoppedPass
         if "input_ids" in kwargs:
             self._learn(module, kwargs)
         projections = self.recorder.projections

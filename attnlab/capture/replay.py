@@ -52,6 +52,10 @@ def check(model: Any) -> None:
     NotReplayableError
         With the reason.
     """
+    from torch.nn.modules import module as library
+
+    if library._global_forward_hooks or library._global_forward_pre_hooks:
+        raise NotReplayableError("torch has hooks for all modules, which it would run again")
     for module in model.modules():
         hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
         # The libraries' own are part of the model: what they collect, they collect anew.
@@ -62,12 +66,30 @@ def check(model: Any) -> None:
 
 
 @contextlib.contextmanager
-def unnoticed(model: Any, random: Any) -> Iterator[None]:
-    """Run a second pass that leaves nothing behind: gradients, random numbers, buffers, hooks."""
+def unnoticed(model: Any, random: Any, *, plain: bool = True) -> Iterator[list[str]]:
+    """Run a pass that leaves nothing behind: gradients, random numbers, buffers, hooks.
+
+    Parameters
+    ----------
+    model
+        The module that is called.
+    random
+        State of the random numbers to begin with; None for that of now.
+    plain
+        Whether modules leave their fast path, on which nothing is seen.
+
+    Yields
+    ------
+    list of str
+        Afterwards the names of the buffers that the pass has changed, which are as before.
+    """
     import torch
 
     inner = getattr(model, "_orig_mod", model)
-    kept = [(own, own.detach().clone()) for own in inner.buffers() if not own.is_meta]
+    changed: list[str] = []
+    kept = [
+        (name, own, own.detach().clone()) for name, own in inner.named_buffers() if not own.is_meta
+    ]
     buffers = [(part, dict(part._buffers)) for part in inner.modules()]
     held = [(part, set(vars(part)), set(part._forward_hooks)) for part in model.modules()]
     devices = sorted(
@@ -80,17 +102,20 @@ def unnoticed(model: Any, random: Any) -> Iterator[None]:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         # Under a function mode modules leave their fast path. Its own switch is of the whole
         # process, and passes of other threads would leave it as well.
-        stack.enter_context(torch.overrides.BaseTorchFunctionMode())
+        if plain:
+            stack.enter_context(torch.overrides.BaseTorchFunctionMode())
         if random is not None:
             torch.set_rng_state(random)
         try:
-            yield
+            yield changed
         finally:
-            for own, before in kept:
+            for name, own, before in kept:
                 # Not all kernels count their changes as a new version: batch norm's do not.
                 if not torch.equal(own, before):
                     own.copy_(before)
+                    changed.append(name)
             for part, named in buffers:
+                changed += [name for name, own in named.items() if part._buffers[name] is not own]
                 part._buffers.update(named)
             for part, names, hooks in held:
                 for name in set(vars(part)) - names:

@@ -12,13 +12,18 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import refusals
-from attnlab.capture.encodings import Encodings, Remembered
-from attnlab.capture.generation import Generation
+from attnlab.capture.call import Call
+from attnlab.capture.callsite import callsite
+from attnlab.capture.encodings import KEPT, Encodings, Remembered
+from attnlab.capture.feed import Feed, Tokenized
+from attnlab.capture.generation import Generation, UnfinishedError
 from attnlab.capture.imports import ImportWatch
 from attnlab.capture.interposition import Interposition
 from attnlab.capture.recorder import unseen
@@ -28,9 +33,10 @@ from attnlab.capture.second import Second
 from attnlab.capture.sequences import Sequences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from attnlab.capture.call import Call, Refusal
+    from attnlab.capture.call import Refusal
+    from attnlab.capture.callsite import Callsite
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +48,11 @@ class Observation:
     on_call: Callable[[Call | Refusal], None]
     only: Any | None
     sequences: Sequences
+    fed: bool = False
+    stop: Callable[[], bool] | None = None
+    prompt: Callable[[], int | None] = lambda: None
     thread: int = field(default_factory=threading.get_ident)
+    tokenized: deque[Tokenized] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def accepts(self, module: Any) -> bool:
         """Whether a call of `module` is to be recorded for this block."""
@@ -55,6 +65,7 @@ class _Thread(threading.local):
     recording: Recording | None = None
     generation: Generation | None = None
     busy: bool = False
+    tokenizing: int = 0
 
 
 class Gate:
@@ -104,13 +115,49 @@ class Gate:
     # --- what the interposition tells ---------------------------------------------------
 
     def tokenizer_called(
-        self, tokenizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any
+        self,
+        original: Callable[..., Any],
+        tokenizer: Any,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Run a tokenizer's method, and remember it for the blocks of this thread."""
+        __tracebackhide__ = True
+        observations = self._here()
+        if not observations:
+            return original(tokenizer, *args, **kwargs)
+        thread = self._thread
+        thread.tokenizing += 1
+        try:
+            result = original(tokenizer, *args, **kwargs)
+        finally:
+            thread.tokenizing -= 1
+        try:
+            for observation in observations:
+                self._remember(observation, tokenizer, method, (args, kwargs), result)
+        except Exception:  # Ours, so it must not reach the user's call.
+            log.exception("attnlab could not note a tokenizer's call")
+        return result
+
+    def _remember(
+        self,
+        observation: Observation,
+        tokenizer: Any,
+        method: str,
+        call: tuple[tuple[Any, ...], Mapping[str, Any]],
+        result: Any,
     ) -> None:
-        """Remember the call for the blocks of this thread."""
-        given = dict(zip(("text", "text_pair"), args, strict=False)) | dict(kwargs)
-        call = Remembered(tokenizer, given.get("text"), given.get("text_pair"), result)
-        for observation in self._here():
-            observation.sequences.encodings.calls.append(call)
+        args, kwargs = call
+        if method != "apply_chat_template":  # It calls the tokenizer itself.
+            given = dict(zip(("text", "text_pair"), args, strict=False)) | dict(kwargs)
+            remembered = Remembered(tokenizer, given.get("text"), given.get("text_pair"), result)
+            observation.sequences.encodings.calls.append(remembered)
+        if observation.fed and not self._thread.tokenizing:
+            place = callsite(observation.sequences.namespace)
+            tokenized = Tokenized.of(tokenizer, method, call, result, place)
+            if tokenized is not None:
+                observation.tokenized.append(tokenized)
 
     def attention_function(
         self, found: Callable[..., Any], default: Callable[..., Any]
@@ -169,6 +216,7 @@ class Gate:
         observations = [item for item in self._here() if item.accepts(model)]
         if not observations or thread.recording is not None or thread.generation is not None:
             return original(model, *args, **kwargs)
+        callsites = self._callsites(observations)
         thread.generation = generation = Generation(model)
         began = time.perf_counter()
         try:
@@ -182,7 +230,13 @@ class Gate:
             thread.generation = None
         milliseconds = 1000 * (time.perf_counter() - began)
         second = Second(model, thread, milliseconds)
-        self._tell(observations, second.after_generate(generation, result))
+
+        def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
+            kwargs, prompt = generation.whole(result)
+            return Feed.of(model, (), kwargs, prompt, tokenized, place)
+
+        make = second.after_generate(generation, result)
+        self._tell(observations, make, partial(self._fed, fed, callsites))
         return result
 
     # --- one recording ------------------------------------------------------------------
@@ -199,6 +253,10 @@ class Gate:
         with self._lock:
             self._interposition.ensure()
         recording = Recording.of(module, args, kwargs)
+        for observation in observations:
+            recording.stop = recording.stop or observation.stop
+            recording.generated = recording.inputs.prompt = observation.prompt()
+        callsites = self._callsites(observations)
         before = None
         tap: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if refusals.compiled(module):
@@ -222,13 +280,40 @@ class Gate:
         recording.milliseconds = 1000 * spent
         self._habits.learn(recording)
         second = Second(module, self._thread, recording.milliseconds)
-        self._tell(observations, second.after(recording, before, result))
+
+        def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
+            given = recording.kwargs if before is None else before.kwargs
+            return Feed.of(module, args, given, None, tokenized, place)
+
+        make = second.after(recording, before, result)
+        self._tell(observations, make, partial(self._fed, fed, callsites))
         return result
+
+    def _callsites(self, observations: list[Observation]) -> dict[int, Callsite | None]:
+        """Find where a call is made that is about to begin, for the blocks that ask."""
+        return {
+            id(observation): callsite(observation.sequences.namespace)
+            for observation in observations
+            if observation.fed
+        }
+
+    def _fed(
+        self,
+        feed: Callable[[Sequence[Tokenized], Callsite | None], Feed],
+        callsites: Mapping[int, Callsite | None],
+        observation: Observation,
+    ) -> Feed | None:
+        """Find how a call was fed; None where that cannot be told, which is no one's error."""
+        try:
+            return feed(observation.tokenized, callsites[id(observation)])
+        except UnfinishedError:
+            return None
 
     def _tell(
         self,
         observations: list[Observation],
         make: Callable[[Sequences], Call | Refusal | None],
+        fed: Callable[[Observation], Feed | None] = lambda _: None,
     ) -> None:
         """Make the outcome and hand it on, unobserved, with every error kept from the user."""
         self._thread.busy = True
@@ -237,6 +322,8 @@ class Gate:
                 try:
                     with unseen():
                         outcome = make(observation.sequences)
+                        if observation.fed and isinstance(outcome, Call):
+                            outcome = replace(outcome, feed=fed(observation))
                 except Exception as fault:
                     log.exception("attnlab could not record a model call")
                     outcome = refusals.internal(fault)
@@ -258,6 +345,10 @@ def observing(
     on_call: Callable[[Call | Refusal], None],
     namespace: Mapping[str, Any],
     only: Any | None = None,
+    *,
+    fed: bool = False,
+    stop: Callable[[], bool] | None = None,
+    prompt: Callable[[], int | None] = lambda: None,
 ) -> Iterator[None]:
     """Record the model calls that this thread makes in the ``with`` block.
 
@@ -274,8 +365,16 @@ def observing(
         was not seen.
     only
         Record calls of this module alone; None for the outermost module of every call.
+    fed
+        Whether to note how each call was fed, and where in the cell, which is the code whose
+        globals are `namespace`.
+    stop
+        Polled while a model computes; once true, `StoppedPass` is raised out of its call.
+    prompt
+        Tells how many of a call's ids are the user's, where the model has written the others.
     """
-    observation = Observation(on_call, only, Sequences(Encodings(), namespace))
+    sequences = Sequences(Encodings(), namespace)
+    observation = Observation(on_call, only, sequences, fed, stop, prompt)
     try:
         _gate.enter(observation)
         yield

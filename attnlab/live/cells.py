@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import IPython
 
 from attnlab.capture.watch import observing
+from attnlab.live.document import Document
 from attnlab.live.run import Run
 from attnlab.live.watched import WatchedModels
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from attnlab.capture.call import Call, Refusal
+    from attnlab.live.passes import Passes
     from attnlab.live.run import Listener
 
 logger = logging.getLogger(__name__)
@@ -38,14 +40,17 @@ class CellWatcher:
         IPython's shell.
     listener
         Told of every watched run.
+    passes
+        Of edited texts, which must not run beside a cell.
     """
 
-    def __init__(self, shell: Any, listener: Listener) -> None:
+    def __init__(self, shell: Any, listener: Listener, passes: Passes) -> None:
         self.models = WatchedModels()
         self._shell = shell
         self._listener = listener
+        self._passes = passes
         self._run: Run | None = None
-        self._request = ""
+        self._request: str | None = None
         self._nested = 0
         self._exits = contextlib.ExitStack()
 
@@ -62,26 +67,30 @@ class CellWatcher:
         self._end()
 
     def before(self, info: Any) -> None:
-        """Begin to observe, where the cell that is about to run is watched."""
+        """Have passes wait, and begin to observe where the cell that is to run is watched."""
         parent = self._parent()
         request = str(parent.get("header", {}).get("msg_id", ""))
-        if self._run is not None:
+        if self._request is not None:
             if request == self._request:
                 self._nested += 1  # A cell may run code as cells, e.g. by %run.
                 return
             self._end()  # Its own end was lost, e.g. to an interrupt at the wrong moment.
+        self._request, self._nested = request, 0
+        self._passes.pause()
         tagged = TAG in _tags(parent)
         if not tagged and not any(self.models):
             return
         cell = getattr(info, "cell_id", None) or parent.get("metadata", {}).get("cellId")
-        run = Run(cell if isinstance(cell, str) else "", self._count())
-        self._run, self._request, self._nested = run, request, 0
+        self._run = run = Run(cell if isinstance(cell, str) else "", self._count())
+        text = getattr(info, "raw_cell", None) or ""
+        transform, names = self._shell.transform_cell, self._shell.user_ns
+        run.document = Document(run.cell, run.execution, text, transform, names)
         self._listener.began(run)
         self._observe(run, tagged)
 
     def after(self, _result: Any) -> None:
         """Observe no longer, where the watched cell has run."""
-        if self._run is None:
+        if self._request is None:
             return
         if self._nested:
             self._nested -= 1
@@ -99,22 +108,29 @@ class CellWatcher:
         names = self._shell.user_ns
         on_call = self._on_call(run)
         if tagged:
-            self._exits.enter_context(observing(on_call, names))
+            self._exits.enter_context(observing(on_call, names, fed=True))
         else:
             for watched in self.models:
-                context = observing(on_call, watched.namespace(names), only=watched.model)
+                context = observing(on_call, watched.namespace(names), only=watched.model, fed=True)
                 self._exits.enter_context(context)
 
     def _on_call(self, run: Run) -> Callable[[Call | Refusal], None]:
-        return lambda outcome: self._listener.called(run, outcome)
+        def called(outcome: Call | Refusal) -> None:
+            if run.document is not None:
+                run.document.called(run.calls, outcome)
+            self._listener.called(run, outcome)
+
+        return called
 
     def _end(self) -> None:
-        run, self._run = self._run, None
+        run, self._run, self._request = self._run, None, None
         try:
             self._exits.close()
         finally:
             if run is not None:
                 self._listener.ended(run)
+            self._listener.compare()
+            self._passes.resume()
 
     def _count(self) -> int:
         """Return the number in the prompt of the cell that is about to run."""

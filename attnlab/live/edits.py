@@ -16,6 +16,11 @@ from attnlab.live.expressions import Unknown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+
+class ChangedError(Unknown):
+    """More than the texts has changed."""
+
+
 Step = tuple[str, int | None]
 """From a node to one of its children: a field, and a place where the field is a list."""
 
@@ -83,7 +88,7 @@ def check(
     for path in calls:
         call = at(new, path)
         if call is None:
-            raise Unknown("the call has gone")
+            raise ChangedError("the call has gone")
         for name in edit.loads(call):
             if name.id in tainted:
                 raise Unknown.at(name, f"`{name.id}` also depends on the text")
@@ -109,7 +114,7 @@ class _Edit:
         before, after = list(_children(old)), list(_children(new))
         same = type(old) is type(new) and _leaves(old) == _leaves(new)
         if not same or [step for step, _ in before] != [step for step, _ in after]:
-            raise Unknown.at(
+            raise ChangedError.at(
                 new if hasattr(new, "lineno") else within, "more than the text has changed"
             )
         for (_, one), (_, other) in zip(before, after, strict=True):

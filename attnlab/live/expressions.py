@@ -1,9 +1,10 @@
 """What an expression of a cell is worth, found without running it.
 
 Only what cannot have an effect is evaluated: literals, f-strings, arithmetic, slices,
-comprehensions, methods of strings, a few pure functions, and names whose values are plain
-data. Everything else is `Unknown`, with its place and the reason. So is what Python itself
-would raise: in the middle of typing much does not fit yet.
+comprehensions, methods of strings, a few pure functions, chat templates and special tokens
+of a tokenizer, and names whose values are plain data. Everything else is `Unknown`, with
+its place and the reason. So is what Python itself would raise: in the middle of typing much
+does not fit yet.
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ METHODS: dict[type, frozenset[str]] = {
     list: frozenset({"index", "count"}),
     tuple: frozenset({"index", "count"}),
 }
+SPECIALS = frozenset(f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"))
+"""Attributes of a tokenizer that are texts."""
+
 MISSING = object()
 FREE: Iterator[int] = itertools.repeat(0)
 WIDE = re.compile(r"\d{5,}")
@@ -90,6 +94,10 @@ class Unknown(Exception):  # noqa: N818 - a finding, not a fault
     def at(cls, node: ast.AST, why: str) -> Unknown:
         """Point at a node."""
         return cls(why, getattr(node, "lineno", 1), getattr(node, "col_offset", 0))
+
+
+class OpaqueError(Unknown):
+    """A name stands for what is no plain data, e.g. a module."""
 
 
 def evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
@@ -188,6 +196,8 @@ class _Evaluation:
                 return list(self._comprehended(item, generators))
             case ast.Call():
                 return self._called(node)
+            case ast.Attribute(ast.Name() as owner, name) if name in SPECIALS:
+                return getattr(self._tokenizer(owner), name)
         raise Unknown.at(node, f"`{said(node)}` is known only by running it")
 
     def _named(self, node: ast.Name) -> Any:
@@ -278,16 +288,34 @@ class _Evaluation:
         match node.func:
             case ast.Attribute(ast.Name("textwrap"), name) if self._is_textwrap():
                 function = getattr(textwrap, name)
+            case ast.Attribute(ast.Name() as owner, "apply_chat_template"):
+                return self._rendered(node, owner, args, kwargs)
             case ast.Attribute(held, name):
-                return self._method(node, self.value(held), name, args, kwargs)
+                try:
+                    own = self.value(held)
+                except OpaqueError:
+                    raise _only_run(node) from None
+                return self._method(node, own, name, args, kwargs)
             case ast.Name(name):
                 function = self.names.get(name, getattr(builtins, name, None))
             case _:
                 function = None
         if not any(function is own for own in PURE):
-            raise Unknown.at(node, f"what `{said(node.func)}` returns is known only by running it")
+            raise _only_run(node)
         result = function(*args, **kwargs)
         return result if isinstance(result, range | str | dict) else _listed(result)
+
+    def _rendered(self, node: ast.Call, owner: ast.Name, args: list[Any], kwargs: Any) -> Any:
+        """Fill in a chat template, which is a text alone: a template has no way out of itself."""
+        if kwargs.get("tokenize", True) is not False:
+            raise Unknown.at(node, "a chat template that is tokenized at once gives no text")
+        return self._tokenizer(owner).apply_chat_template(*args, **kwargs)
+
+    def _tokenizer(self, node: ast.Name) -> Any:
+        value = self._named(node)
+        if not is_tokenizer(value):
+            raise Unknown.at(node, f"`{node.id}` is no tokenizer")
+        return value
 
     def _is_textwrap(self) -> bool:
         return self.names.get("textwrap") is textwrap
@@ -320,9 +348,21 @@ def bound(target: ast.expr, value: Any) -> dict[str, Any]:
     raise Unknown.at(target, f"what `{said(target)}` becomes is known only by running it")
 
 
+def is_tokenizer(value: Any) -> bool:
+    """Whether a value is a tokenizer of transformers, which is not imported to find out."""
+    return any(
+        base.__name__ == "PreTrainedTokenizerBase" and base.__module__.startswith("transformers.")
+        for base in type(value).__mro__
+    )
+
+
 def said(node: ast.AST) -> str:
     """Quote a node, shortened to fit into a sentence."""
     return textwrap.shorten(ast.unparse(node), 40, placeholder="…")
+
+
+def _only_run(call: ast.Call) -> Unknown:
+    return Unknown.at(call, f"what `{said(call.func)}` returns is known only by running it")
 
 
 def _joined(node: ast.expr, parts: Iterator[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from attnlab.capture.call import Call, Refusal
+    from attnlab.live.document import Document
 
 
 @dataclass(eq=False)
@@ -22,6 +23,8 @@ class Run:
         The execution count that the cell gets.
     calls
         How many outermost model calls it has made so far.
+    document
+        What is noted of the cell, to make its calls again; None for one without a tag.
     context
         The context variables at its start, among them ipykernel's parent message: what is
         sent about the run from another thread belongs to the run's request.
@@ -30,6 +33,7 @@ class Run:
     cell: str
     execution: int
     calls: int = 0
+    document: Document | None = field(default=None, repr=False)
     context: contextvars.Context = field(default_factory=contextvars.copy_context, repr=False)
 
 
@@ -44,3 +48,6 @@ class Listener(Protocol):
 
     def ended(self, run: Run) -> None:
         """Learn that the cell has run, however it ended."""
+
+    def compare(self) -> None:
+        """Learn that some cell has run, watched or not, and may have changed models."""

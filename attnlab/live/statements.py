@@ -13,7 +13,16 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attnlab.live.expressions import PURE, Unknown, bound, evaluate, plain, said
+from attnlab.live.expressions import (
+    PURE,
+    OpaqueError,
+    Unknown,
+    bound,
+    evaluate,
+    is_tokenizer,
+    plain,
+    said,
+)
 
 FOLLOWED = (ast.With, ast.AsyncWith, ast.Try)
 """Blocks whose statements run once, in order, where they run at all."""
@@ -24,7 +33,7 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class Names(Mapping[str, Any]):
-    """The notebook's names as an evaluation may read them: plain data and pure functions.
+    """The notebook's names as an evaluation may read them: plain data, tokenizers, pure functions.
 
     Parameters
     ----------
@@ -42,12 +51,12 @@ class Names(Mapping[str, Any]):
         return self._read[name]
 
     def _readable(self, name: str, value: Any) -> Any:
-        if value is textwrap or any(value is own for own in PURE):
+        if value is textwrap or is_tokenizer(value) or any(value is own for own in PURE):
             return value
         try:
             return plain(ast.Name(name), value)
         except Unknown as found:
-            return Unknown(f"`{name}` is not known: {found.why}")
+            return OpaqueError(f"`{name}` is not known: {found.why}")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._held)

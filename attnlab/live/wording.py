@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.live.edits import Step, at, check, path_to
 from attnlab.live.expressions import Unknown, evaluate, said
-from attnlab.live.statements import names_at
+from attnlab.live.statements import COMPREHENSIONS, names_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,7 @@ class Wording:
         Unknown
             Where a text is not found, with the reason.
         """
-        call = _call_at(tree, place)
+        call = call_at(tree, place)
         names = names_at(tree, call, held)
         offered = [_worth(node, names) for node in _arguments(call)]
         texts = {}
@@ -94,6 +94,16 @@ class Wording:
             Where only running the cell can tell, with the reason.
         """
         check(self.tree, new, [self.call, *calls], list(self.texts.values()))
+        return self.read(new, held)
+
+    def read(self, new: ast.Module, held: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the texts of an edited cell that is known to be like the one that ran.
+
+        Raises
+        ------
+        Unknown
+            Where only running the cell can tell, with the reason.
+        """
         call = at(new, self.call)
         if not isinstance(call, ast.Call):
             raise Unknown("the call has gone")
@@ -107,12 +117,21 @@ class Wording:
         return found
 
 
-def _call_at(tree: ast.Module, place: Position) -> ast.Call:
+def call_at(tree: ast.Module, place: Position) -> ast.Call:
+    """Find the call that stands at a place of a cell.
+
+    Raises
+    ------
+    Unknown
+        Where none does.
+    """
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
+        if isinstance(node, (ast.Call, *COMPREHENSIONS)):
             own = (node.lineno, node.end_lineno, node.col_offset, node.end_col_offset)
-            if own == place:
+            if own == place and isinstance(node, ast.Call):
                 return node
+            if own == place:
+                raise Unknown.at(node, "the text comes from a loop")
     raise Unknown("the call is not written in this cell", place[0], place[2])
 
 

@@ -108,7 +108,7 @@ class Dispatcher:
             self.settle(request, error)
             return
         if handler is not None and handler.computes:
-            self._worker.request(request, yields=handler.yields)
+            self._worker.request(request, yields=handler.yields(params))
         else:
             raised = request.attempt()
             if raised is not None and not isinstance(raised, Exception):
@@ -136,7 +136,7 @@ class Dispatcher:
                 while len(self._early_cancels) > REMEMBERED_CANCELS:
                     self._early_cancels.popitem(last=False)
                 return
-        request.cancelled.set()
+        request.cancel()
         if self._worker.withdraw(request):
             self.settle(request, cancelled())
 

@@ -6,10 +6,14 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
+from attnlab.live.passes import Passes
 from attnlab.server.dispatcher import Dispatcher
+from attnlab.server.documents import Documents
 from attnlab.server.handlers import Handlers
+from attnlab.server.hover import Hovers
 from attnlab.server.messages import Envelope, PublishParams, Selected, SelectionParams
 from attnlab.server.session import Session
+from attnlab.server.trying import Tries
 from attnlab.server.validation import MisfitError, check
 from attnlab.server.worker import Worker
 
@@ -33,7 +37,7 @@ class Post(Protocol):
 
 
 class Endpoint:
-    """One kernel's server: its session, its worker and its dispatcher, wired up.
+    """One kernel's server: session, worker, passes and dispatcher, wired up.
 
     Parameters
     ----------
@@ -56,10 +60,17 @@ class Endpoint:
         missing: Callable[[], list[str]] = list,
     ) -> None:
         self.worker = Worker()
+        self.passes = Passes()
         self.session = Session(uuid.uuid4().hex, self.worker, self._publish)
         handlers = Handlers(self.session, server, capabilities, missing)
+        table = {
+            **handlers.table(),
+            **Documents(self.session, self.passes).table(),
+            **Tries(self.session, self.passes).table(),
+            **Hovers(self.session).table(),
+        }
         self.dispatcher = Dispatcher(
-            handlers.table(), handlers.notices(), handlers.admit, self.worker, self._send
+            table, handlers.notices(), handlers.admit, self.worker, self._send
         )
         self._post = post
         self._changed = changed
@@ -91,7 +102,8 @@ class Endpoint:
         self._send(told.client, rpc, [])
 
     def close(self) -> None:
-        """End the worker."""
+        """End the threads."""
+        self.passes.close()
         self.worker.close()
 
     def _refuse(self, content: Any, why: object) -> None:

@@ -39,6 +39,11 @@ def trace_gone(trace: str, why: str | None) -> RpcError:
     return RpcError(ErrorCode.TRACE_GONE, f"{known if why else unknown} Run the cell again.")
 
 
+def content_modified(why: str) -> RpcError:
+    """Return the error for a request about a text that is not the newest any more."""
+    return RpcError(ErrorCode.CONTENT_MODIFIED, f"This is not the cell's newest text. {why}")
+
+
 def version_mismatch(theirs: int) -> RpcError:
     """Return the error for a panel that speaks another version of the protocol."""
     where, which = (

@@ -80,7 +80,10 @@ class Handlers:
             "subscribe": Handler(self._subscribe),
             "unsubscribe": Handler(self._unsubscribe),
             "trace/item": Handler(self._item),
-            "trace/thumbnails": Handler(self._thumbnails, computes=True),
+            # Exact ones of a long text take seconds, in which a person asks for other things.
+            "trace/thumbnails": Handler(
+                self._thumbnails, computes=True, yields=lambda params: not params["sampled"]
+            ),
             "trace/head": Handler(self._head, computes=True),
             "trace/row": Handler(self._row, computes=True),
             "trace/tile": Handler(self._tile, computes=True),
@@ -88,7 +91,7 @@ class Handlers:
             "trace/vectors": Handler(self._vectors, computes=True),
             "trace/neuron": Handler(self._neuron, computes=True),
             # All weights of all heads are read for them, which may take minutes.
-            "trace/scores": Handler(self._scores, computes=True, yields=True),
+            "trace/scores": Handler(self._scores, computes=True, yields=lambda _: True),
         }
 
     def notices(self) -> Mapping[str, Notice]:

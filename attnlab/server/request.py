@@ -22,6 +22,9 @@ Id = int | str
 Reply = tuple[Any, list[bytes]]
 """A result and the binary buffers of its message."""
 
+LATER: Reply = (None, [])
+"""What a handler returns, this very object, that will answer by `Call.settle`."""
+
 
 class Send(Protocol):
     """How a message leaves: to a client, with its buffers."""
@@ -41,17 +44,23 @@ class Call(Protocol):
     def progress(self, done: int, total: int, what: str) -> None:
         """Tell the client, at most ten times a second and not in the first half second."""
 
+    def settle(self, answer: Reply | RpcError) -> None:
+        """Answer, from any thread, where the handler has returned `LATER`; once alone counts."""
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Call back once the client cancels; at once where it has."""
+
 
 @dataclass(frozen=True)
 class Handler:
     """What answers a method; one that computes is put on the worker.
 
-    One that `yields` lets whatever else is asked be worked between its portions.
+    Where `yields` says so of its params, whatever else is asked is worked between its portions.
     """
 
     answer: Callable[[Call, Any], Reply]
     computes: bool = False
-    yields: bool = False
+    yields: Callable[[Any], bool] = lambda _: False
 
 
 class Notice(Protocol):
@@ -81,6 +90,7 @@ class Request:
         self._handler = handler
         self._params = params
         self._began = self._told = time.monotonic()
+        self._on_cancel: Callable[[], None] = lambda: None
         self._preempted = self._again = False
         self._preempt: Callable[[], bool] = lambda: False
         # ipykernel keeps a message's parent in context variables, which do not cross
@@ -108,9 +118,24 @@ class Request:
         finally:
             # Decided once: a cancel that comes a moment later finds it waiting again.
             self._again = raised is not None and self._preempted and not self.cancelled.is_set()
-            if not self._again:
+            if not self._again and answer is not LATER:
                 self._settle(self, answer)
         return raised
+
+    def settle(self, answer: Reply | RpcError) -> None:
+        """Answer a request whose handler has put that off."""
+        self._settle(self, answer)
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Have a cancel told to who works on it elsewhere."""
+        self._on_cancel = callback
+        if self.cancelled.is_set():
+            callback()
+
+    def cancel(self) -> None:
+        """Note that the client wants no result any more."""
+        self.cancelled.set()
+        self._on_cancel()
 
     def stopped(self) -> bool:
         """Whether the client has cancelled it, or it is to make way for a push."""

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from attnlab.live.run import Run
 from attnlab.server import pictures
 from attnlab.server.clients import Clients
-from attnlab.server.errors import from_exception
-from attnlab.server.messages import Picture, Problem, PublishParams, State, TraceSummary
+from attnlab.server.errors import content_modified, from_exception
+from attnlab.server.messages import Picture, Problem, PublishParams, State
+from attnlab.server.shelf import Shelf
+from attnlab.server.sources import source_of
 from attnlab.server.summaries import item_of, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Collection, Sequence
 
     from attnlab.capture.call import Call, Refusal
-    from attnlab.live.run import Run
+    from attnlab.live.document import Document, Made
     from attnlab.server.clients import Wishes
     from attnlab.server.selections import Told
     from attnlab.server.worker import Worker
-    from attnlab.traces.store import Store
     from attnlab.traces.trace import Trace
 
 logger = logging.getLogger(__name__)
@@ -34,8 +36,9 @@ both many times slower."""
 PATIENCE = 10.0
 """Seconds that Python waits for the worker to keep what a cell has just left."""
 
-RUN_LIMIT = 64
-"""Traces kept of one run: `generate` makes a model call for every token."""
+
+Done = Callable[[Exception | None], None]
+"""Told what went wrong with a change, or None."""
 
 
 class Publish(Protocol):
@@ -65,16 +68,13 @@ class Session:
         self.name = name
         self.clients = Clients()
         self.lock = threading.RLock()
+        self.shelf = Shelf(name)
         self._worker = worker
         self._publish = publish
         self._revision = 0
         self._running: str | None = None
-        self._store: Store | None = None
-        self._runs: dict[str, Run] = {}
         self._problems: dict[str, Problem] = {}
-        self._made = 0
         self._pending: list[tuple[Run, Call | Refusal | Trace, int]] = []
-        self._ran = ""
         self._followers: list[Callable[[], None]] = []
 
     # --- what requests ask ----------------------------------------------------------------
@@ -85,21 +85,21 @@ class Session:
             return State(
                 revision=self._revision,
                 running=self._running,
-                traces=[self._summary(trace) for trace in self._traces()],
+                traces=self.shelf.summaries(),
                 problems=list(self._problems.values()),
-                sources=[],
+                sources=list(self.shelf.sources.values()),
             )
 
     def trace(self, id_: str) -> Trace | None:
         """Return the trace of an id, or None where it is held no more."""
         with self.lock:
-            return None if self._store is None else self._store.get(id_)
+            return self.shelf.get(id_)
 
     def newest(self) -> Trace | None:
         """Return the newest trace, once all that cells have left is kept; None without any."""
         self.settle()
         with self.lock:
-            return next(reversed(self._traces()), None)
+            return next(reversed(self.shelf.traces), None)
 
     def settle(self) -> None:
         """Wait until all that cells have left is kept, unless the worker itself asks for it."""
@@ -120,9 +120,7 @@ class Session:
             if told is None:
                 return None
             pinned = self.trace(self.clients.pinned(told.panel) or "")
-            traces = self._traces()
-            own = [trace for trace in traces if trace.cell == self._ran]
-            return told, pinned or next(reversed(own or traces), None)
+            return told, pinned or self.shelf.newest()
 
     def follow(self, follower: Callable[[], None]) -> None:
         """Call this whenever `selected` may have become something else."""
@@ -136,7 +134,7 @@ class Session:
     def dropped(self, id_: str) -> str | None:
         """Return why a trace is held no more, or None where it never was."""
         with self.lock:
-            return None if self._store is None else self._store.dropped(id_)
+            return self.shelf.dropped(id_)
 
     # --- what live tells, on the thread that runs the cell ----------------------------------
 
@@ -158,11 +156,59 @@ class Session:
         self._worker.push(lambda: self._finish(run))
         self._worker.flush()
 
+    # --- what documents tell, on the thread of passes -----------------------------------------
+
+    def retype(
+        self, run: Run, document: Document, text: str, made: Sequence[Made], done: Done
+    ) -> None:
+        """Show that a document has another text, and the calls that were made of it.
+
+        Parameters
+        ----------
+        run
+            On whose behalf; of the document's cell and execution.
+        made
+            Calls whose traces replace older ones; the others are as they were.
+        done
+            Called once all of it is on its way, or has failed.
+        """
+        self._later(lambda: self._retype(run, document, text, made), done)
+
+    def attempt(self, run: Run, call: Call, index: int, done: Done) -> Trace:
+        """Show a call with a text that is not the cell's, beside the call's own trace."""
+        with self.lock:
+            trace = self.shelf.trace(run, call, index, tried=True)
+
+        def add() -> None:
+            with self.lock:
+                instead = self.shelf.superseded(trace)
+            self._add(run, trace, instead=instead)
+
+        self._later(add, done)
+        return trace
+
+    def compare(self) -> None:
+        """Say of which cells the models have changed since; to be told after each cell's run."""
+        self._worker.push(self._compare)
+
+    def _later(self, job: Callable[[], None], done: Done) -> None:
+        def work() -> None:
+            failed: Exception | None = None
+            try:
+                job()
+            except Exception as error:
+                logger.exception("attnlab could not show an edited text")
+                failed = error
+            done(failed)
+
+        self._worker.push(work)
+        self._worker.flush()
+
     # --- changes, on the worker -------------------------------------------------------------
 
     def _begin(self, run: Run) -> None:
         with self.lock:
-            self._running = self._ran = run.cell
+            self._running = self.shelf.ran = run.cell
             resolved = [run.cell] if self._problems.pop(run.cell, None) else []
             params = self._change()
             if resolved:
@@ -173,10 +219,47 @@ class Session:
         with self.lock:
             self._running = None
             params = self._change()
-            if not run.calls and any(trace.cell == run.cell for trace in self._traces()):
+            if not run.calls and self.shelf.of(run.cell):
                 # The trace that is shown is of an older run, which must be said.
                 params["problem"] = self._problems[run.cell] = _uncalled(run)
+            if run.document is not None and run.calls and run.cell not in self._problems:
+                self.shelf.documents[run.cell] = run.document
+                self._tell_source(params, run.document)
         self._publish(run, params, [])
+
+    def _retype(self, run: Run, document: Document, text: str, made: Sequence[Made]) -> None:
+        if self.shelf.documents.get(document.cell) is not document:
+            raise content_modified("The cell has run since.")
+        for own in made:
+            with self.lock:
+                trace = self.shelf.trace(run, own.call, own.repeat.index)
+                instead = self.shelf.superseded(trace)
+            own.keep()
+            if own is made[-1]:
+                document.text = text
+            self._add(run, trace, instead=instead, document=document if own is made[-1] else None)
+        if not made:
+            document.text = text
+            with self.lock:
+                params = self._change()
+                self._tell_source(params, document)
+            self._publish(run, params, [])
+
+    def _compare(self) -> None:
+        with self.lock:
+            for cell, document in self.shelf.documents.items():
+                source = self.shelf.sources.get(cell)
+                if source is not None and source["outdated"] != document.outdated:
+                    params = self._change()
+                    self._tell_source(params, document)
+                    self._publish(Run(cell, document.execution), params, [])
+
+    def _tell_source(self, params: PublishParams, document: Document) -> None:
+        """Tell the text that all traces of a cell are of from now on."""
+        own = self.shelf.of(document.cell)
+        self.shelf.sources[document.cell] = params["source"] = source_of(document, own)
+        if self._problems.pop(document.cell, None):
+            params["resolved"] = [document.cell]
 
     def _gather(self) -> None:
         from attnlab.capture.call import Refusal
@@ -199,7 +282,7 @@ class Session:
 
     def _keep(self, run: Run, call: Call | Trace, index: int, *, drawn: bool) -> None:
         try:
-            self._add(run, call, index, drawn)
+            self._add(run, self.shelf.trace(run, call, index), drawn=drawn)
         except Exception as error:
             logger.exception("attnlab could not keep a trace")
             cause = from_exception(error)
@@ -212,27 +295,22 @@ class Session:
             )
             self._fail(run, problem)
 
-    def _add(self, run: Run, call: Call | Trace, index: int, drawn: bool) -> None:
-        from attnlab.traces.store import Store
-        from attnlab.traces.trace import Trace
-
-        self._made += 1
-        id_ = f"{self.name[:8]}-{self._made}"
-        if isinstance(call, Trace):
-            trace = replace(call, id=id_, cell=run.cell, execution=run.execution, index=index)
-        else:
-            trace = Trace.from_call(call, id_, run.cell, run.execution, index)
+    def _add(
+        self,
+        run: Run,
+        trace: Trace,
+        *,
+        drawn: bool = True,
+        instead: Collection[str] = (),
+        document: Document | None = None,
+    ) -> None:
         shown = summary(trace, run.calls)  # Computes certificates, so not under the lock.
         with self.lock:
             wishes = self.clients.wishes() if drawn else []
         drawings, buffers = self._draw(trace, wishes)
         with self.lock:
-            if self._store is None:
-                self._store = Store()
-            self._pin(self._store, run.cell)
-            forgotten = [*self._store.add(trace), *self._surplus(self._store, run)]
-            self._runs[run.cell] = run
-            self._ran = run.cell
+            pinned = {wish["pinned"] or "" for wish in self.clients.wishes()}
+            forgotten = self.shelf.put(trace, run, pinned, instead)
             params = self._change()
             params["trace"] = shown
             params["forgotten"] = forgotten
@@ -240,32 +318,10 @@ class Session:
             others = [item for item in pictures.shown_items(trace, wishes) if item != shown["item"]]
             if others:
                 params["items"] = [item_of(trace, item) for item in others]
+            if document is not None:
+                self._tell_source(params, document)
         self._publish(run, params, buffers)
         self.reselected()
-
-    def _pin(self, store: Store, ran: str) -> None:
-        """Have the store keep what panels are pinned to, whatever other cells have left.
-
-        A panel is pinned to a cell: a run of that very cell replaces what it shows.
-        """
-        pinned = {wish["pinned"] for wish in self.clients.wishes()}
-        for trace in store.traces:
-            if trace.id in pinned and trace.cell != ran:
-                store.pin(trace.id)
-            else:
-                store.unpin(trace.id)
-
-    def _surplus(self, store: Store, run: Run) -> list[str]:
-        """Drop what a run has left beyond its limit, the oldest first."""
-        own = [
-            trace.id
-            for trace in store.traces
-            if (trace.cell, trace.execution) == (run.cell, run.execution)
-        ]
-        surplus = own[:-RUN_LIMIT]
-        for id_ in surplus:
-            store.discard(id_, f"Of one run the newest {RUN_LIMIT} model calls are kept.")
-        return surplus
 
     def _draw(self, trace: Trace, wishes: Wishes) -> tuple[list[Picture], list[bytes]]:
         try:
@@ -280,13 +336,6 @@ class Session:
         return PublishParams(
             revision=self._revision, running=self._running, forgotten=[], pictures=[]
         )
-
-    def _traces(self) -> list[Trace]:
-        return [] if self._store is None else self._store.traces
-
-    def _summary(self, trace: Trace) -> TraceSummary:
-        run = self._runs[trace.cell]
-        return summary(trace, run.calls)
 
 
 def _problem(run: Run, why: Refusal) -> Problem:

@@ -38,6 +38,8 @@ def summary(trace: Trace, calls: int) -> TraceSummary:
     )
     if trace.generated is not None:
         result["generated"] = trace.generated
+    if trace.tried:
+        result["tried"] = True
     return result
 
 

@@ -46,6 +46,8 @@ class Trace:
         How many items of the batch are held.
     generated
         Index of the main sequence's first token that the model itself has written.
+    tried
+        Whether its text was only tried, and is not the cell's.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Trace:
     generated: int | None
     notes: list[str]
     milliseconds: float
+    tried: bool = False
 
     @classmethod
     def from_call(cls, call: Call, id: str, cell: str, execution: int, index: int) -> Trace:  # noqa: A002

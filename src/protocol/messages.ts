@@ -23,7 +23,8 @@ export const ErrorCode = {
   VERSION_MISMATCH: -32010,
   TRACE_GONE: -32011,
   NO_SUCH_HEAD: -32012,
-  OUT_OF_MEMORY: -32013
+  OUT_OF_MEMORY: -32013,
+  NOT_REPEATABLE: -32014
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
@@ -330,7 +331,10 @@ export interface HoverParams {
 /** One token of a word. */
 export interface HoverToken {
   index: number;
-  /** For each head asked about: the sum of the weights that all queries give it, as printed. */
+  /**
+   * For each head asked about: the sum of the weights that all queries give it, as printed.
+   * Empty where the head's keys are not of this text.
+   */
   received: string[];
 }
 

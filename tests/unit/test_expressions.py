@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
 from attnlab.live.expressions import LARGEST, Unknown, evaluate
 from attnlab.live.statements import Names
@@ -176,3 +180,38 @@ def test_any_text_is_worth_what_python_says(source):
 def test_plain_data_is_itself(held):
     assert value("held", held=held) == held
     assert value(repr(held)) == held
+
+
+@pytest.fixture(scope="module")
+def chat() -> Any:
+    """Make a tokenizer with a template and special tokens."""
+    backend = Tokenizer(WordLevel({"[UNK]": 0, "[MASK]": 1, "hi": 2}, unk_token="[UNK]"))
+    own = PreTrainedTokenizerFast(tokenizer_object=backend, mask_token="[MASK]")
+    own.chat_template = "{% for own in messages %}<{{ own.role }}>{{ own.content }}{% endfor %}"
+    return own
+
+
+def test_a_chat_template_that_gives_a_text_is_filled_in(chat: Any) -> None:
+    told = "chat.apply_chat_template([{'role': 'user', 'content': 'hi ' * 2}], tokenize=False)"
+    assert value(told, chat=chat) == "<user>hi hi "
+
+
+def test_a_special_token_of_a_tokenizer_is_a_text(chat: Any) -> None:
+    assert value("f'Paris is {chat.mask_token}'", chat=chat) == "Paris is [MASK]"
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ("chat.apply_chat_template([{'role': 'user', 'content': 'hi'}])", "tokenized at once"),
+        ("chat.apply_chat_template([{'role': 'user'}], tokenize=False, x=open('y'))", "`open`"),
+        ("other.mask_token", "no tokenizer"),
+        ("other.apply_chat_template('x', tokenize=False)", "no tokenizer"),
+        ("[chat]", "no plain text"),
+    ],
+)
+def test_other_uses_of_a_tokenizer_are_known_only_by_running(
+    chat: Any, told: str, why: str
+) -> None:
+    with pytest.raises(Unknown, match=why):
+        value(told, chat=chat, other="text")

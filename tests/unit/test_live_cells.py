@@ -22,6 +22,10 @@ class Shell:
         self.cell_id: str | None = "c"
         self.callbacks: dict[str, list[Any]] = {"pre_run_cell": [], "post_run_cell": []}
         self.parent: Any = {}
+        self.raw_cell = "1"
+
+    def transform_cell(self, text: str) -> str:
+        return text
 
     def register(self, event: str, callback: Any) -> None:
         self.callbacks[event].append(callback)
@@ -56,6 +60,22 @@ class Told:
     def ended(self, run: Run) -> None:
         self.events.append(("ended", run.cell))
 
+    def compare(self) -> None:
+        pass
+
+
+class Pauses:
+    """Passes that count how often they have to wait."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+    def pause(self) -> None:
+        self.open += 1
+
+    def resume(self) -> None:
+        self.open -= 1
+
 
 @pytest.fixture
 def shell() -> Shell:
@@ -63,9 +83,14 @@ def shell() -> Shell:
 
 
 @pytest.fixture
-def told(shell: Shell) -> Told:
+def pauses() -> Pauses:
+    return Pauses()
+
+
+@pytest.fixture
+def told(shell: Shell, pauses: Pauses) -> Told:
     it = Told()
-    CellWatcher(shell, it).start()
+    CellWatcher(shell, it, pauses).start()
     return it
 
 
@@ -130,7 +155,7 @@ def test_a_run_whose_end_was_lost_ends_when_the_next_cell_begins(shell: Shell, t
 
 def test_stopping_within_a_run_leaves_nothing_behind(shell: Shell) -> None:
     told = Told()
-    watcher = CellWatcher(shell, told)
+    watcher = CellWatcher(shell, told, Pauses())
     watcher.start()
     shell.request("1", tags=["attention"])
     shell.fire("pre_run_cell")
@@ -138,3 +163,25 @@ def test_stopping_within_a_run_leaves_nothing_behind(shell: Shell) -> None:
     assert observations() == 0
     assert not any(shell.callbacks.values())
     assert told.events == [("began", "c"), ("ended", "c")]
+
+
+def test_passes_wait_while_any_cell_runs(shell: Shell, told: Told, pauses: Pauses) -> None:
+    for tags in ([], ["attention"]):
+        shell.request(f"r{tags}", tags=tags)
+        shell.fire("pre_run_cell")
+        assert pauses.open == 1
+        shell.fire("pre_run_cell")  # A cell may run code as cells.
+        shell.fire("post_run_cell")
+        assert pauses.open == 1
+        shell.fire("post_run_cell")
+        assert pauses.open == 0
+
+
+def test_passes_wait_once_for_a_run_whose_end_was_lost(
+    shell: Shell, told: Told, pauses: Pauses
+) -> None:
+    for request in ("one", "two"):
+        shell.request(request)
+        shell.fire("pre_run_cell")
+    shell.fire("post_run_cell")
+    assert pauses.open == 0

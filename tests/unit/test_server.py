@@ -20,7 +20,7 @@ from attnlab.capture.sequence import Sequence, Tokens
 from attnlab.capture.tokens import TokenInfo
 from attnlab.server.clients import REMEMBERED
 from attnlab.server.messages import PROTOCOL, ErrorCode
-from attnlab.server.session import RUN_LIMIT
+from attnlab.server.shelf import RUN_LIMIT
 from attnlab.server.summaries import item_of, summary
 from attnlab.traces import thumbnails
 from attnlab.traces.cancellation import CancelledError

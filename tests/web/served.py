@@ -11,6 +11,7 @@ import json
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +28,9 @@ from attnlab.traces.trace import Trace
 
 PATIENCE = 0.5
 """Seconds for which a page's GET waits for something to be posted, before it asks again."""
+
+LONGEST = 120
+"""Seconds within which a trace must be kept."""
 
 
 class Kernel:
@@ -79,8 +83,10 @@ class Kernel:
         with torch.no_grad(), observing(partial(session.called, run), names or {}):
             call()
         session.ended(run)
-        trace = session.newest()
-        assert trace is not None
+        # `newest` waits no longer than a person would; a long text on a busy machine may take it.
+        until = time.monotonic() + LONGEST
+        while (trace := session.newest()) is None:
+            assert time.monotonic() < until, "the call left no trace"
         return trace
 
     @contextmanager

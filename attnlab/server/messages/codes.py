@@ -20,3 +20,4 @@ class ErrorCode(IntEnum):
     TRACE_GONE = -32011
     NO_SUCH_HEAD = -32012
     OUT_OF_MEMORY = -32013
+    NOT_REPEATABLE = -32014

@@ -129,7 +129,8 @@ class HoverToken(TypedDict):
 
     index: int
     received: list[str]
-    """For each head asked about: the sum of the weights that all queries give it, as printed."""
+    """For each head asked about: the sum of the weights that all queries give it, as printed.
+    Empty where the head's keys are not of this text."""
 
 
 class HoverHead(TypedDict):

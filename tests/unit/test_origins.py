@@ -1,0 +1,195 @@
+"""Which characters of a cell a text's characters come from: changing one changes the other."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attnlab.live.expressions import Unknown, evaluate
+from attnlab.live.literals import literals
+from attnlab.live.offsets import apply_change, offset, span_of, utf16_length
+from attnlab.live.origins import origins
+from attnlab.live.statements import names_at
+
+ALPHABET = "aé猫🐈b c\n\"'\\{}%xN"
+
+
+def call_of(tree: ast.Module) -> ast.Call:
+    """Find the call of `tok`."""
+    return next(
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tok"
+    )
+
+
+def text_of(source: str, **held: Any) -> str:
+    """Evaluate what `tok` is given."""
+    tree = ast.parse(source)
+    call = call_of(tree)
+    value = evaluate(call.args[0], names_at(tree, call, held))
+    assert isinstance(value, str)
+    return value
+
+
+def places(source: str, **held: Any) -> list[tuple[int, int] | None]:
+    """Find where the characters of what `tok` is given are written."""
+    tree = ast.parse(source)
+    call = call_of(tree)
+    return origins(source, tree, call, call.args[0], held)
+
+
+def written(source: str, place: tuple[int, int]) -> str:
+    """Return a stretch of a source."""
+    units = source.encode("utf-16-le")
+    return units[2 * place[0] : 2 * place[1]].decode("utf-16-le")
+
+
+def shown(source: str, **held: Any) -> str:
+    """Write a text with what its characters are written as; a dot for what is not written."""
+    return "".join(
+        "." if place is None else written(source, place) for place in places(source, **held)
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('tok("abc")', "abc"),
+        ("tok('''a\nb''')", "a.b"),
+        (r'tok("a\n\x41é\\")', r"a.\x41é\\"),
+        (r'tok(r"a\n")', r"a\n"),
+        ('tok("a" \'b\'  # c\n    "d")'.replace("tok(", "tok(("), ""),
+        ('a = "xy"; tok(a + a)', "xyxy"),
+        ('who = "cat"\ntok(f"The {who}!")', "The.cat!"),
+        ('tok(f"{{a}} {1 + 1} {"x"!r:>4}")'.replace('"x"', "'x'"), ""),
+        ('tok("The {} {x}".format("cat", x="sat"))', "The.cat.sat"),
+        ('tok("%s is %d" % ("cat", 4))', "cat.is.."),
+        ('tok(" ".join(["ab", "cd"]))', "ab.cd"),
+        ('tok("  ab ".strip().upper())', "ab"),
+        ('tok("abc"[::-1])', "cba"),
+        ('tok("aXc".replace("X", "yy"))', "ayyc"),
+        ('tok(earlier + "b")', ".b"),
+        ('t = "a"\nt += "b"\ntok(t)', "ab"),
+        ('tok("🐈é" + "猫")', "🐈é猫"),
+        ('tok("ab" if 1 < 2 else "cd")', "ab"),
+        ('tok({"k": "v"}["k"])', "v"),
+    ],
+)
+def test_a_character_is_found_where_it_is_written(source: str, said: str) -> None:
+    if not said:
+        source, said = SPECIAL[source.count("{")]
+    assert shown(source, earlier="e") == said
+
+
+SPECIAL = {
+    0: ('tok(("a" \'b\'  # "c"\n    "d"))', "abd"),
+    4: ("tok(f\"{{a}} {1 + 1} {'x'!r:>4}|\")", ".a........|"),
+}
+
+
+@st.composite
+def literal(draw: st.DrawFn) -> str:
+    """Write a text as a literal, in one of the ways that there are."""
+    text = draw(st.text(ALPHABET, max_size=8))
+    style = draw(st.sampled_from(["repr", "ascii", "triple", "format", "raw"]))
+    if style == "ascii":
+        return ascii(text)
+    if style == "triple":
+        return "'''" + text.replace("\\", "\\\\").replace("'", "\\'") + "'''"
+    if style == "format":
+        inner = repr(text).replace("{", "{{").replace("}", "}}")
+        return "f" + inner
+    if style == "raw" and not set(text) & set("\\\n\"'"):
+        return f'r"{text}"'
+    return repr(text)
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> str:
+    """Write a cell that makes a text of several literals."""
+    first, second, third = (draw(literal()) for _ in range(3))
+    made = draw(
+        st.sampled_from(
+            [
+                "a + b",
+                "b + a * 2",
+                "f'{a}-{b}'",
+                "'-'.join([a, b, a])",
+                "'{}/{}'.format(a, b)",
+                "(a + b)[1:]",
+                "(a + b).strip()",
+                "a.lower() + b",
+                "[a, b][0] + third",
+                "'%s %s' % (a, b)",
+            ]
+        )
+    )
+    return f"a = {first}; b = {second}\nthird = (\n  {third} {second}\n)\ntok({made})"
+
+
+@settings(max_examples=300, deadline=None)
+@given(cells(), st.data())
+def test_changing_a_character_changes_what_came_of_it(source: str, data: st.DataObject) -> None:
+    text, found = text_of(source), places(source)
+    assert len(found) == len(text)
+    plain = [
+        (at, place)
+        for at, place in enumerate(found)
+        if place is not None and written(source, place) == text[at] and text[at] not in "{}"
+    ]
+    if not plain:
+        return
+    at, place = data.draw(st.sampled_from(plain))
+    changed = text_of(apply_change(source, *place, "z"))
+    same = [other for other, own in enumerate(found) if own == place]
+    assert at in same
+    expected = [("z" if other in same else own) for other, own in enumerate(text)]
+    assert changed == "".join(expected)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(literal(), min_size=1, max_size=3))
+def test_what_a_literals_character_is_written_with_gives_that_character(parts: list[str]) -> None:
+    source = "x = ( # '\n" + "\n ".join(parts) + ")"
+    for constant, ranges in literals(source, ast.parse(source)):
+        value = str(constant.value)
+        assert len(ranges) == len(value)
+        for character, place in zip(value, ranges, strict=True):
+            token = written(source, place)
+            decoded = token if len(token) == 1 else ast.literal_eval(f"'''{token}'''")
+            assert decoded in (character, character * 2)  # A brace of an f-string is doubled.
+
+
+@given(st.text(ALPHABET, max_size=20), st.data())
+def test_offsets_count_as_editors_do(text: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(text)))
+    before = text[:at]
+    line, column = before.count("\n") + 1, len(before.rpartition("\n")[2].encode())
+    assert offset(text, line, column) == utf16_length(before)
+    end = data.draw(st.integers(at, len(text)))
+    edited = apply_change(text, utf16_length(text[:at]), utf16_length(text[:end]), "🐈")
+    assert edited == text[:at] + "🐈" + text[end:]
+
+
+def test_an_expression_has_its_range() -> None:
+    source = 'é = 1; f("🐈", b)'
+    (call,) = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    assert [written(source, span_of(source, own)) for own in call.args] == ['"🐈"', "b"]
+
+
+def test_a_text_that_only_running_gives_has_no_places() -> None:
+    with pytest.raises(Unknown):
+        places("tok(open('x').read())")
+
+
+def test_a_long_text_of_many_literals_is_followed() -> None:
+    lines = "\n".join(f't += "{"word " * 50}"' for _ in range(40))
+    source = f't = ""\n{lines}\ntok(t)'
+    found = places(source)
+    assert len(found) == 40 * 250
+    assert sum(place is not None for place in found) == 40 * 200
