@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,9 +12,9 @@ from attnlab.live.leaves import leaves
 from attnlab.live.origins import origins
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Iterator, Mapping, Sequence
 
+    from attnlab.capture.feed import Tokenized
     from attnlab.capture.sequence import Tokens
     from attnlab.live.document import Repeat
     from attnlab.live.offsets import Range
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
 
 NOWHERE = (-1, -1)
 
+RENDERER = "the tokenizer of this conversation"
+"""A name that no cell can use."""
+
 PAIRED = ("text", "text_pair")
+
+TEMPLATED = (
+    "tools", "documents", "chat_template", "add_generation_prompt", "continue_final_message"
+)  # fmt: skip
+"""Options that decide what a chat template makes of a conversation."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,14 @@ def _characters(
     (wording,) = repeat.wordings
     call = at(script.tree, wording.call)
     found: list[Range | None] = []
+    nodes = {name: at(script.tree, path) for name, path in wording.texts.items()}
+    if "conversation" in nodes:
+        tokenized = repeat.feed.tokenized[0]
+        node = _rendering(nodes["conversation"], tokenized)  # type: ignore[arg-type]
+        held = {**held, RENDERER: tokenized.tokenizer}
+        found = _origins(script, call, node, held, item)  # type: ignore[arg-type]
     for name in PAIRED:
-        node = at(script.tree, wording.texts[name]) if name in wording.texts else None
+        node = nodes.get(name)  # type: ignore[assignment]
         if node is None:
             continue
         own = _origins(script, call, node, held, item)  # type: ignore[arg-type]
@@ -96,6 +111,15 @@ def _origins(
         return origins(script.code, script.tree, call, node, held, leaf)
     except (Unknown, IndexError):
         return []
+
+
+def _rendering(conversation: ast.expr, tokenized: Tokenized) -> ast.expr:
+    """Write the call that gives the text of a conversation, which was tokenized at once."""
+    given = tokenized.bound.arguments
+    options = {name: given[name] for name in TEMPLATED if name in given} | {"tokenize": False}
+    method = ast.Attribute(ast.Name(RENDERER, ast.Load()), "apply_chat_template", ast.Load())
+    keywords = [ast.keyword(name, ast.Constant(own)) for name, own in options.items()]
+    return ast.Call(method, [conversation], keywords)
 
 
 def _span(characters: Sequence[Range | None], start: int, end: int) -> Range:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from attnlab.live.run import Run
-from attnlab.server import pictures
+from attnlab.server import pictures, problems
 from attnlab.server.clients import Clients
-from attnlab.server.errors import content_modified, from_exception
+from attnlab.server.errors import content_modified
 from attnlab.server.messages import Picture, Problem, PublishParams, State
 from attnlab.server.shelf import Shelf
 from attnlab.server.sources import source_of
@@ -221,7 +221,7 @@ class Session:
             params = self._change()
             if not run.calls and self.shelf.of(run.cell):
                 # The trace that is shown is of an older run, which must be said.
-                params["problem"] = self._problems[run.cell] = _uncalled(run)
+                params["problem"] = self._problems[run.cell] = problems.uncalled(run)
             if run.document is not None and run.calls and run.cell not in self._problems:
                 self.shelf.documents[run.cell] = run.document
                 self._tell_source(params, run.document)
@@ -269,7 +269,7 @@ class Session:
         calls = [place for place, item in enumerate(pending) if not isinstance(item[1], Refusal)]
         for place, (run, outcome, index) in enumerate(pending):
             if isinstance(outcome, Refusal):
-                self._fail(run, _problem(run, outcome))
+                self._fail(run, problems.refused(run, outcome))
             else:
                 self._keep(run, outcome, index, drawn=place == calls[-1])
 
@@ -285,14 +285,7 @@ class Session:
             self._add(run, self.shelf.trace(run, call, index), drawn=drawn)
         except Exception as error:
             logger.exception("attnlab could not keep a trace")
-            cause = from_exception(error)
-            problem = Problem(
-                cell=run.cell,
-                execution=run.execution,
-                title=f"attnlab could not keep what {call.model} did",
-                cause=cause.message,
-                remedy="The model's own result is not affected.",
-            )
+            problem = problems.unkept(run, call.model, error)
             self._fail(run, problem)
 
     def _add(
@@ -336,23 +329,3 @@ class Session:
         return PublishParams(
             revision=self._revision, running=self._running, forgotten=[], pictures=[]
         )
-
-
-def _problem(run: Run, why: Refusal) -> Problem:
-    return Problem(
-        cell=run.cell,
-        execution=run.execution,
-        title=why.title,
-        cause=why.cause,
-        remedy=why.remedy,
-    )
-
-
-def _uncalled(run: Run) -> Problem:
-    return Problem(
-        cell=run.cell,
-        execution=run.execution,
-        title="The cell called no model",
-        cause="Its newest run ended without a model call on the cell's own thread.",
-        remedy="Run the cell again once it calls a model, or remove its tag.",
-    )

@@ -265,6 +265,16 @@ def test_the_tokens_stand_where_their_characters_do(live: Kernel) -> None:
     assert named == {"The": "the", "old": "old", "dog": "dog", "sat": "sat"}
 
 
+@pytest.mark.parametrize("name", ["chat template", "chat template as text"])
+def test_the_tokens_of_a_message_stand_where_it_is_written(live: Kernel, name: str) -> None:
+    code = LIVE[name].after
+    ran(live, code)
+    (origin,) = source(live)["origins"]
+    spans = zip(origin["spans"][::2], origin["spans"][1::2], strict=True)
+    said = [written(code, *span) for span in spans if span[0] >= 0]
+    assert said == ["user", "The", "black", "cat"]
+
+
 def test_unknown_characters_truncation_and_padding_are_said_at_their_place(live: Kernel) -> None:
     code = (
         'model(**tokenizer(["The 🐈 sat", "a b c d e f g h i j"], truncation=True, '
