@@ -1,5 +1,6 @@
 import { computed, signal, type ReadonlySignal } from '@preact/signals-core';
 import type { Problem, TraceSummary } from '../protocol/messages';
+import { lineOf, type Document } from './document';
 import type { Session } from './session';
 import { statusOf, type Status } from './status';
 
@@ -29,12 +30,15 @@ export class Follower {
   readonly calls: ReadonlySignal<readonly TraceSummary[]>;
   /** What the shown cell's newest run has failed to leave, and why. */
   readonly problem: ReadonlySignal<Problem | null>;
-  /** Whether the shown picture is of an older run, or of a kernel that is gone. */
+  /** The shown cell, where its edits are known. */
+  readonly document: ReadonlySignal<Document | null>;
+  /** Whether the shown picture is of an older text or run, or of a kernel that is gone. */
   readonly stale: ReadonlySignal<boolean>;
   readonly status: ReadonlySignal<Status>;
 
   private readonly keeps = signal<string | null>(null);
   private readonly picked = signal<Call | null>(null);
+  private readonly tries = signal<string | null>(null);
 
   constructor(private readonly session: Session) {
     const { traces, problems, running, last, phase, word, backend } = session;
@@ -46,8 +50,17 @@ export class Follower {
         : traces.value.at(-1)?.cell;
       return pinned.value ?? ran ?? null;
     });
-    this.calls = computed(() => traces.value.filter(trace => trace.cell === cell.value));
+    this.calls = computed(() =>
+      traces.value
+        .filter(trace => trace.cell === cell.value && !trace.tried)
+        // A call that was made again is newer than those after it.
+        .sort((a, b) => a.execution - b.execution || a.call - b.call)
+    );
     this.current = computed(() => {
+      const tried = traces.value.find(({ id }) => id === this.tries.value);
+      if (tried) {
+        return tried;
+      }
       const call = picked.value?.cell === cell.value ? picked.value.call : undefined;
       const calls = this.calls.value;
       return calls.find(trace => trace.call === call) ?? calls.at(-1) ?? null;
@@ -60,22 +73,49 @@ export class Follower {
         null
       );
     });
+    const { documents } = session;
+    this.document = computed(() => documents.document(this.current.value?.cell ?? '') ?? null);
+    const outdated = computed(
+      () => documents.sources.value.get(this.current.value?.cell ?? '')?.outdated ?? false
+    );
+    const edited = computed(() => {
+      const document = this.document.value;
+      return document !== null && !document.current.value;
+    });
     this.stale = computed(() => {
       const [current, problem] = [this.current.value, this.problem.value];
+      if (current?.tried) {
+        return phase.value === 'detached';
+      }
+      if (current && (edited.value || outdated.value)) {
+        return true;
+      }
       // One run may leave both: a call that was seen, and one that was not.
       const older = problem?.cell !== current?.cell || problem?.execution !== current?.execution;
       return current !== null && (phase.value === 'detached' || (problem !== null && older));
     });
-    this.status = computed(() =>
-      statusOf({
+    this.status = computed(() => {
+      const document = this.document.value;
+      const refused = document?.refused.value;
+      const line = document && refused && lineOf(document.text.value, refused.span.start);
+      return statusOf({
         word: word.value,
-        phase: phase.value,
+        reach: phase.value,
         waiting: backend.value?.exhausted.value ?? false,
         running: running.value !== null && (pinned.value ?? running.value) === running.value,
         problem: this.stale.value || !this.current.value ? this.problem.value : null,
-        shown: this.current.value !== null
-      })
-    );
+        shown: this.current.value !== null,
+        tried: this.current.value?.tried ?? false,
+        phase: document?.phase.value ?? null,
+        reason: refused ? `Line ${line}: ${refused.message}` : null,
+        outdated: outdated.value
+      });
+    });
+  }
+
+  /** Shows the trace of a text that is tried; null for the cell's own again. */
+  try(trace: string | null): void {
+    this.tries.value = trace;
   }
 
   /** Keeps to a cell, or follows the one that ran last. */

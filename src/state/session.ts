@@ -1,10 +1,11 @@
 import { batch, signal, type ReadonlySignal } from '@preact/signals-core';
 import type { Backend } from '../protocol/backend';
 import type { Problem, PublishParams, State, TraceSummary } from '../protocol/messages';
+import { Documents } from './documents';
 import { Patience } from './patience';
 import { Pictures } from './pictures';
 import { SelectionLink } from './selection-link';
-import type { Phase, Status } from './status';
+import type { Reach, Status } from './status';
 import { Texts } from './texts';
 
 interface Push {
@@ -30,20 +31,22 @@ export class Session {
   readonly running: ReadonlySignal<string | null>;
   /** The watched cell that ran last. */
   readonly last: ReadonlySignal<string | null>;
-  readonly phase: ReadonlySignal<Phase>;
+  readonly phase: ReadonlySignal<Reach>;
   /** What the host has to say, or a kernel that is gone has left. */
   readonly word: ReadonlySignal<Status | null>;
   /** What requests go through; null while there is no kernel. */
   readonly backend: ReadonlySignal<Patience | null>;
   /** What is selected in the panels, for Python to see and set. */
   readonly selections: SelectionLink;
+  /** The tagged cells, and the texts that the traces are of. */
+  readonly documents: Documents;
 
   private readonly held = {
     traces: signal<readonly TraceSummary[]>([]),
     problems: signal<readonly Problem[]>([]),
     running: signal<string | null>(null),
     last: signal<string | null>(null),
-    phase: signal<Phase>('detached'),
+    phase: signal<Reach>('detached'),
     word: signal<Status | null>(null),
     backend: signal<Patience | null>(null)
   };
@@ -61,6 +64,7 @@ export class Session {
     this.word = word;
     this.backend = backend;
     this.selections = new SelectionLink(backend);
+    this.documents = new Documents(backend, running, () => this.ask());
   }
 
   /**
@@ -90,6 +94,15 @@ export class Session {
     });
   }
 
+  /** Asks for the whole state, since a push seems to be lost. */
+  private ask(missed: Push[] = []): void {
+    const patient = this.held.backend.peek();
+    if (patient && this.attachment && !this.missed) {
+      this.missed = missed;
+      void this.resync(patient, this.attachment.signal);
+    }
+  }
+
   /** The kernel is gone: keeps its last picture, marked, and says why. */
   detach(reason: string, remedy?: string): void {
     this.leave();
@@ -112,6 +125,7 @@ export class Session {
 
   /** Leaves the kernel, and tells it nothing any more. */
   dispose(): void {
+    this.documents.dispose();
     this.detach('The notebook is closed.');
     this.selections.dispose();
   }
@@ -135,11 +149,7 @@ export class Session {
     } else if (revision === this.revision + 1) {
       this.revision = revision;
     } else {
-      this.missed = [push];
-      const patient = this.held.backend.peek();
-      if (patient && this.attachment) {
-        void this.resync(patient, this.attachment.signal);
-      }
+      this.ask([push]);
     }
   }
 
@@ -176,6 +186,7 @@ export class Session {
     traces.value = state.traces;
     problems.value = state.problems;
     running.value = state.running;
+    this.documents.load(state.sources);
     last.value = state.traces.at(-1)?.cell ?? state.problems.at(-1)?.cell ?? null;
     this.revision = state.revision;
     const missed = this.missed ?? [];
@@ -198,12 +209,15 @@ export class Session {
       const kept = problems.peek().filter(other => !past.has(other.cell));
       problems.value = problem ? [...kept, problem] : kept;
     }
-    const cell = trace?.cell ?? problem?.cell;
+    const cell = trace?.cell ?? problem?.cell ?? params.source?.cell;
     if (cell !== undefined) {
       last.value = cell;
       this.held.word.value = null;
     }
     running.value = params.running;
+    if (params.source) {
+      this.documents.take(params.source);
+    }
     this.takePictures(push);
     this.pictures.forget(forgotten);
     this.texts.forget(forgotten);

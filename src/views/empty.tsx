@@ -5,7 +5,7 @@ export function Empty() {
   const { state, t, actions } = useEnv();
   const { kind, message, remedy } = state.follower.status.value;
   const problem = state.follower.problem.value;
-  const busy = kind === 'starting' || kind === 'waiting' || kind === 'computing';
+  const busy = kind === 'starting' || kind === 'waiting' || kind === 'running';
   const pinned = kind === 'none' && !problem && state.session.traces.value.length > 0;
   const teaches = kind === 'none' && !problem && !remedy && !pinned;
   return (

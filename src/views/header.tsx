@@ -58,12 +58,16 @@ function Status() {
   const { state, t } = useEnv();
   const { kind, message } = state.follower.status.value;
   const trace = state.trace.value;
+  const milliseconds = state.follower.document.value?.milliseconds.value ?? null;
   const words: Record<StatusKind, string> = {
     none: t('idle'),
     starting: t('starting'),
     waiting: t('waiting'),
-    computing: t('running'),
+    running: t('running'),
+    computing: t('computing'),
     ready: t('ready'),
+    live: t('live'),
+    tried: t('tried text'),
     stale: t('stale'),
     dead: t('dead')
   };
@@ -80,6 +84,11 @@ function Status() {
       {kind === 'ready' && trace && (
         <span class="attnlab-soft" title={t('Duration of the model’s call')}>
           {duration(trace.milliseconds)}
+        </span>
+      )}
+      {kind === 'live' && milliseconds !== null && (
+        <span class="attnlab-soft" title={t('From the last edit to its picture')}>
+          {duration(milliseconds)}
         </span>
       )}
     </span>

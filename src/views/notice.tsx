@@ -8,6 +8,7 @@ export function Notice() {
   const { kind, message, remedy } = state.follower.status.value;
   const problem = state.follower.problem.value;
   const stale = state.follower.stale.value;
+  const edited = state.follower.document.value?.current.value === false;
   const notes = state.trace.value?.notes ?? [];
   const failure = state.failure.value;
   const failures = new Set(
@@ -18,11 +19,18 @@ export function Notice() {
   );
   return (
     <>
-      {(stale || problem !== null || kind === 'waiting') && (
+      {((stale && kind !== 'computing') || problem !== null || kind === 'waiting') && (
         <div class="attnlab-notice" data-kind={stale ? 'stale' : kind} role="note">
           <p>
             <b>{problem ? problem.title : t(message)}</b>
-            {stale && <span> · {t('The picture is of an older run.')}</span>}
+            {stale && (
+              <span>
+                {' · '}
+                {edited
+                  ? t('The picture is of an older text.')
+                  : t('The picture is of an older run.')}
+              </span>
+            )}
           </p>
           {problem && (
             <p>

@@ -64,7 +64,11 @@ function Panel() {
     <>
       <Header />
       {state.trace.value ? (
-        <div class="attnlab-body" data-stale={state.follower.stale.value || undefined}>
+        <div
+          class="attnlab-body"
+          data-stale={state.follower.stale.value || undefined}
+          data-status={state.follower.status.value.kind}
+        >
           <Notice />
           <Strip />
           <Parts />

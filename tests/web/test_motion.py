@@ -28,7 +28,7 @@ def test_nothing_moves_for_who_asks_for_less_motion(
     starting = panel.page.evaluate(MOVING)
     panel.show()
     panel.page.evaluate("lab.kernel.busy('cell-2')")
-    panel.page.wait_for_selector('[data-testid="attnlab-status"][data-kind="computing"]')
+    panel.page.wait_for_selector('[data-testid="attnlab-status"][data-kind="running"]')
     panel.thumb(1, 1).hover()
     running = panel.page.evaluate(MOVING)
     for seen in (starting, running):

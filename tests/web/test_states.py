@@ -94,7 +94,7 @@ def test_a_dead_kernel_leaves_its_picture_and_the_way_out(panel: Panel) -> None:
 def test_a_running_cell_is_said_to_run(panel: Panel) -> None:
     panel.show()
     panel.page.evaluate("lab.kernel.busy('cell-2')")
-    panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=computing]")
+    panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=running]")
 
 
 def test_a_new_trace_keeps_selection_scroll_and_sizes_with_no_further_request(

@@ -97,9 +97,9 @@ describe('a session', () => {
   test('says that a cell runs', () => {
     const { follower, backend } = made(state(1, { traces: [trace('t1')] }));
     backend.push(2, { running: 'a' });
-    expect(follower.status.value.kind).toBe('computing');
+    expect(follower.status.value.kind).toBe('running');
     follower.pin('b');
-    expect(follower.status.value.kind).not.toBe('computing');
+    expect(follower.status.value.kind).not.toBe('running');
   });
 
   test('shows a push beyond a gap at once, and asks for what it missed', async () => {
