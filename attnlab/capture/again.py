@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import warnings
 import weakref
@@ -38,6 +37,9 @@ class NotAgainError(Exception):
 
     code: Literal["model", "long", "failed", "unknown"]
     why: str
+
+    def __str__(self) -> str:
+        return self.why
 
 
 class Stopped(Exception):  # noqa: N818 - no fault
@@ -98,6 +100,8 @@ def again(
             tokenized = _tokenized(feed, texts)
             _check_length(feed, tokenized, limit)
             args, kwargs = feed.refed(tokenized)
+            if stop():
+                raise Stopped
             if prompt is not None:
                 prompt += feed.lengthened(kwargs)
         except ValueError as error:
@@ -144,15 +148,45 @@ def _check_length(feed: Feed, tokenized: Sequence[Tokenized], limit: int) -> Non
     if length > limit:
         why = f"The text has {length} tokens, more than the {limit} that are passed while typing"
         raise NotAgainError("long", f"{why}: run the cell, or raise the limit in the settings.")
+    places = _places(feed.model)
+    length += feed.written
+    if places is not None and length > places:
+        # On a GPU the failure would take the whole kernel's use of it along.
+        why = f"The text has {length} tokens; {type(feed.model).__name__} has places for {places}"
+        raise NotAgainError("long", f"{why}: shorten it.")
+
+
+def _places(model: Any) -> int | None:
+    """Count the positions that a model has learned; None where it computes them."""
+    from torch.nn import Embedding
+
+    config = getattr(model, "config", None)
+    most = getattr(config, "max_position_embeddings", None)
+    if not isinstance(most, int):
+        return None
+    tables = [
+        own
+        for own in model.modules()
+        # Some tables have two rows before the first position.
+        if isinstance(own, Embedding) and own.num_embeddings in (most, most + 2)
+        if own is not model.get_input_embeddings()
+    ]
+    # Some count the positions from behind the one of padding.
+    before = [0 if own.padding_idx is None else own.padding_idx + 1 for own in tables]
+    return most - max(before) if before else None
 
 
 def _pass(feed: Feed, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     import torch
 
     cast = contextlib.nullcontext() if feed.autocast is None else torch.autocast(*feed.autocast)
+    # A device context would take modules off their fast path.
+    plain = feed.device.type == "cpu"
+    device = contextlib.nullcontext() if plain else feed.device
     try:
         # On its own path: what really running it would take.
-        with replay.unnoticed(model, None, plain=False) as changed, cast:
+        gradients = torch.set_grad_enabled(feed.gradients)
+        with replay.unnoticed(model, None, plain=False) as changed, gradients, cast, device:
             model(*args, **kwargs)
     except StoppedPass:
         raise Stopped from None
@@ -187,24 +221,26 @@ def _quiet() -> Iterator[None]:
 def _unnoticed(tokenizers: Sequence[Any]) -> Iterator[None]:
     """Leave tokenizers as they are: a call keeps its truncation and padding in them."""
     kept = [
-        (own, dict(getattr(own, "deprecation_warnings", {})), getattr(own, "_tokenizer", None))
+        (getattr(own, "deprecation_warnings", {}), getattr(own, "_tokenizer", None))
         for own in tokenizers
     ]
+    said = [dict(warned) for warned, _ in kept]
     states = [
-        None if backend is None else (copy.copy(backend.truncation), copy.copy(backend.padding))
-        for *_, backend in kept
+        backend and (backend.truncation, backend.padding, backend.encode_special_tokens)
+        for _, backend in kept
     ]
     try:
         yield
     finally:
-        for (tokenizer, said, backend), state in zip(kept, states, strict=True):
-            if hasattr(tokenizer, "deprecation_warnings"):
-                tokenizer.deprecation_warnings = said
+        for (warned, backend), before, state in zip(kept, said, states, strict=True):
+            warned.clear()
+            warned.update(before)
             if backend is not None and state is not None:
                 _restore(backend, *state)
 
 
-def _restore(backend: Any, truncation: Any, padding: Any) -> None:
+def _restore(backend: Any, truncation: Any, padding: Any, whole: bool) -> None:
+    backend.encode_special_tokens = whole
     if truncation is None:
         backend.no_truncation()
     else:

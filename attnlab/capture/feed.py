@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attnlab.capture.inputs import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
 
@@ -22,6 +22,12 @@ TEXTS = ("text", "text_pair", "text_target", "text_pair_target", "conversation")
 
 Key = str | None
 """Names one tensor of a tokenizer's result; None is a result that is bare ids."""
+
+IDS = (None, "input_ids")
+"""Those whose numbers tell the text; masks of all texts of one length are alike."""
+
+WRITTEN = "decoder_input_ids"
+"""What an encoder-decoder has written; its texts go to the encoder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +40,18 @@ class Tokenized:
         ``__call__``, ``encode`` or ``apply_chat_template``.
     texts
         The arguments that are texts, by name, as they were given: text, list, conversation.
+    tensors
+        What it gave, by name: tensors or lists of numbers.
+    numbers
+        Copies of these: the cell may write to its own.
     """
 
     tokenizer: Any
     method: str
     bound: inspect.BoundArguments
     texts: dict[str, Any]
-    result: Any
+    tensors: dict[Key, Any]
+    numbers: dict[Key, Any]
     callsite: Callsite | None
 
     @classmethod
@@ -53,26 +64,24 @@ class Tokenized:
         callsite: Callsite | None,
     ) -> Tokenized | None:
         """Note a call; None for one that gave no ids."""
-        if not _tensors(result):
+        tensors = _tensors(result)
+        if not tensors:
             return None
         args, kwargs = call
         bound = inspect.signature(getattr(tokenizer, method)).bind(*args, **kwargs)
         given = {name: bound.arguments.get(name) for name in TEXTS}
         # The cell may change its lists later.
         texts = {name: copy.deepcopy(own) for name, own in given.items() if own is not None}
-        return cls(tokenizer, method, bound, texts, result, callsite)
+        numbers = {key: _copied(own) for key, own in tensors.items()}
+        return cls(tokenizer, method, bound, texts, tensors, numbers, callsite)
 
     def again(self, texts: Mapping[str, Any]) -> Tokenized:
         """Make the call anew with other texts."""
         bound = copy.copy(self.bound)
         bound.arguments = {**self.bound.arguments, **texts}
         result = getattr(self.tokenizer, self.method)(*bound.args, **bound.kwargs)
-        return replace(self, bound=bound, texts=dict(texts), result=result)
-
-    @property
-    def tensors(self) -> dict[Key, Any]:
-        """What it gave, by name: tensors or lists of numbers."""
-        return _tensors(self.result)
+        tensors = _tensors(result)
+        return replace(self, bound=bound, texts=dict(texts), tensors=tensors, numbers=tensors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +98,12 @@ class Feed:
         The tokenizer calls whose results it got.
     refusal
         Why it cannot be made again with other texts, a clause; empty where it can.
+    gradients
+        Whether it was to be differentiated: some kernels differ.
     autocast
         Device type and dtype of the autocast that it ran in.
+    device
+        On which tensors are made where none is named; this is of a thread.
     """
 
     args: tuple[Any, ...]
@@ -99,7 +112,9 @@ class Feed:
     tokenized: list[Tokenized]
     callsite: Callsite | None
     refusal: str
+    gradients: bool
     autocast: tuple[str, torch.dtype] | None
+    device: torch.device
     _model: weakref.ref[Any]
     _slots: dict[str | int, tuple[int, Key]] = field(default_factory=dict)
 
@@ -113,27 +128,44 @@ class Feed:
         known: Sequence[Tokenized],
         callsite: Callsite | None,
     ) -> Feed:
-        """Find what fed a call among the tokenizer calls before it, the newest first."""
-        if prompt is not None:
-            kwargs = {name: own for name, own in kwargs.items() if not _counted(name, own)}
+        """Find what fed a call among the tokenizer calls before it."""
+        import torch
+
         given = _places(args, kwargs)
         names = _names(model, args)
+        named = {place: names.get(place, str(place)) for place in given}
         slots: dict[str | int, tuple[Tokenized, Key]] = {}
         loose: dict[str, Any] = {}
-        for place, value in given.items():
-            name = names.get(place, str(place))
-            if not _is_tensor(value):
+        # Ids come first: they tell whose masks are meant.
+        for place in sorted(given, key=lambda place: "input_ids" not in named[place]):
+            name, value = named[place], given[place]
+            if not _is_tensor(value) or (prompt is not None and place == WRITTEN):
                 continue
-            found = next(_sources(name, value, known, prompt), None)
-            if found is None:
-                loose[name] = value
-            else:
+            before = _before(kwargs, prompt)
+            found = _source(name, value, known, [own for own, _ in slots.values()], before)
+            if found is not None:
                 slots[place] = found
+            elif prompt is not None and _counted(name, value):
+                kwargs = {other: own for other, own in kwargs.items() if other != place}
+            else:
+                loose[name] = value
         used = [own for own in known if any(own is source for source, _ in slots.values())]
         bound = {place: (used.index(source), key) for place, (source, key) in slots.items()}
         refusal = _refusal(arguments(model, args, kwargs), loose, slots, given)
+        if refusal:  # Nothing of the notebook, least of all a cache, is kept in vain.
+            args, kwargs = (), {}
         return cls(
-            args, kwargs, prompt, used, callsite, refusal, _autocast(), weakref.ref(model), bound
+            args,
+            kwargs,
+            prompt,
+            used,
+            callsite,
+            refusal,
+            torch.is_grad_enabled() and prompt is None,
+            _autocast(),
+            torch.get_default_device(),
+            weakref.ref(model),
+            bound,
         )
 
     @property
@@ -152,16 +184,34 @@ class Feed:
         args, kwargs = list(self.args), dict(self.kwargs)
         for place, (index, key) in self._slots.items():
             old = args[place] if isinstance(place, int) else kwargs[place]
-            new = _like(old, tokenized[index].tensors[key], self.prompt, "mask" in str(key))
+            before = _before(self.kwargs, self.prompt)
+            new = _like(old, tokenized[index].tensors[key], before, "mask" in str(key))
             if isinstance(place, int):
                 args[place] = new
             else:
                 kwargs[place] = new
         self._check_batch(_places(tuple(args), kwargs))
+        masks = [
+            mask
+            for call in tokenized
+            for key, mask in call.tensors.items()
+            if key == "attention_mask"
+        ]
+        # Where padding comes in, ``generate`` places the tokens in its own way.
+        if self.prompt is not None and not all(all(row) for own in masks for row in _rows(own)):
+            raise ValueError("the prompts are of several lengths")
         return tuple(args), kwargs
+
+    @property
+    def written(self) -> int:
+        """How many ids of the model's own stand behind the prompt."""
+        before = _before(self.kwargs, self.prompt)
+        return 0 if before is None else int(self.kwargs["input_ids"].shape[-1]) - before
 
     def lengthened(self, kwargs: Mapping[str, Any]) -> int:
         """Count how many more ids a prompt has than that of the call."""
+        if _before(kwargs, self.prompt) is None:
+            return 0
         return int(kwargs["input_ids"].shape[-1] - self.kwargs["input_ids"].shape[-1])
 
     def length(self, tokenized: Sequence[Tokenized]) -> int:
@@ -178,6 +228,11 @@ class Feed:
                 raise ValueError(f"`{place}` is made for {before} texts, not {now}")
 
 
+def _before(kwargs: Mapping[str, Any], prompt: int | None) -> int | None:
+    """Count the ids of the user's that what the model has written stands behind, in one row."""
+    return None if WRITTEN in kwargs else prompt
+
+
 def _places(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str | int, Any]:
     """Name all arguments of a call: by number, or by keyword."""
     found: dict[str | int, Any] = dict(enumerate(args))
@@ -185,9 +240,14 @@ def _places(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str | int,
     return found
 
 
-def _counted(name: str, value: Any) -> bool:
-    """Whether a model makes an argument by itself where it is not given."""
-    return name == "position_ids" or ("mask" in name and _is_tensor(value) and bool(value.all()))
+def _counted(name: str, value: torch.Tensor) -> bool:
+    """Whether a model makes an argument of ``generate`` by itself where it is not given."""
+    import torch
+
+    if name == "position_ids":
+        count = torch.arange(value.shape[-1], device=value.device)
+        return bool((value == count).all())
+    return "mask" in name and bool(value.all())
 
 
 def _names(model: Any, args: tuple[Any, ...]) -> dict[str | int, str]:
@@ -199,26 +259,50 @@ def _names(model: Any, args: tuple[Any, ...]) -> dict[str | int, str]:
     return {place: name for place, name in enumerate(bound.arguments) if place < len(args)}
 
 
-def _sources(
-    name: str, value: torch.Tensor, known: Sequence[Tokenized], prompt: int | None
-) -> Iterator[tuple[Tokenized, Key]]:
-    """Find results that an argument may be: the very tensor, the one of its name, an equal one."""
+def _source(
+    name: str,
+    value: torch.Tensor,
+    known: Sequence[Tokenized],
+    used: Sequence[Tokenized],
+    prompt: int | None,
+) -> tuple[Tokenized, Key] | None:
+    """Find the result that an argument is, among those equal to it."""
+    if value.ndim not in (1, 2) or value.is_meta:
+        return None
     own = value if prompt is None or value.ndim < 2 else value[:, :prompt]
-    calls = list(reversed(known))
-    for call in calls:
-        yield from ((call, key) for key, tensor in call.tensors.items() if tensor is value)
-    for call in calls:
-        if name in call.tensors and _equal(own, call.tensors[name]):
-            yield call, name
-    for call in calls:
-        yield from ((call, key) for key, tensor in call.tensors.items() if _equal(own, tensor))
+
+    def rank(source: tuple[Tokenized, Key]) -> tuple[bool, ...]:
+        call, key = source
+        itself = call.tensors[key] is value
+        fed = any(call is other for other in used)
+        return itself, fed, key == name, key in IDS
+
+    equal = [
+        (call, key)
+        for call in reversed(known)
+        for key, numbers in call.numbers.items()
+        if _equal(own, numbers)
+    ]
+    best = max(equal, key=rank, default=None)  # of several the newest
+    return best if best is not None and any((*rank(best)[:2], best[1] in IDS)) else None
 
 
 def _equal(value: torch.Tensor, other: Any) -> bool:
-    if value.is_meta or value.is_floating_point() or value.ndim not in (1, 2):
+    if not _is_tensor(other):
+        rows = _rows(other)
+        first = len(rows) * len(rows[0])
+        return first == value.numel() and bool(
+            (value.tolist() if value.ndim == 2 else [value.tolist()]) == rows
+        )
+    if other.numel() != value.numel() or other.shape[-1:] != value.shape[-1:]:
         return False
-    rows = value.tolist()
-    return bool((rows if value.ndim == 2 else [rows]) == _rows(other))
+    return bool((other.to(value.device).reshape(value.shape) == value).all())
+
+
+def _copied(own: Any) -> Any:
+    if _is_tensor(own):
+        return own.detach().clone()
+    return [_copied(part) if isinstance(part, list) else part for part in own]
 
 
 def _rows(ids: Any) -> list[Any]:
@@ -234,6 +318,7 @@ def _tensors(result: Any) -> dict[Key, Any]:
 
 
 def _is_ids(value: Any) -> bool:
+    """Whether a value is a list of numbers, or of such lists."""
     while isinstance(value, list) and value and isinstance(value[0], list):
         value = value[0]
     return isinstance(value, list) and all(isinstance(own, int) for own in value)
@@ -252,6 +337,8 @@ def _like(old: torch.Tensor, new: Any, prompt: int | None, mask: bool) -> torch.
     """
     import torch
 
+    if not _is_tensor(new) and len({len(row) for row in _rows(new)}) > 1:
+        raise ValueError("the texts have different numbers of tokens now, in one tensor")
     own = torch.as_tensor(new, device="cpu").to(old.device, old.dtype)
     if own.ndim < old.ndim:
         own = own[None]
@@ -276,7 +363,7 @@ def _refusal(
     for name in ("inputs_embeds", "encoder_outputs"):
         if named.get(name) is not None:
             return f"`{name}` was made of the text before the call"
-    if not slots:
+    if not slots or "input_ids" in loose:
         return "its text was tokenized in another cell, or changed since"
     length = next(given[place] for place in slots).shape[-1]
     for name, value in loose.items():

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import random
+import sys
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import refusals
@@ -91,12 +93,13 @@ def unnoticed(model: Any, random: Any, *, plain: bool = True) -> Iterator[list[s
         (name, own, own.detach().clone()) for name, own in inner.named_buffers() if not own.is_meta
     ]
     buffers = [(part, dict(part._buffers)) for part in inner.modules()]
-    held = [(part, set(vars(part)), set(part._forward_hooks)) for part in model.modules()]
+    held = [(part, dict(vars(part)), set(part._forward_hooks)) for part in model.modules()]
     devices = sorted(
         {own.device.index or 0 for own in inner.parameters() if own.device.type == "cuda"}
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=devices))
+        stack.enter_context(_drawn())
         stack.enter_context(torch.no_grad())
         if refusals.compiled(model):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
@@ -118,10 +121,25 @@ def unnoticed(model: Any, random: Any, *, plain: bool = True) -> Iterator[list[s
                 changed += [name for name, own in named.items() if part._buffers[name] is not own]
                 part._buffers.update(named)
             for part, names, hooks in held:
-                for name in set(vars(part)) - names:
+                for name in set(vars(part)) - set(names):
                     delattr(part, name)
+                vars(part).update(names)
                 for hook in set(part._forward_hooks) - hooks:
                     del part._forward_hooks[hook]
+
+
+@contextlib.contextmanager
+def _drawn() -> Iterator[None]:
+    """Keep the random numbers of Python and NumPy: some models set their seed."""
+    numpy = sys.modules.get("numpy")
+    own = random.getstate()
+    theirs = None if numpy is None else numpy.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(own)
+        if numpy is not None:
+            numpy.random.set_state(theirs)
 
 
 def agrees(first: Any, second: Any) -> bool:

