@@ -1,3 +1,4 @@
+import { livePlugin } from './live-plugin';
 import { panelPlugin } from './panel-plugin';
 import { sessionsPlugin } from './sessions-plugin';
 import { tabsPlugin } from './tabs-plugin';
@@ -5,4 +6,4 @@ import { tagsPlugin } from './tags-plugin';
 
 export { INotebookSessions } from './notebook-sessions';
 
-export default [sessionsPlugin, tagsPlugin, tabsPlugin, panelPlugin];
+export default [sessionsPlugin, tagsPlugin, tabsPlugin, panelPlugin, livePlugin];

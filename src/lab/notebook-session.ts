@@ -4,10 +4,13 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
+import type { Backend } from '../protocol/backend';
+import type { Documents } from '../state/documents';
 import { PanelState } from '../state/panel';
 import { Session } from '../state/session';
 import { isTagged } from './attention-tag';
 import { KernelLink } from './kernel-link';
+import { LiveDocuments } from './live-documents';
 import { pageId } from './page';
 import { PanelKeeper } from './panel-keeper';
 
@@ -25,6 +28,7 @@ export class NotebookSession implements IDisposable {
   readonly #session = new Session();
   readonly #db: IStateDB | null;
   readonly #link: KernelLink;
+  readonly #live: LiveDocuments;
   /** By their names, which are kept over a reload. */
   readonly #panels = new Map<string, Opened>();
   readonly #disposed = new Signal<this, void>(this);
@@ -35,7 +39,30 @@ export class NotebookSession implements IDisposable {
     this.#db = db;
     this.open(SIDEBAR);
     this.#link = new KernelLink(panel.sessionContext, this.#session, trans, () => this.hasTags);
+    this.#live = new LiveDocuments(panel, this.#session.documents);
     panel.disposed.connect(this.dispose, this);
+  }
+
+  /** The tagged cells, as the views follow them. */
+  get documents(): Documents {
+    return this.#session.documents;
+  }
+
+  /** What requests go through; null while there is no kernel. */
+  get backend(): Backend | null {
+    return this.#session.backend.peek();
+  }
+
+  /** Whether edits are followed by default has changed. */
+  updateLive(): void {
+    this.#live.update();
+  }
+
+  /** The panel that a person used last; the sidebar's at first. */
+  get active(): PanelState {
+    const id = this.#session.selections.active;
+    const states = [...this.#panels.values()].map(({ state }) => state);
+    return states.find(state => state.id === id) ?? this.state(SIDEBAR);
   }
 
   /** Whether a cell of the notebook is watched. */
@@ -121,6 +148,7 @@ export class NotebookSession implements IDisposable {
       keeper?.dispose();
       state.dispose();
     }
+    this.#live.dispose();
     this.#link.dispose();
     this.#session.dispose();
     this.#disposed.emit();

@@ -4,12 +4,14 @@ import {
   type Notebook,
   type NotebookPanel
 } from '@jupyterlab/notebook';
+
 import type { Cell } from '@jupyterlab/cells';
 import { Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import { isTagged } from './attention-tag';
+import type { CellPlace } from './cell-place';
 import type { NotebookSession } from './notebook-session';
 
 /** The attention sessions of all open notebooks. */
@@ -21,6 +23,8 @@ export const INotebookSessions = new Token<INotebookSessions>(
 export interface INotebookSessions {
   /** The session of a notebook, made when first asked for. */
   of(panel: NotebookPanel): NotebookSession;
+  /** The notebook and the cell that an editor's text is of; null for any other editor. */
+  placeOf(shared: object): CellPlace | null;
   /** Fires when a watched cell is about to run. */
   readonly scheduled: ISignal<INotebookSessions, NotebookSession>;
 }
@@ -61,6 +65,17 @@ export class NotebookSessions implements INotebookSessions, IDisposable {
       this.#sessions.delete(panel);
     }, this);
     return session;
+  }
+
+  placeOf(shared: object): CellPlace | null {
+    for (const panel of this.#sessions.keys()) {
+      for (const cell of panel.content.model?.cells ?? []) {
+        if (cell.sharedModel === shared) {
+          return { session: this.of(panel), cell: cell.id };
+        }
+      }
+    }
+    return null;
   }
 
   dispose(): void {

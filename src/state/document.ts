@@ -146,6 +146,12 @@ export class Document {
         if (this.current.value) {
           untracked(() => this.arrive());
         }
+      }),
+      effect(() => {
+        // What was typed while a cell ran is caught up with after it.
+        if (!around.running.value) {
+          untracked(() => this.catchUp());
+        }
       })
     ];
   }
@@ -190,10 +196,18 @@ export class Document {
 
   /** The views show this text. */
   private arrive(): void {
-    this.stop();
+    if (this.held.busy.peek()) {
+      this.stop();
+    }
     if (this.edited !== null) {
       this.held.milliseconds.value = performance.now() - this.edited;
       this.edited = null;
+    }
+  }
+
+  private catchUp(): void {
+    if (!this.asking && !this.held.busy.peek() && this.edited !== null) {
+      this.follow();
     }
   }
 
@@ -313,6 +327,7 @@ export class Document {
   /** Lets the kernel forget the document. */
   dispose(): void {
     this.stop();
+    this.held.live.value = false;
     this.disposers.forEach(dispose => dispose());
     const backend = this.around.backend.peek();
     backend?.request('textDocument/didClose', { cell: this.cell }).catch(() => undefined);

@@ -16,6 +16,14 @@ interface Call {
   call: number;
 }
 
+/** How far a text is that is tried in place of the cell's own. */
+export interface Tried {
+  /** The trace that was tried last; null while none has come. */
+  trace: string | null;
+  /** Whether that trace is of the newest text, or that one is awaited, or has failed. */
+  state: 'asking' | 'shown' | 'failed';
+}
+
 /**
  * Which of the kernel's traces one panel shows, and what there is to say about it.
  *
@@ -26,6 +34,9 @@ export class Follower {
   readonly pinned: ReadonlySignal<string | null>;
   /** The trace to show: of the pinned cell, else of the one that ran last. */
   readonly current: ReadonlySignal<TraceSummary | null>;
+  /** The same, but for a text that is tried: the cell's own trace. */
+  readonly own: ReadonlySignal<TraceSummary | null>;
+  readonly tried: ReadonlySignal<Tried | null>;
   /** All calls of the shown trace's run, in order. */
   readonly calls: ReadonlySignal<readonly TraceSummary[]>;
   /** What the shown cell's newest run has failed to leave, and why. */
@@ -38,7 +49,7 @@ export class Follower {
 
   private readonly keeps = signal<string | null>(null);
   private readonly picked = signal<Call | null>(null);
-  private readonly tries = signal<string | null>(null);
+  private readonly tries = signal<Tried | null>(null);
 
   constructor(private readonly session: Session) {
     const { traces, problems, running, last, phase, word, backend } = session;
@@ -56,14 +67,15 @@ export class Follower {
         // A call that was made again is newer than those after it.
         .sort((a, b) => a.execution - b.execution || a.call - b.call)
     );
-    this.current = computed(() => {
-      const tried = traces.value.find(({ id }) => id === this.tries.value);
-      if (tried) {
-        return tried;
-      }
+    this.tried = this.tries;
+    this.own = computed(() => {
       const call = picked.value?.cell === cell.value ? picked.value.call : undefined;
       const calls = this.calls.value;
       return calls.find(trace => trace.call === call) ?? calls.at(-1) ?? null;
+    });
+    this.current = computed(() => {
+      const own = this.own.value;
+      return this.triedInstead(own) ?? own;
     });
     this.problem = computed(() => {
       const other = pinned.value ? null : last.value;
@@ -85,7 +97,7 @@ export class Follower {
     this.stale = computed(() => {
       const [current, problem] = [this.current.value, this.problem.value];
       if (current?.tried) {
-        return phase.value === 'detached';
+        return phase.value === 'detached' || this.tries.value?.state !== 'shown';
       }
       if (current && (edited.value || outdated.value)) {
         return true;
@@ -105,7 +117,7 @@ export class Follower {
         running: running.value !== null && (pinned.value ?? running.value) === running.value,
         problem: this.stale.value || !this.current.value ? this.problem.value : null,
         shown: this.current.value !== null,
-        tried: this.current.value?.tried ?? false,
+        tried: this.current.value?.tried ? (this.tries.value?.state ?? null) : null,
         phase: document?.phase.value ?? null,
         reason: refused ? `Line ${line}: ${refused.message}` : null,
         outdated: outdated.value
@@ -114,8 +126,24 @@ export class Follower {
   }
 
   /** Shows the trace of a text that is tried; null for the cell's own again. */
-  try(trace: string | null): void {
-    this.tries.value = trace;
+  try(tried: Tried | null): void {
+    this.tries.value = tried;
+  }
+
+  /** The trace of the text that is tried in place of this one's. */
+  private triedInstead(own: TraceSummary | null): TraceSummary | undefined {
+    const tried = this.tries.value;
+    if (!tried || !own) {
+      return undefined;
+    }
+    const held = this.session.traces.value.filter(
+      trace => trace.tried && trace.cell === own.cell && trace.call === own.call
+    );
+    // The next one comes before the answer that names it, and takes the last one's place.
+    return (
+      held.find(({ id }) => id === tried.trace) ??
+      (tried.state === 'asking' ? held.at(-1) : undefined)
+    );
   }
 
   /** Keeps to a cell, or follows the one that ran last. */

@@ -15,6 +15,7 @@ import { Heads } from './heads';
 import { THUMBNAIL, type Pictures, type Load, type Progress, type Wish } from './pictures';
 import { Selection } from './selection';
 import { Session } from './session';
+import { Trial } from './trial';
 import { NO_SIDES, sidesOf, type Shown, type Sides } from './tokens';
 import type { Weights } from './weights';
 import { thumbRegions, type Regions } from './thumb-regions';
@@ -71,6 +72,8 @@ export class PanelState {
   readonly weights: ReadonlySignal<Weights | null>;
   /** The shown query, taken apart. */
   readonly dissection: Dissection;
+  /** Another text in place of the shown call's own. */
+  readonly trial: Trial;
 
   /** Why the selected item's text has not come; null where nothing failed. */
   readonly failure: ReadonlySignal<Failure | null>;
@@ -90,6 +93,7 @@ export class PanelState {
     const pictures = (this.pictures = session.pictures);
     const follower = (this.follower = new Follower(session));
     this.failure = this.failed;
+    this.trial = new Trial(session, follower);
     let last: TraceSummary | null = null;
     this.trace = computed(() => (last = this.visible.value ? follower.current.value : last));
     let before: Shown | null = null;
@@ -162,6 +166,7 @@ export class PanelState {
 
   /** Asks the kernel for nothing any more; the session stays, for other panels. */
   dispose(): void {
+    this.trial.close();
     this.disposers.splice(0).forEach(dispose => dispose());
   }
 

@@ -1,4 +1,4 @@
-import { effect, type ReadonlySignal } from '@preact/signals-core';
+import { effect, signal, type ReadonlySignal } from '@preact/signals-core';
 import type { Backend } from '../protocol/backend';
 import type { SelectionParams } from '../protocol/messages';
 import type { Selection } from './selection';
@@ -17,6 +17,7 @@ export class SelectionLink {
   /** By their ids, in the order in which they were last used. */
   private readonly panels = new Map<string, Selection>();
   private readonly changed = new Set<string>();
+  private readonly last = signal<string | undefined>(undefined);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly stop: () => void;
 
@@ -32,6 +33,7 @@ export class SelectionLink {
   /** Links a panel's selection; returns what takes it out again. */
   join(id: string, selection: Selection): () => void {
     this.panels.set(id, selection);
+    this.turn();
     const unwatch = effect(() => {
       selection.toJSON();
       this.settle(id);
@@ -39,6 +41,7 @@ export class SelectionLink {
     return () => {
       unwatch();
       this.panels.delete(id);
+      this.turn();
       this.changed.delete(id);
       // The panel that was used before this one is the active one again.
       if (this.active !== undefined) {
@@ -53,6 +56,7 @@ export class SelectionLink {
     if (selection) {
       this.panels.delete(id);
       this.panels.set(id, selection);
+      this.turn();
       this.settle(id);
     }
   }
@@ -62,8 +66,13 @@ export class SelectionLink {
     clearTimeout(this.timer);
   }
 
-  private get active(): string | undefined {
-    return [...this.panels.keys()].at(-1);
+  /** The id of the panel that a person used last. */
+  get active(): string | undefined {
+    return this.last.value;
+  }
+
+  private turn(): void {
+    this.last.value = [...this.panels.keys()].at(-1);
   }
 
   private take({ panel, selected }: SelectionParams): void {

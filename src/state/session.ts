@@ -95,7 +95,7 @@ export class Session {
   }
 
   /** Asks for the whole state, since a push seems to be lost. */
-  private ask(missed: Push[] = []): void {
+  ask(missed: Push[] = []): void {
     const patient = this.held.backend.peek();
     if (patient && this.attachment && !this.missed) {
       this.missed = missed;

@@ -1,4 +1,5 @@
 import type { Phase } from './document';
+import type { Tried } from './follower';
 
 /** What the panel says about itself; always true, in a word (`kind`) and a sentence. */
 export interface Status {
@@ -19,7 +20,7 @@ export type StatusKind =
   | 'live' // the same, and it follows the text as it is typed
   | 'tried' // the picture is of a text that is not the cell's
   | 'stale' // the picture is of an older run or text
-  | 'dead' // the kernel is gone; // the kernel is gone
+  | 'dead'; // the kernel is gone
 
 /** How far the panels are with reaching a kernel. */
 export type Reach = 'detached' | 'starting' | 'attached';
@@ -33,8 +34,8 @@ export interface Circumstances {
   running: boolean;
   problem: { title: string; remedy: string } | null;
   shown: boolean;
-  /** Whether the picture is of a text that was only tried. */
-  tried: boolean;
+  /** How far a text that is tried is, where the picture is of such; else null. */
+  tried: Tried['state'] | null;
   /** How far the picture is with the cell's text; null where its edits are not known. */
   phase: Phase | null;
   /** Why the cell's text cannot be shown without running it. */
@@ -42,6 +43,12 @@ export interface Circumstances {
   /** Whether the model's parameters have changed since. */
   outdated: boolean;
 }
+
+const TRIED: Record<Tried['state'], Status> = {
+  shown: { kind: 'tried', message: 'The picture is of the text that is tried, not of the cell.' },
+  asking: { kind: 'computing', message: 'The text that is tried is on its way.' },
+  failed: { kind: 'stale', message: 'The picture is of a text that was tried before.' }
+};
 
 /** The status that comes first among those that hold. */
 export function statusOf(now: Circumstances): Status {
@@ -65,9 +72,12 @@ export function statusOf(now: Circumstances): Status {
     return { kind: now.shown ? 'stale' : 'none', message: title, remedy };
   }
   if (now.shown) {
-    return now.tried
-      ? { kind: 'tried', message: 'The picture is of the text that is tried, not of the cell.' }
-      : (edited(now) ?? { kind: 'ready', message: 'The picture is of the newest run.' });
+    return (
+      (now.tried ? TRIED[now.tried] : edited(now)) ?? {
+        kind: 'ready',
+        message: 'The picture is of the newest run.'
+      }
+    );
   }
   return now.word ?? { kind: 'none', message: 'No watched cell has run yet.' };
 }

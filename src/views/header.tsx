@@ -3,6 +3,7 @@ import type { StatusKind } from '../state/status';
 import { beginning, useCellName } from './cell-name';
 import { useEnv } from './env';
 import { ItemPicker } from './item-picker';
+import { TryButton } from './try';
 
 /** Which cell, which model, how many tokens, and whether the picture is of now. */
 export function Header() {
@@ -33,6 +34,7 @@ export function Header() {
         </>
       )}
       <Status />
+      {trace && <TryButton />}
       {actions.open && <Open open={actions.open} />}
     </header>
   );

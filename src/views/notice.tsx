@@ -1,5 +1,6 @@
 import { useCellName } from './cell-name';
 import { useEnv } from './env';
+import { TryButton } from './try';
 
 /** What must be known about the picture: that it is old, why, and what it leaves out. */
 export function Notice() {
@@ -38,6 +39,7 @@ export function Notice() {
               {problem.cause}
             </p>
           )}
+          {edited && kind === 'stale' && <TryButton plain />}
           {(problem?.remedy ?? remedy) && <p class="attnlab-remedy">{problem?.remedy ?? remedy}</p>}
         </div>
       )}

@@ -8,6 +8,7 @@ import { Parts } from './parts';
 import { Announcement } from './readout';
 import { Strip } from './strip';
 import { watchPalette } from './theme';
+import { Try } from './try';
 
 export type { PanelActions } from './env';
 
@@ -69,6 +70,7 @@ function Panel() {
           data-stale={state.follower.stale.value || undefined}
           data-status={state.follower.status.value.kind}
         >
+          <Try />
           <Notice />
           <Strip />
           <Parts />

@@ -5,7 +5,7 @@ import { printed } from '../draw/number';
 import { fontOf, Ruler } from '../draw/ruler';
 import { ALL, stretch } from '../draw/window';
 import type { Token } from '../protocol/messages';
-import { pairWith } from '../state/question';
+import { placeOf, tintOf } from '../state/tinted';
 import { continues } from '../state/words';
 import { Chip, shown } from './chip';
 import { onTokenKey, pointing } from './cursor';
@@ -72,9 +72,7 @@ function Tokens({ side, tokens, written, same }: TokensProps) {
       : stretch(Math.max(ALL + 1, lines.length), view.value.top, view.value.height, LINE, 3);
 
   // The weights as the head view has them: of the pairs, the tokens and the words that are shown.
-  const question = state.heads.question.value;
-  const weights = state.heads.focused.value;
-  const reading = state.heads.reading.value;
+  const sides = { query: same || side === 'query', key: same || side === 'key' };
   const query = selection.shownQuery.value;
   const key = selection.shownKey.value;
   const keptQuery = selection.query.value;
@@ -99,18 +97,12 @@ function Tokens({ side, tokens, written, same }: TokensProps) {
     }
     const isQuery = (same || side === 'query') && index === query;
     const isKey = (same || side === 'key') && index === key;
-    const row = same || side === 'query' ? (reading.queries.of[index] ?? -1) : -1;
-    const column = same || side === 'key' ? (reading.keys.of[index] ?? -1) : -1;
-    const pair =
-      (column < 0 ? null : pairWith(question, 'key', column)) ??
-      (row < 0 ? null : pairWith(question, 'query', row));
-    const known = pair && weights ? weights.known(pair.query, pair.key) : 'unknown';
-    const weight = pair && known !== 'unknown' ? weights?.at(pair.query, pair.key) : undefined;
+    const { row, column } = placeOf(state.heads, index, sides);
+    const tint = tintOf(state.heads, index, sides);
     const outside = row < 0 && column < 0;
     const note = noteOf(token, index, written, outside);
     // The tint says it to the eye alone, and only roughly.
-    const said =
-      weight === undefined ? '' : t('weight %1', (known === 'exact' ? '' : '≈') + printed(weight));
+    const said = tint ? t('weight %1', (tint.exact ? '' : '≈') + printed(tint.weight)) : '';
     return (
       <Chip
         key={index}
@@ -119,7 +111,7 @@ function Tokens({ side, tokens, written, same }: TokensProps) {
         token={token}
         note={{ ...note, text: [note.text, said].filter(Boolean).join(' · ') }}
         joined={continues(token, tokens[index - 1])}
-        weight={weight}
+        weight={tint?.weight}
         outside={outside}
         mark={isQuery && isKey ? 'both' : isQuery ? 'query' : isKey ? 'key' : undefined}
         kept={

@@ -54,6 +54,8 @@ interface Shape {
   nan?: number;
   /** The first of the queries at the end whose rows are NaN, as of padding. */
   padded?: number;
+  /** Whether its text was only tried. */
+  tried?: boolean;
 }
 
 interface Held extends Shape {
@@ -182,6 +184,11 @@ export class FakeKernel implements Backend {
   subscription: SubscribeParams | null = null;
   /** Milliseconds until an answer; below zero for never. */
   delay = 5;
+  /** Why no other text can be tried; empty where one can. */
+  untried = '';
+  private tries = 0;
+  /** Why an edited text cannot be shown without running the cell, and at which character. */
+  refused: { at: number; why: string } | null = null;
   /** Methods whose answers wait until `release`. */
   readonly held = new Set<string>();
   private waiting: { go: () => void; onProgress?: (progress: ProgressParams) => void }[] = [];
@@ -218,6 +225,17 @@ export class FakeKernel implements Backend {
     switch (method) {
       case 'state':
         return { result: structuredClone(this.state), buffers: [] };
+      case 'textDocument/didOpen':
+      case 'textDocument/didChange': {
+        const { version } = params;
+        const span = { start: this.refused?.at ?? 0, end: this.refused?.at ?? 0 };
+        const diagnostics = this.refused
+          ? [{ span, severity: 'warning', code: 'unknown', message: this.refused.why }]
+          : [];
+        return { result: { version, live: false, diagnostics, milliseconds: 0 }, buffers: [] };
+      }
+      case 'textDocument/didClose':
+        return { result: null, buffers: [] };
       case 'subscribe':
         this.subscription = params;
         return { result: null, buffers: [] };
@@ -228,6 +246,12 @@ export class FakeKernel implements Backend {
         const trace = this.traces.find(({ summary }) => summary.id === params.trace);
         if (!trace) {
           throw new Error('This trace is gone: the cell has run again.');
+        }
+        if (method === 'trace/texts') {
+          return { result: { texts: [trace.words.join(' ')], why: this.untried }, buffers: [] };
+        }
+        if (method === 'trace/try') {
+          return { result: { trace: this.try(trace, params.texts[0]) }, buffers: [] };
         }
         if (method === 'trace/item') {
           return { result: this.item(trace, params.item), buffers: [] };
@@ -291,7 +315,8 @@ export class FakeKernel implements Backend {
     const held = { ...shape, summary };
     const forgotten = this.traces
       .filter(
-        ({ summary: old }) => old.cell === summary.cell && old.execution !== summary.execution
+        ({ summary: old }) =>
+          old.cell === summary.cell && (old.tried === true || old.execution !== summary.execution)
       )
       .map(({ summary: old }) => old.id);
     this.traces = [...this.traces.filter(({ summary: old }) => !forgotten.includes(old.id)), held];
@@ -318,6 +343,24 @@ export class FakeKernel implements Backend {
       pictures.map(({ buffer }) => buffer),
       lost
     );
+  }
+
+  /** The model is called with another text; an empty one it refuses. */
+  private try(own: Held, text: string): string {
+    if (text === '') {
+      throw new Error('The text has no tokens.');
+    }
+    const { cell, execution, call } = own.summary;
+    const id = `tried.${++this.tries}`;
+    this.run({ words: text.split(' '), id, cell, execution, call, tried: true });
+    return id;
+  }
+
+  /** The newest traces of a cell are of this text. */
+  source(cell: string, text: string, outdated = false): void {
+    const source = { cell, text, origins: [], diagnostics: [], outdated };
+    this.state = { ...this.state, sources: [source] };
+    this.publish({ source, forgotten: [], pictures: [] }, []);
   }
 
   fail(cell: string, title: string, cause: string, remedy: string): void {
@@ -440,6 +483,7 @@ export class FakeKernel implements Backend {
       ...(shape.generated !== undefined && { generated: shape.generated }),
       sites,
       notes: shape.notes ?? [],
+      ...(shape.tried && { tried: true }),
       milliseconds: 24.3
     };
   }

@@ -90,6 +90,7 @@ interface Open {
   onProgress: ((progress: ProgressParams) => void) | undefined;
   answer: (result: unknown, buffers?: ArrayBuffer[]) => void;
   refuse: (why: string) => void;
+  fail: (error: Error) => void;
 }
 
 /** A backend whose every answer and push a test gives by hand. */
@@ -112,7 +113,7 @@ export class HandBackend implements Backend {
         resolve({ result, buffers } as Reply<M>);
       const refuse = (why: string): void => reject(new Error(why));
       signal?.addEventListener('abort', () => refuse('aborted'));
-      this.open.push({ method, params, signal, onProgress, answer, refuse });
+      this.open.push({ method, params, signal, onProgress, answer, refuse, fail: reject });
     });
   }
 
