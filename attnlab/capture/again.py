@@ -17,7 +17,8 @@ from attnlab.capture.watch import observing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from attnlab.capture.feed import Feed, Tokenized
+    from attnlab.capture.feed import Feed
+    from attnlab.capture.tokenized import Tokenized
 
 KEPT = "The generated part is of the run's own prompt, not of the edited one."
 

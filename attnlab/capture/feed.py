@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import weakref
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.inputs import arguments
+from attnlab.capture.tokenized import IDS, is_tensor, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,72 +16,10 @@ if TYPE_CHECKING:
     import torch
 
     from attnlab.capture.callsite import Callsite
-
-TEXTS = ("text", "text_pair", "text_target", "text_pair_target", "conversation")
-"""Arguments of a tokenizer's call that are texts."""
-
-Key = str | None
-"""Names one tensor of a tokenizer's result; None is a result that is bare ids."""
-
-IDS = (None, "input_ids")
-"""Those whose numbers tell the text; masks of all texts of one length are alike."""
+    from attnlab.capture.tokenized import Key, Tokenized
 
 WRITTEN = "decoder_input_ids"
 """What an encoder-decoder has written; its texts go to the encoder."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tokenized:
-    """One outermost call of a tokenizer.
-
-    Attributes
-    ----------
-    method
-        ``__call__``, ``encode`` or ``apply_chat_template``.
-    texts
-        The arguments that are texts, by name, as they were given: text, list, conversation.
-    tensors
-        What it gave, by name: tensors or lists of numbers.
-    numbers
-        Copies of these: the cell may write to its own.
-    """
-
-    tokenizer: Any
-    method: str
-    bound: inspect.BoundArguments
-    texts: dict[str, Any]
-    tensors: dict[Key, Any]
-    numbers: dict[Key, Any]
-    callsite: Callsite | None
-
-    @classmethod
-    def of(
-        cls,
-        tokenizer: Any,
-        method: str,
-        call: tuple[tuple[Any, ...], Mapping[str, Any]],
-        result: Any,
-        callsite: Callsite | None,
-    ) -> Tokenized | None:
-        """Note a call; None for one that gave no ids."""
-        tensors = _tensors(result)
-        if not tensors:
-            return None
-        args, kwargs = call
-        bound = inspect.signature(getattr(tokenizer, method)).bind(*args, **kwargs)
-        given = {name: bound.arguments.get(name) for name in TEXTS}
-        # The cell may change its lists later.
-        texts = {name: copy.deepcopy(own) for name, own in given.items() if own is not None}
-        numbers = {key: _copied(own) for key, own in tensors.items()}
-        return cls(tokenizer, method, bound, texts, tensors, numbers, callsite)
-
-    def again(self, texts: Mapping[str, Any]) -> Tokenized:
-        """Make the call anew with other texts."""
-        bound = copy.copy(self.bound)
-        bound.arguments = {**self.bound.arguments, **texts}
-        result = getattr(self.tokenizer, self.method)(*bound.args, **bound.kwargs)
-        tensors = _tensors(result)
-        return replace(self, bound=bound, texts=dict(texts), tensors=tensors, numbers=tensors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +77,7 @@ class Feed:
         # Ids come first: they tell whose masks are meant.
         for place in sorted(given, key=lambda place: "input_ids" not in named[place]):
             name, value = named[place], given[place]
-            if not _is_tensor(value) or (prompt is not None and place == WRITTEN):
+            if not is_tensor(value) or (prompt is not None and place == WRITTEN):
                 continue
             before = _before(kwargs, prompt)
             found = _source(name, value, known, [own for own, _ in slots.values()], before)
@@ -198,7 +136,7 @@ class Feed:
             if key == "attention_mask"
         ]
         # Where padding comes in, ``generate`` places the tokens in its own way.
-        if self.prompt is not None and not all(all(row) for own in masks for row in _rows(own)):
+        if self.prompt is not None and not all(all(row) for own in masks for row in rows_of(own)):
             raise ValueError("the prompts are of several lengths")
         return tuple(args), kwargs
 
@@ -216,14 +154,14 @@ class Feed:
 
     def length(self, tokenized: Sequence[Tokenized]) -> int:
         """Count the tokens of the longest text."""
-        rows = [_rows(own) for call in tokenized for own in call.tensors.values()]
+        rows = [rows_of(own) for call in tokenized for own in call.tensors.values()]
         return max((len(row) for own in rows for row in own), default=0)
 
     def _check_batch(self, new: Mapping[str | int, Any]) -> None:
         fed, old = next(iter(self._slots)), _places(self.args, self.kwargs)
         before, now = int(old[fed].shape[0]), int(new[fed].shape[0])
         for place, value in new.items():
-            made = _is_tensor(value) and tuple(value.shape[:1]) == (before,)
+            made = is_tensor(value) and tuple(value.shape[:1]) == (before,)
             if before != now and made and place not in self._slots:
                 raise ValueError(f"`{place}` is made for {before} texts, not {now}")
 
@@ -288,8 +226,8 @@ def _source(
 
 
 def _equal(value: torch.Tensor, other: Any) -> bool:
-    if not _is_tensor(other):
-        rows = _rows(other)
+    if not is_tensor(other):
+        rows = rows_of(other)
         first = len(rows) * len(rows[0])
         return first == value.numel() and bool(
             (value.tolist() if value.ndim == 2 else [value.tolist()]) == rows
@@ -299,37 +237,6 @@ def _equal(value: torch.Tensor, other: Any) -> bool:
     return bool((other.to(value.device).reshape(value.shape) == value).all())
 
 
-def _copied(own: Any) -> Any:
-    if _is_tensor(own):
-        return own.detach().clone()
-    return [_copied(part) if isinstance(part, list) else part for part in own]
-
-
-def _rows(ids: Any) -> list[Any]:
-    """Give numbers by item of the batch."""
-    own = ids.tolist() if _is_tensor(ids) else ids
-    return own if own and isinstance(own[0], list) else [own]
-
-
-def _tensors(result: Any) -> dict[Key, Any]:
-    named = result.items() if hasattr(result, "keys") and hasattr(result, "items") else None
-    found = {None: result} if named is None else dict(named)
-    return {key: own for key, own in found.items() if _is_tensor(own) or _is_ids(own)}
-
-
-def _is_ids(value: Any) -> bool:
-    """Whether a value is a list of numbers, or of such lists."""
-    while isinstance(value, list) and value and isinstance(value[0], list):
-        value = value[0]
-    return isinstance(value, list) and all(isinstance(own, int) for own in value)
-
-
-def _is_tensor(value: Any) -> bool:
-    import torch
-
-    return isinstance(value, torch.Tensor)
-
-
 def _like(old: torch.Tensor, new: Any, prompt: int | None, mask: bool) -> torch.Tensor:
     """Give ids or a mask the form of those in whose place they come.
 
@@ -337,7 +244,7 @@ def _like(old: torch.Tensor, new: Any, prompt: int | None, mask: bool) -> torch.
     """
     import torch
 
-    if not _is_tensor(new) and len({len(row) for row in _rows(new)}) > 1:
+    if not is_tensor(new) and len({len(row) for row in rows_of(new)}) > 1:
         raise ValueError("the texts have different numbers of tokens now, in one tensor")
     own = torch.as_tensor(new, device="cpu").to(old.device, old.dtype)
     if own.ndim < old.ndim:

@@ -95,9 +95,9 @@ class Passes:
             self._changed.wait_for(lambda: self._running is None)
 
     def resume(self) -> None:
-        """Take back a `pause`."""
+        """Take back a `pause`, also one that an interrupt has ended before it began."""
         with self._changed:
-            self._pauses -= 1
+            self._pauses = max(0, self._pauses - 1)
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -143,9 +143,12 @@ class Passes:
             logger.exception("a pass of attnlab failed")
         with self._changed:
             self._running = None
-            again = stopped and self._again and not self._closed and job.key not in self._waiting
+            again = stopped and self._again
             if again:
                 self._waiting[job.key] = job
             self._changed.notify_all()
         if stopped and not again:
-            job.lose()
+            try:
+                job.lose()
+            except BaseException:
+                logger.exception("a pass of attnlab could not be given up")

@@ -14,8 +14,8 @@ from attnlab.live.origins import origins
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from attnlab.capture.feed import Tokenized
     from attnlab.capture.sequence import Tokens
+    from attnlab.capture.tokenized import Tokenized
     from attnlab.live.document import Repeat
     from attnlab.live.offsets import Range
     from attnlab.live.script import Script
