@@ -40,13 +40,14 @@ class Hub(anywidget.AnyWidget):
     state : {"idle", "running"}
         Whether a watched cell runs.
     revision : int
-        Of the newest push.
+        Of the newest push. It is not synced: each push says its own, and a message more would
+        cost as much as a small push.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
     session = traitlets.Unicode().tag(sync=True)
     state = traitlets.Enum(["idle", "running"], "idle").tag(sync=True)
-    revision = traitlets.Int(0).tag(sync=True)
+    revision = traitlets.Int(0)
 
     def __init__(self, endpoint: Endpoint) -> None:
         # The comm has the session's id, so that a page can address it on the control channel.

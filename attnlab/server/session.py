@@ -248,10 +248,11 @@ class Session:
     def _compare(self) -> None:
         with self.lock:
             for cell, document in self.shelf.documents.items():
-                source = self.shelf.sources.get(cell)
-                if source is not None and source["outdated"] != document.outdated:
+                source, outdated = self.shelf.sources.get(cell), document.outdated
+                if source is not None and source["outdated"] != outdated:
                     params = self._change()
-                    self._tell_source(params, document)
+                    params["source"] = {**source, "outdated": outdated}
+                    self.shelf.sources[cell] = params["source"]
                     self._publish(Run(cell, document.execution), params, [])
 
     def _tell_source(self, params: PublishParams, document: Document) -> None:

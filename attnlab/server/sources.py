@@ -28,7 +28,7 @@ SEVERITIES: dict[str, Literal["warning", "information"]] = {
 
 
 def source_of(document: Document, traces: Sequence[Trace]) -> Source:
-    """Describe the text that a cell's traces are of."""
+    """Describe the text that a cell's traces are of, which have just been made."""
     diagnostics = [] if document.why is None else [diagnostic(document.text, document.why)]
     origins: list[Origin] = []
     if document.repeats:
@@ -46,7 +46,7 @@ def source_of(document: Document, traces: Sequence[Trace]) -> Source:
         text=document.text,
         origins=origins,
         diagnostics=diagnostics,
-        outdated=document.outdated,
+        outdated=False,
     )
 
 

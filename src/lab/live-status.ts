@@ -12,7 +12,7 @@ export class LiveStatus extends Widget {
   readonly #tracker: INotebookTracker;
   readonly #sessions: INotebookSessions;
   readonly #trans: TranslationBundle;
-  readonly #button = document.createElement('button');
+  readonly #button = document.createElement('span');
   readonly #shownChanged = new Signal<this, void>(this);
   /** Counts the times that another cell or notebook became the active one. */
   readonly #moves = signal(0);
@@ -31,8 +31,16 @@ export class LiveStatus extends Widget {
     this.#sessions = sessions;
     this.#trans = trans;
     this.addClass('attnlab-status-item');
-    this.#button.type = 'button';
+    // As the status bar's own items look, which a button does not.
+    this.#button.className = 'jp-StatusBar-TextItem';
+    this.#button.setAttribute('role', 'button');
+    this.#button.tabIndex = 0;
     this.#button.onclick = open;
+    this.#button.onkeydown = ({ key }) => {
+      if (key === 'Enter' || key === ' ') {
+        open();
+      }
+    };
     this.node.append(this.#button);
     tracker.activeCellChanged.connect(this.#onMove, this);
     tracker.currentChanged.connect(this.#onMove, this);
@@ -58,10 +66,9 @@ export class LiveStatus extends Widget {
   }
 
   get #document(): Document | undefined {
-    // Read first, so that an effect follows it whatever is there now.
-    const moved = this.#moves.value > 0 || this.#tracker.activeCell !== null;
     const { currentWidget: panel, activeCell } = this.#tracker;
-    return moved && panel && activeCell
+    // The count is read first, so that an effect follows it whatever is there now.
+    return this.#moves.value >= 0 && panel && activeCell
       ? this.#sessions.of(panel).documents.document(activeCell.model.id)
       : undefined;
   }

@@ -196,9 +196,9 @@ export class Document {
 
   /** The views show this text. */
   private arrive(): void {
-    if (this.held.busy.peek()) {
-      this.stop();
-    }
+    // The answer to what was asked is on its way: to cancel it would be a message more.
+    clearTimeout(this.timer);
+    this.held.busy.value = false;
     if (this.edited !== null) {
       this.held.milliseconds.value = performance.now() - this.edited;
       this.edited = null;
@@ -278,6 +278,9 @@ export class Document {
       }
       this.asking = null;
       this.told = null;
+      if (this.current.peek()) {
+        return;
+      }
       if (error instanceof RpcError) {
         this.fail(text, error.message);
       } else {

@@ -91,7 +91,10 @@ function edited({ phase, reason, outdated }: Circumstances): Status | null {
     case 'computing':
       return { kind: 'computing', message: 'The edited text is on its way.' };
     case 'stale':
-      return { kind: 'stale', message: reason ?? 'The cell was edited since.', remedy };
+      // The kernel's reason names the way out itself.
+      return reason === null
+        ? { kind: 'stale', message: 'The cell was edited since.', remedy }
+        : { kind: 'stale', message: reason };
     default:
       if (outdated) {
         return { kind: 'stale', message: 'The model has changed since.', remedy };
