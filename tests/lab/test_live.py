@@ -1,0 +1,121 @@
+"""The tagged cell is followed as it is typed, and its editor shows what its words attend to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.lab.lab import Lab
+
+SETUP, CELL = 1, 2
+
+
+@pytest.fixture
+def ran(lab: Callable[..., Lab]) -> Lab:
+    """Open the quickstart and run its tagged cell."""
+    page = lab().open()
+    page.run(SETUP)
+    page.run(CELL)
+    page.sees_tokens(11)
+    page.select(CELL)
+    page.do("notebook:enter-edit-mode")
+    return page
+
+
+def caret(page: Lab, before: str) -> None:
+    """Put the caret into the cell's editor, before the first such word."""
+    page.notebook(
+        """(() => {
+          const { editor, model } = panel.content.widgets[arg[0]];
+          editor.focus();
+          const at = model.sharedModel.getSource().indexOf(arg[1]);
+          editor.setCursorPosition(editor.getPositionAt(at));
+        })()""",
+        [CELL, before],
+    )
+
+
+def editor(page: Lab) -> Locator:
+    return page.page.locator(".jp-Notebook .jp-Cell").nth(CELL).locator(".cm-content")
+
+
+def count(page: Lab) -> int:
+    return int(
+        page.notebook("panel.content.widgets[arg].model.sharedModel.execution_count", CELL) or 0
+    )
+
+
+def test_typing_shows_the_weights_that_running_the_text_would(ran: Lab) -> None:
+    before = count(ran)
+    caret(ran, "lazy")
+    ran.page.keyboard.type("very ", delay=40)
+    ran.sees_tokens(12)
+    expect(ran.page.locator(".attnlab-status-item")).to_contain_text("live")
+    # The caret's word is the query already.
+    expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("lazy")
+    live = ran.weights()
+    assert count(ran) == before
+    ran.run(CELL)
+    expect(ran.panel.locator('.attnlab-head[data-exact="true"]')).to_be_visible()
+    ran.sees_tokens(12)
+    assert ran.weights() == pytest.approx(live, abs=1e-5)
+
+
+def test_the_word_at_the_caret_is_the_query_also_while_it_is_typed(ran: Lab) -> None:
+    caret(ran, "fox")
+    expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("fox")
+    caret(ran, "lazy")
+    ran.page.keyboard.type("old ", delay=40)
+    ran.sees_tokens(12)
+    expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("lazy")
+
+
+def test_the_keys_of_the_word_are_painted_with_the_weights_of_the_panel(ran: Lab) -> None:
+    caret(ran, "fox")
+    expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("fox")
+    row = dict(zip(ran.tokens(), ran.weights(), strict=True))
+    painted = editor(ran).locator(".attnlab-in-cell-tinted", has_text="brown")
+    assert float(str(painted.get_attribute("title"))) == pytest.approx(row["brown"], rel=0.01)
+
+
+def test_pointing_at_a_token_in_the_panel_marks_its_word_in_the_editor(ran: Lab) -> None:
+    ran.one("token", index=3).hover()
+    expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("brown")
+
+
+def test_the_caret_s_word_is_told_with_its_tokens(ran: Lab) -> None:
+    caret(ran, "brown")
+    ran.do("attnlab:show-at-caret")
+    told = ran.page.locator(".attnlab-hover")
+    expect(told).to_contain_text("brown")
+    expect(told).to_contain_text("2829")
+
+
+def test_undoing_an_edit_is_live_at_once_though_the_kernel_is_gone(ran: Lab) -> None:
+    caret(ran, "lazy")
+    ran.page.keyboard.type("x")
+    ran.notebook("panel.sessionContext.shutdown()")
+    ran.page.keyboard.press("Backspace")
+    status = ran.page.locator(".attnlab-status-item")
+    expect(status).to_contain_text("live", timeout=2000)
+
+
+def test_a_cell_can_be_left_alone_while_typing(ran: Lab) -> None:
+    ran.do("attnlab:toggle-live")
+    caret(ran, "lazy")
+    ran.page.keyboard.type("very ", delay=40)
+    expect(ran.page.locator(".attnlab-status-item")).to_contain_text("stale")
+    ran.sees_tokens(11)
+    ran.do("attnlab:toggle-live")
+    ran.sees_tokens(12)
+
+
+def test_all_marks_vanish_with_the_tag(ran: Lab) -> None:
+    caret(ran, "fox")
+    marks = editor(ran).locator("[class*=attnlab]")
+    expect(marks.first).to_be_visible()
+    ran.do("attnlab:toggle-tag")
+    expect(marks).to_have_count(0)
+    expect(ran.page.locator(".attnlab-status-item")).not_to_be_visible()
