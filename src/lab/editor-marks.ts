@@ -7,9 +7,10 @@ import {
   type PluginValue,
   type ViewUpdate
 } from '@codemirror/view';
-import { effect } from '@preact/signals-core';
+import { effect, untracked } from '@preact/signals-core';
 
 import { inCell, type CellPlace, type InCell } from './cell-place';
+import type { Source } from '../protocol/messages';
 import { marksOf, type Mark, type MarkOptions } from './marks';
 import { tokenAt } from '../state/placed';
 
@@ -31,6 +32,7 @@ class EditorMarks implements PluginValue {
   private readonly stop: () => void;
   private frame = 0;
   private shown: InCell | null = null;
+  private source: Source | null = null;
   private drawn = false;
 
   constructor(
@@ -40,11 +42,12 @@ class EditorMarks implements PluginValue {
   ) {
     this.stop = effect(() => {
       const shown = inCell(place);
-      const arrived = shown?.document.source.peek() !== this.shown?.document.source.peek();
-      this.shown = shown;
+      const source = shown?.document.source.peek() ?? null;
+      const arrived = source !== this.source;
+      [this.shown, this.source] = [shown, source];
       this.draw(marksOf(place, options()));
       if (arrived) {
-        this.follow();
+        untracked(() => this.follow());
       }
     });
   }

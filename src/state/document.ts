@@ -125,13 +125,14 @@ export class Document {
       () => this.diagnostics.value.find(({ code }) => REFUSALS.has(code)) ?? null
     );
     this.phase = computed(() => {
+      const backend = around.backend.value;
       if (this.current.value) {
-        return held.live.value && !this.refused.value ? 'live' : 'off';
+        const follows = held.live.value && !this.refused.value;
+        return !follows ? 'off' : backend ? 'live' : 'waiting';
       }
       if (!held.live.value) {
         return 'stale';
       }
-      const backend = around.backend.value;
       if (!backend || around.running.value || backend.exhausted.value) {
         return 'waiting';
       }

@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, expect
 from tests.lab.lab import Lab
 
 SETUP, CELL = 1, 2
+SOURCE = "panel.content.widgets[arg].model.sharedModel.getSource()"
 
 
 @pytest.fixture
@@ -93,13 +94,68 @@ def test_the_caret_s_word_is_told_with_its_tokens(ran: Lab) -> None:
     expect(told).to_contain_text("2829")
 
 
-def test_undoing_an_edit_is_live_at_once_though_the_kernel_is_gone(ran: Lab) -> None:
+def test_undoing_an_edit_is_live_at_once_though_the_kernel_is_busy(ran: Lab) -> None:
+    busy = ran.add("import time; time.sleep(6)")
+    ran.run(busy, wait=False)
+    ran.select(CELL)
+    ran.do("notebook:enter-edit-mode")
     caret(ran, "lazy")
     ran.page.keyboard.type("x")
-    ran.notebook("panel.sessionContext.shutdown()")
-    ran.page.keyboard.press("Backspace")
     status = ran.page.locator(".attnlab-status-item")
+    expect(status).not_to_contain_text("live")
+    ran.page.keyboard.press("Backspace")
     expect(status).to_contain_text("live", timeout=2000)
+
+
+def test_what_is_typed_while_a_cell_runs_is_caught_up_with(ran: Lab) -> None:
+    busy = ran.add("import time; time.sleep(3)")
+    ran.run(busy, wait=False)
+    ran.select(CELL)
+    ran.do("notebook:enter-edit-mode")
+    caret(ran, "lazy")
+    ran.page.keyboard.type("very ", delay=30)
+    ran.sees_tokens(11)
+    expect(ran.panel.locator("[data-stale]")).to_be_visible()
+    ran.sees_tokens(12)
+    expect(ran.panel.locator("[data-stale]")).to_have_count(0)
+
+
+def test_a_cell_that_is_not_live_says_why_at_its_place(ran: Lab) -> None:
+    ran.write(CELL, 'for text in ["a", "b"]:\n    model(**tokenizer(text, return_tensors="pt"))')
+    ran.run(CELL)
+    ran.sees_tokens(3)
+    ran.write(CELL, 'for text in ["a", "b c"]:\n    model(**tokenizer(text, return_tensors="pt"))')
+    ran.says("the text comes from a loop")
+    expect(editor(ran).locator(".attnlab-diagnostic").first).to_be_visible()
+
+
+def test_another_text_is_tried_and_left_again(ran: Lab) -> None:
+    ran.panel.locator('[data-testid="attnlab-try"]').first.click()
+    box = ran.panel.locator("textarea")
+    expect(box).to_have_value("the quick brown fox jumps over the lazy dog")
+    box.fill("a red cat")
+    ran.sees_tokens(5)
+    assert ran.tokens() == ["[CLS]", "a", "red", "cat", "[SEP]"]
+    box.press("Escape")
+    ran.sees_tokens(11)
+
+
+def test_a_moved_cell_stays_live_and_a_copy_is_its_own(ran: Lab) -> None:
+    ran.do("notebook:move-cell-down")
+    ran.do("notebook:copy-cell")
+    ran.do("notebook:paste-cell-below")
+    moved, copied = CELL + 1, CELL + 2
+    ran.write(moved, str(ran.notebook(SOURCE, moved)).replace("fox", "red fox"))
+    ran.sees_tokens(12)
+    ran.select(copied)
+    expect(ran.page.locator(".attnlab-status-item")).not_to_contain_text("live")
+
+
+def test_deleting_the_cell_keeps_its_last_picture(ran: Lab) -> None:
+    ran.do("notebook:enter-command-mode")
+    ran.do("notebook:delete-cell")
+    ran.sees_tokens(11)
+    expect(ran.page.locator("[class*=attnlab-in-cell]")).to_have_count(0)
 
 
 def test_a_cell_can_be_left_alone_while_typing(ran: Lab) -> None:
