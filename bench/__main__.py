@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from bench import capture, importing, painting, views
+from bench import capture, importing, live, painting, views
 
 MEASUREMENTS = {
     "importing": importing.measure,
     "capture": capture.measure,
     "painting": painting.measure,
+    "live": live.measure,
     "views": views.measure,
 }
 
