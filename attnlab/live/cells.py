@@ -127,10 +127,12 @@ class CellWatcher:
         try:
             self._exits.close()
         finally:
-            if run is not None:
-                self._listener.ended(run)
-            self._listener.compare()
-            self._passes.resume()
+            try:
+                if run is not None:
+                    self._listener.ended(run)
+                self._listener.compare()
+            finally:
+                self._passes.resume()
 
     def _count(self) -> int:
         """Return the number in the prompt of the cell that is about to run."""

@@ -92,10 +92,10 @@ class Documents:
                 retyping = Retyping(self._session, changed.text, params, began)
                 retyping.join(call, params, changed.text)
                 self._newest[cell] = retyping
+                # Under the lock: what comes next is newer to the passes, too.
+                self._passes.submit(retyping)
         assert retyping is not None
         call.on_cancel(lambda: retyping.leave(call, self._passes))
-        if not known:
-            self._passes.submit(retyping)
         return LATER
 
     def _known(self, cell: str, own: Opened) -> DocumentResult:
