@@ -125,7 +125,7 @@ def test_a_cell_that_is_not_live_says_why_at_its_place(ran: Lab) -> None:
     ran.run(CELL)
     ran.sees_tokens(3)
     ran.write(CELL, 'for text in ["a", "b c"]:\n    model(**tokenizer(text, return_tensors="pt"))')
-    ran.says("the text comes from a loop")
+    ran.says("Line 1: The text comes from a loop")
     expect(editor(ran).locator(".attnlab-diagnostic").first).to_be_visible()
 
 
