@@ -84,7 +84,7 @@ def _typed_dicts() -> Iterator[type]:
 
 
 def _constant(name: str) -> str:
-    return f"{_comment(_docs(messages)[name])}export const {name} = {getattr(messages, name)};\n"
+    return f"{_comment(docs_of(messages)[name])}export const {name} = {getattr(messages, name)};\n"
 
 
 def _codes() -> str:
@@ -98,13 +98,13 @@ def _codes() -> str:
 
 
 def _interface(cls: type) -> str:
-    docs = _docs(cls)
+    docs = docs_of(cls)
     lines = []
     for name, hint in get_type_hints(cls, include_extras=True).items():
         optional = get_origin(hint) is NotRequired
         if optional:
             (hint,) = get_args(hint)
-        line = f"  {name}{'?' if optional else ''}: {_type(hint)};\n"
+        line = f"  {name}{'?' if optional else ''}: {type_of(hint)};\n"
         if len(line) > WIDTH:  # as prettier breaks a union
             line = line.replace(": ", ":\n    | ", 1).replace("' | '", "'\n    | '")
         lines.append(_comment(docs.get(name), "  ") + line)
@@ -118,33 +118,33 @@ def _table(name: str, constant: str, rows: dict[str, Any]) -> str:
     for method, types_ in rows.items():
         key = method if method.isidentifier() else f"'{method}'"
         if isinstance(types_, tuple):
-            params, result = (_type(part) for part in types_)
+            params, result = (type_of(part) for part in types_)
             lines.append(f"  {key}: {{ params: {params}; result: {result} }};\n")
         else:
-            lines.append(f"  {key}: {_type(types_)};\n")
-    doc = _comment(_docs(messages)[constant])
+            lines.append(f"  {key}: {type_of(types_)};\n")
+    doc = _comment(docs_of(messages)[constant])
     return f"{doc}export interface {name} {{\n{''.join(lines)}}}\n"
 
 
-def _type(hint: Any) -> str:
+def type_of(hint: Any) -> str:
     if is_typeddict(hint):
         return str(hint.__name__)
     if hint in _NAMES:
         return _NAMES[hint]
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return " | ".join(_type(part) for part in args)
+        return " | ".join(type_of(part) for part in args)
     if origin is Literal:
         return " | ".join(f"'{part}'" for part in args)
     if origin is list:
-        inner = _type(args[0])
+        inner = type_of(args[0])
         return f"({inner})[]" if " | " in inner else f"{inner}[]"
     if origin is dict:
-        return f"Record<{_type(args[0])}, {_type(args[1])}>"
+        return f"Record<{type_of(args[0])}, {type_of(args[1])}>"
     raise TypeError(f"a message uses {hint!r}, which has no TypeScript form here")
 
 
-def _docs(thing: Any) -> dict[str, str]:
+def docs_of(thing: Any) -> dict[str, str]:
     """Return the strings that follow assignments in the source, by the assigned name."""
     (tree,) = (
         [ast.parse(inspect.getsource(thing))]

