@@ -5,7 +5,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { HoverResult } from '../protocol/messages';
 import { lineOf, type Document } from '../state/document';
+import { printed } from '../draw/number';
 import { shifted } from '../state/placed';
+import { tintOf, type Tint } from '../state/tinted';
 import { inCell, type CellPlace, type InCell } from './cell-place';
 
 /** Milliseconds for which the pointer rests before anything is asked. */
@@ -116,17 +118,25 @@ function tokensOf(
 ): HTMLElement[] {
   const shown = state.shown.value;
   const heads = state.selection.heads.value;
+  const layer = state.site.value?.layer ?? 0;
   const names = [
     trans.__('Token'),
     trans.__('Id'),
-    ...heads.map(head => trans.__('head %1', head))
+    ...heads.map(head => trans.__('layer %1, head %2', layer, head))
   ];
   const rows = tokens.map(({ index, received }) => {
     const token = shown?.sequences[0]?.tokens[index];
     return [token?.text ?? '', `${token?.id ?? ''}`, ...received];
   });
   const note = trans.__('Under each head: the weights that all queries give the token, summed.');
-  return [tableOf([names, ...rows]), paragraph(note)];
+  const [first] = tokens;
+  const { same } = state.sides.value;
+  const tint = first && tintOf(state.heads, first.index, { query: true, key: same });
+  const said =
+    tint === undefined
+      ? []
+      : [paragraph(trans.__('Its weight in what is selected: %1', weightSaid(tint)))];
+  return [tableOf([names, ...rows]), paragraph(note), ...said];
 }
 
 function strongestOf(
@@ -145,6 +155,10 @@ function strongestOf(
     weight
   ]);
   return [paragraph(trans.__('It attends most to')), tableOf(rows)];
+}
+
+function weightSaid({ weight, exact }: Tint): string {
+  return `${exact ? '' : '≈'}${printed(weight)}`;
 }
 
 function paragraph(text: string): HTMLElement {

@@ -48,7 +48,7 @@ function tokenMarks({ document, state, tokens }: InCell, options: MarkOptions): 
     const attributes: Record<string, string> = {};
     if (tinted) {
       attributes.style = `--attnlab-weight: ${Math.min(1, tint.weight).toFixed(3)}`;
-      attributes.title = `${tint.exact ? '' : '≈'}${printed(tint.weight)}`;
+      attributes['data-weight'] = `${tint.exact ? '' : '≈'}${printed(tint.weight)}`;
     }
     const names = [
       'attnlab-in-cell',

@@ -78,7 +78,7 @@ def test_the_keys_of_the_word_are_painted_with_the_weights_of_the_panel(ran: Lab
     expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("fox")
     row = dict(zip(ran.tokens(), ran.weights(), strict=True))
     painted = editor(ran).locator(".attnlab-in-cell-tinted", has_text="brown")
-    assert float(str(painted.get_attribute("title"))) == pytest.approx(row["brown"], rel=0.01)
+    assert float(str(painted.get_attribute("data-weight"))) == pytest.approx(row["brown"], rel=0.01)
 
 
 def test_pointing_at_a_token_in_the_panel_marks_its_word_in_the_editor(ran: Lab) -> None:
