@@ -1,1 +1,1 @@
-"""Cells that are looked at: which run is watched, and what its model calls left behind."""
+"""Cells as documents: their runs, and the texts that they are edited to."""
