@@ -127,6 +127,7 @@ def _table(name: str, constant: str, rows: dict[str, Any]) -> str:
 
 
 def type_of(hint: Any) -> str:
+    """Write a type as TypeScript does."""
     if is_typeddict(hint):
         return str(hint.__name__)
     if hint in _NAMES:
