@@ -61,7 +61,7 @@ def test_a_third_panel_opens_from_the_second_and_closing_one_leaves_the_others(
     tab.one("token", index=1).click()
     assert tab.weights() == pytest.approx(oracle(FOX)[5][5][1], abs=2e-6)
     page.run(SENTENCE)
-    tab.says("ready")
+    tab.says("live")
     sees_head(tab, 5, 5)
 
 
