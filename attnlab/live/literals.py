@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,10 +13,15 @@ if TYPE_CHECKING:
 
     from attnlab.live.offsets import Range
 
-PREFIX = re.compile(r"([a-zA-Z]*)('''|\"\"\"|'|\")")
+PREFIX = re.compile(r"([rRbBuUfF]{0,2})('''|\"\"\"|'|\")")
 ESCAPE = re.compile(
     r"\\(\n|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|.)", re.DOTALL
 )
+SIMPLE = dict(zip("\n\\'\"abfnrtv", ["", *"\\'\"\a\b\f\n\r\t\v"], strict=True))
+"""What escapes of one character stand for; a line end is left out."""
+
+WORD = re.compile(r"\w+")
+COMMENT = re.compile(r"#[^\n]*")
 
 Piece = tuple[str, int, int]
 """A character of a value, and the first and one past the last character that it is written with."""
@@ -98,57 +104,73 @@ def _pieces(source: str, first: int, last: int) -> list[Piece]:
 def _end(source: str, at: int, last: int, quote: str, formatted: bool) -> int:
     """Find the closing quote."""
     while at < last and not source.startswith(quote, at):
-        if source[at] == "\\" or (formatted and source.startswith(("{{", "}}"), at)):
+        if formatted and source.startswith(("{{", "}}"), at):
             at += 2
         elif formatted and source[at] == "{":
             at = _field(source, at, last)
+        elif source[at] == "\\" and not (formatted and source.startswith(("{", "}"), at + 1)):
+            at += 2
         else:
             at += 1
-    return at
+    return min(at, last)
 
 
 def _field(source: str, at: int, last: int) -> int:
     """Skip a replacement field; its expression may hold strings and brackets."""
-    depth = 0
+    at, depth = at + 1, 0
     while at < last:
-        character = source[at]
-        if character in "([{":
-            depth += 1
-        elif character in ")]}":
-            depth -= 1
-            if depth == 0:
-                return at + 1
-        elif character in "'\"":
-            quote = source[at : at + 3] if source[at : at + 3] in ("'''", '"""') else character
-            at = _end(source, at + len(quote), last, quote, formatted=False) + len(quote) - 1
-        at += 1
-    return at
+        if string := PREFIX.match(source, at, last):
+            formatted = "f" in string[1].lower()
+            at = _end(source, string.end(), last, string[2], formatted) + len(string[2])
+        elif skipped := WORD.match(source, at, last) or COMMENT.match(source, at, last):
+            at = skipped.end()
+        elif not depth and source[at] in ":}":
+            return at + 1 if source[at] == "}" else _spec(source, at + 1, last)
+        else:
+            depth += (source[at] in "([{") - (source[at] in ")]}")
+            at += 1
+    return last
+
+
+def _spec(source: str, at: int, last: int) -> int:
+    """Skip a format and the brace that ends its field; a quote in it fills, and opens nothing."""
+    while at < last and source[at] != "}":
+        at = _field(source, at, last) if source[at] == "{" else at + 1
+    return min(at + 1, last)
 
 
 def _read(source: str, at: int, end: int, raw: bool, formatted: bool) -> Iterator[Piece]:
     while at < end:
-        escape = None if raw else ESCAPE.match(source, at, end)
-        if escape is not None:
-            value = _unescaped(escape[0])
-            if len(value) == 1:
-                yield value, at, escape.end()
-            else:  # a line that goes on, or no escape at all
-                yield from ((own, at + place, at + place + 1) for place, own in enumerate(value))
-            at = escape.end()
-        elif formatted and source.startswith(("{{", "}}"), at):
+        if formatted and source.startswith(("{{", "}}"), at):
             yield source[at], at, at + 2
             at += 2
         elif formatted and source[at] == "{":
             at = _field(source, at, end)
+        elif source[at] == "\\" and not raw and (value := _escaped(source, at, end, formatted)):
+            character, after = value
+            if character:  # a line end gives none
+                yield character, at, after
+            at = after
         else:
             yield source[at], at, at + 1
             at += 1
 
 
-def _unescaped(escape: str) -> str:
-    if escape == "\\\n":
-        return ""
+def _escaped(source: str, at: int, end: int, formatted: bool) -> tuple[str, int] | None:
+    """Read an escape: what it stands for, and where it ends; None where it is none."""
+    escape = ESCAPE.match(source, at, end)
+    if escape is None or (formatted and escape[1] in ("{", "}")):
+        return None
+    code = escape[1]
+    if code in SIMPLE:
+        return SIMPLE[code], escape.end()
+    if code[0] in "01234567":
+        return chr(int(code, 8)), escape.end()
+    if len(code) == 1:
+        return None
+    if code[0] != "N":
+        return chr(int(code[1:], 16)), escape.end()
     try:
-        return str(ast.literal_eval(f'"{escape}"')) if escape != '\\"' else '"'
-    except (SyntaxError, ValueError):
-        return escape
+        return unicodedata.lookup(code[2:-1]), escape.end()
+    except KeyError:
+        return None

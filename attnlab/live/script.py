@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,7 +47,9 @@ class Script:
         """
         try:
             code = transform(text)
-            return cls(text, code, ast.parse(code))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Running the cell warns; typing in it does not.
+                return cls(text, code, ast.parse(code))
         except SyntaxError as error:
             # Its column counts characters, from 1, and both may be missing.
             line = error.lineno or 1

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnlab.live.expressions import Unknown, evaluate
-from attnlab.live.literals import literals
 from attnlab.live.offsets import apply_change, offset, span_of, utf16_length
 from attnlab.live.origins import origins
 from attnlab.live.statements import names_at
@@ -77,6 +76,14 @@ def shown(source: str, **held: Any) -> str:
         ('t = "a"\nt += "b"\ntok(t)', "ab"),
         ('tok("🐈é" + "猫")', "🐈é猫"),
         ('tok("ab" if 1 < 2 else "cd")', "ab"),
+        ('new = "cd"; tok("abab".replace("ab", new))', "cdcd"),
+        ('tok("Hi NAME!".replace("NAME", earlier * 4))', "Hi.....!"),
+        ('tok("".join(sorted("ba")))', ".b"),
+        ('tok("-".join("a,b".split(",")))', "a-b"),
+        ('tok("{a} {b!r:>4}|{a}".format(a="x", b=7))', "x.....|x"),
+        ('tok(\'{"a": {b}}\' + "%s" % "x")', '."a":..b..x'),
+        ('x = "on"; tok("up" if x == "on" else x)', "up"),
+        ('x = "a"; tok(f"q{x:\'>3}b" "c")', "q..abc"),
         ('tok({"k": "v"}["k"])', "v"),
     ],
 )
@@ -126,6 +133,10 @@ def cells(draw: st.DrawFn) -> str:
                 "a.lower() + b",
                 "[a, b][0] + third",
                 "'%s %s' % (a, b)",
+                "(a + b).replace('b', a)",
+                "a.replace(b, third)",
+                "'{x}-{x}'.replace('{x}', a)",
+                "'+'.join((a + b).split('b'))",
             ]
         )
     )
@@ -152,19 +163,6 @@ def test_changing_a_character_changes_what_came_of_it(source: str, data: st.Data
     assert changed == "".join(expected)
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(literal(), min_size=1, max_size=3))
-def test_what_a_literals_character_is_written_with_gives_that_character(parts: list[str]) -> None:
-    source = "x = ( # '\n" + "\n ".join(parts) + ")"
-    for constant, ranges in literals(source, ast.parse(source)):
-        value = str(constant.value)
-        assert len(ranges) == len(value)
-        for character, place in zip(value, ranges, strict=True):
-            token = written(source, place)
-            decoded = token if len(token) == 1 else ast.literal_eval(f"'''{token}'''")
-            assert decoded in (character, character * 2)  # A brace of an f-string is doubled.
-
-
 @given(st.text(ALPHABET, max_size=20), st.data())
 def test_offsets_count_as_editors_do(text: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(text)))
@@ -187,9 +185,45 @@ def test_a_text_that_only_running_gives_has_no_places() -> None:
         places("tok(open('x').read())")
 
 
-def test_a_long_text_of_many_literals_is_followed() -> None:
-    lines = "\n".join(f't += "{"word " * 50}"' for _ in range(40))
-    source = f't = ""\n{lines}\ntok(t)'
-    found = places(source)
-    assert len(found) == 40 * 250
-    assert sum(place is not None for place in found) == 40 * 200
+def evaluations(source: str) -> tuple[str, int]:
+    """Return what is found, and how often the text was evaluated for it."""
+    tree = ast.parse(source)
+    call = call_of(tree)
+    seen: list[str] = []
+    found = origins(source, tree, call, call.args[0], {}, lambda own: seen.append(own) or own)
+    marked = [own for own in seen[0] if not own.isspace()]
+    assert sum(place is not None for place in found) == len(marked)
+    return seen[0], len(seen)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        't = ""\n' + f't += "{"word " * 50}"\n' * 40 + "tok(t)",
+        't = ""\n' + 't += "to {a} or {b}".format(a="be", b="not")\n' * 40 + "tok(t)",
+        f'm = [{{"role": "user", "text": "{"word " * 50}"}}] * 40\n'
+        'tok("".join([own["role"] + ": " + own["text"] for own in m]))',
+    ],
+    ids=["appended", "formatted", "messages"],
+)
+def test_a_long_text_of_many_literals_is_followed_at_once(source: str) -> None:
+    text, times = evaluations(source)
+    assert len(text) > 400
+    assert times == 2
+
+
+def test_a_role_that_decides_leaves_the_text_of_a_message_known() -> None:
+    says = "".join(
+        f'm += [{{"role": "{role}", "text": "{role} says {turn}"}}]\n'
+        for turn in range(20)
+        for role in ("user", "assistant")
+    )
+    source = f"m = []\n{says}" + (
+        'tok(" ".join([own["text"] for own in m if own["role"] in ("user", "assistant")]))'
+    )
+    text, _ = evaluations(source)
+    assert text.startswith("user says 0 assistant says 0")
+
+
+def test_a_text_that_is_too_long_has_no_places() -> None:
+    assert places('tok("ab" * 40_000)') == [None] * 80_000
