@@ -11,9 +11,10 @@ export interface Spot {
   /** Which thumbnail of the atlas. */
   thumbnail: number;
   left: number;
+  top: number;
   ramp: Uint32Array;
-  /** What of it is drawn; all of it where none is given. */
-  region?: Region | null;
+  /** What of it is drawn; null for all of it. */
+  region: Region | null;
 }
 
 /** A stretch of a thumbnail's rows and one of its columns, in shares from 0 to 1. */
@@ -25,41 +26,75 @@ export interface Region {
 /** As small matrices, or as lines from the queries on the left to the keys on the right. */
 export type Look = 'matrix' | 'lines';
 
-/** Draws thumbnails of this side next to each other. */
-export function drawThumbnails(
-  canvas: HTMLCanvasElement,
-  atlas: Atlas,
-  spots: readonly Spot[],
-  side: number,
-  look: Look
-): void {
-  const scale = devicePixelRatio || 1;
-  const [, rows = 0, columns = 0] = atlas.shape;
-  const pixels = Math.round(side * scale);
-  // Of whole pixels, as each spot is: the sum of two rounded lengths may be one more than both.
-  const width = Math.round((spots.at(-1)?.left ?? 0) * scale) + pixels;
-  canvas.width = width;
-  canvas.height = pixels;
-  const context = canvas.getContext('2d');
-  if (!context || width === 0 || pixels === 0 || rows === 0 || columns === 0) {
-    return;
-  }
-  const image = context.createImageData(width, pixels);
-  const words = new Uint32Array(image.data.buffer);
-  for (const spot of spots) {
-    const own = thumbnailPixels(atlas, spot, pixels, look);
-    const x0 = Math.round(spot.left * scale);
-    for (let y = 0; y < pixels; y++) {
-      words.set(own.subarray(y * pixels, (y + 1) * pixels), y * width + x0);
+/** A thumbnail's pixels, and of what they are. */
+type Kept = Omit<Spot, 'left' | 'top'> & { image: ImageData } & Drawn;
+
+interface Drawn {
+  atlas: Atlas;
+  pixels: number;
+  look: Look;
+}
+
+/** Draws thumbnails on a canvas as large as they need; those drawn last are kept for the next time. */
+export class ThumbnailCanvas {
+  private kept = new Map<number, Kept>();
+
+  draw(
+    canvas: HTMLCanvasElement,
+    atlas: Atlas,
+    spots: readonly Spot[],
+    side: number,
+    look: Look
+  ): void {
+    const scale = devicePixelRatio || 1;
+    const [, rows = 0, columns = 0] = atlas.shape;
+    const pixels = Math.round(side * scale);
+    // Of whole pixels, as each spot is: the sum of two rounded lengths may be one more than both.
+    const placed = spots.map(spot => ({
+      spot,
+      x: Math.round(spot.left * scale),
+      y: Math.round(spot.top * scale)
+    }));
+    const width = placed.reduce((most, { x }) => Math.max(most, x + pixels), 0);
+    const height = placed.reduce((most, { y }) => Math.max(most, y + pixels), 0);
+    canvas.width = width;
+    canvas.height = height;
+    canvas.style.width = `${width / scale}px`;
+    canvas.style.height = `${height / scale}px`;
+    const context = canvas.getContext('2d');
+    if (!context || width === 0 || height === 0 || rows === 0 || columns === 0) {
+      return;
     }
+    const kept = new Map<number, Kept>();
+    for (const { spot, x, y } of placed) {
+      const own = this.pixelsOf(spot, { atlas, pixels, look });
+      kept.set(spot.thumbnail, own);
+      context.putImageData(own.image, x, y);
+    }
+    this.kept = kept;
   }
-  context.putImageData(image, 0, 0);
+
+  private pixelsOf({ thumbnail, ramp, region }: Spot, { atlas, pixels, look }: Drawn): Kept {
+    const old = this.kept.get(thumbnail);
+    const same =
+      old?.atlas === atlas &&
+      old.pixels === pixels &&
+      old.look === look &&
+      old.ramp === ramp &&
+      old.region === region;
+    if (same) {
+      return old;
+    }
+    const words = thumbnailPixels(atlas, { thumbnail, ramp, region }, pixels, look);
+    const image = new ImageData(new Uint8ClampedArray(words.buffer as ArrayBuffer), pixels);
+    return { thumbnail, ramp, region, atlas, pixels, look, image };
+  }
 }
 
 /** One thumbnail as a square of so many pixels: little-endian RGBA words, row by row. */
 export function thumbnailPixels(
   { shape, data }: Atlas,
-  { thumbnail, ramp, region }: Omit<Spot, 'left'>,
+  { thumbnail, ramp, region }: Omit<Spot, 'left' | 'top'>,
   pixels: number,
   look: Look
 ): Uint32Array {

@@ -1,9 +1,7 @@
-import { useMemo } from 'preact/hooks';
-import type { ModelHead } from '../state/ordering';
 import type { SiteSummary } from '../protocol/messages';
 import { useEnv } from './env';
 import { leftsOf } from './model-layout';
-import type { LayerRow } from './rows';
+import { headsIn, type LayerRow } from './rows';
 import { Thumbs, type Look } from './thumbs';
 import { useDoubt } from './trust';
 
@@ -53,13 +51,6 @@ export function Layer({ row, look, height, index }: LayerProps) {
 }
 
 function Heads({ row, site, look }: { row: LayerRow; site: SiteSummary; look: Look }) {
-  const { layer, first } = row;
-  const { index, groups } = site;
-  const heads = row.heads.join();
-  const lefts = useMemo(() => leftsOf(site, look.side, row.heads), [heads, groups, look.side]);
-  const all = useMemo<ModelHead[]>(
-    () => row.heads.map(head => ({ site: index, head, layer, index: first + head })),
-    [index, heads, layer, first]
-  );
-  return <Thumbs heads={all} lefts={lefts} look={look} column={2} />;
+  const lefts = leftsOf(site, look.side, row.heads);
+  return <Thumbs heads={headsIn(row)} lefts={lefts} look={look} column={2} />;
 }

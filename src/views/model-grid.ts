@@ -1,5 +1,5 @@
 import type { Focus } from '../protocol/messages';
-import type { ScoredHead } from '../state/ordering';
+import type { ModelHead, ScoredHead } from '../state/ordering';
 import {
   headHeight,
   LABELS,
@@ -10,14 +10,17 @@ import {
   type Lines,
   type Sizes
 } from './model-layout';
-import { neighbour, neighbourInLines, type LayerGroup, type LayerRow } from './rows';
+import { neighbour, neighbourInLines, headsIn, type LayerGroup, type LayerRow } from './rows';
 
 /** What stands in the model view, and where: in pixels of what is scrolled. */
 export interface ModelGrid {
   /** What stands in it: the same object at any zoom. */
   readonly content: object;
   /** The heads that are shown, in order. */
-  readonly heads: readonly Focus[];
+  readonly heads: readonly ModelHead[];
+  /** How large all of it is. */
+  readonly width: number;
+  readonly height: number;
   readonly rows: number;
   /** Side of a thumbnail. */
   readonly side: number;
@@ -25,6 +28,8 @@ export interface ModelGrid {
   next(from: Focus, key: string, far: boolean): Focus | null;
   /** Where a head's row begins. */
   topOf(head: Focus): number;
+  /** The upper left corner of the thumbnail of the head of this number. */
+  cornerOf(head: number): Point;
   /** What is at a point, and the point at which it is; the two are each other's inverse. */
   spotAt(point: Point): Spot;
   pointOf(spot: Spot): Point;
@@ -55,7 +60,9 @@ interface Track {
 
 /** Layers as rows, in a group for each stack. */
 export class LayerGrid implements ModelGrid {
-  readonly heads: readonly Focus[];
+  readonly heads: readonly ModelHead[];
+  readonly width: number;
+  readonly height: number;
   readonly rows: number;
   readonly side: number;
   readonly content: object;
@@ -67,6 +74,7 @@ export class LayerGrid implements ModelGrid {
     heights: readonly number[];
   }[];
   private readonly down: readonly (Track & { lefts: readonly number[] })[];
+  private readonly corners: readonly Point[];
 
   constructor(
     readonly groups: readonly LayerGroup[],
@@ -75,10 +83,7 @@ export class LayerGrid implements ModelGrid {
   ) {
     this.side = side;
     this.content = groups;
-    const all = groups.flatMap(({ rows }) => rows);
-    this.heads = all.flatMap(({ site, heads }) =>
-      heads.map(head => ({ site: site?.index ?? -1, head }))
-    );
+    this.heads = groups.flatMap(({ rows }) => rows.flatMap(headsIn));
     let [y, row] = [0, 1];
     this.placed = groups.map(group => {
       const from = y + headHeight(labelled);
@@ -101,6 +106,11 @@ export class LayerGrid implements ModelGrid {
       });
       return [{ start: from - headHeight(labelled), side: 0, lefts: some }, ...rows];
     });
+    this.corners = this.down.flatMap(({ start, side, lefts }) =>
+      side > 0 ? lefts.map(left => ({ x: LABELS + left, y: start })) : []
+    );
+    this.width = this.corners.reduce((most, { x }) => Math.max(most, x + side), LABELS);
+    this.height = y;
   }
 
   next(from: Focus, key: string, far: boolean): Focus | null {
@@ -115,6 +125,10 @@ export class LayerGrid implements ModelGrid {
       }
     }
     return 0;
+  }
+
+  cornerOf(head: number): Point {
+    return this.corners[head] ?? { x: 0, y: 0 };
   }
 
   spotAt({ x, y }: Point): Spot {
@@ -140,7 +154,10 @@ export class SortedGrid implements ModelGrid {
   readonly content: object;
   /** How many stand in a line. */
   readonly columns: number;
-  private readonly height: number;
+  readonly width: number;
+  readonly height: number;
+  /** From one line to the next. */
+  private readonly line: number;
 
   constructor(
     readonly heads: readonly ScoredHead[],
@@ -151,7 +168,9 @@ export class SortedGrid implements ModelGrid {
     this.content = heads;
     this.columns = lines.across;
     this.rows = Math.ceil(heads.length / lines.across);
-    this.height = lineHeight(sizes);
+    this.line = lineHeight(sizes);
+    this.width = (this.columns - 1) * lines.pitch + lines.side;
+    this.height = TOP + this.rows * this.line;
   }
 
   next(from: Focus, key: string, far: boolean): Focus | null {
@@ -160,20 +179,24 @@ export class SortedGrid implements ModelGrid {
 
   topOf({ site, head }: Focus): number {
     const at = this.heads.findIndex(of => of.site === site && of.head === head);
-    return TOP + Math.floor(Math.max(0, at) / this.columns) * this.height;
+    return TOP + Math.floor(Math.max(0, at) / this.columns) * this.line;
+  }
+
+  cornerOf(head: number): Point {
+    return {
+      x: (head % this.columns) * this.lines.pitch,
+      y: TOP + Math.floor(head / this.columns) * this.line
+    };
   }
 
   // Lines are broken anew at each zoom: a head is found by its place in the order.
   spotAt({ x, y }: Point): Spot {
     const { side, pitch } = this.lines;
-    const [line, column] = [
-      Math.max(0, Math.floor((y - TOP) / this.height)),
-      Math.floor(x / pitch)
-    ];
+    const [line, column] = [Math.max(0, Math.floor((y - TOP) / this.line)), Math.floor(x / pitch)];
     const track = line * this.columns + Math.max(0, Math.min(column, this.columns - 1));
     const within = (at: number, start: number): Along => ({ track, past: past(at - start, side) });
     return {
-      down: within(y, TOP + line * this.height),
+      down: within(y, TOP + line * this.line),
       across: within(x, (track % this.columns) * pitch)
     };
   }
@@ -182,7 +205,7 @@ export class SortedGrid implements ModelGrid {
     const { side, pitch } = this.lines;
     return {
       x: (across.track % this.columns) * pitch + pixels(across.past, side),
-      y: TOP + Math.floor(down.track / this.columns) * this.height + pixels(down.past, side)
+      y: TOP + Math.floor(down.track / this.columns) * this.line + pixels(down.past, side)
     };
   }
 }

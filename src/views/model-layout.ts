@@ -5,9 +5,10 @@ import type { LayerRow } from './rows';
 /** Space between thumbnails, in pixels; as much again parts groups of heads that share keys. */
 export const GAP = 4;
 
-/** Width of the layers' labels, and the grid's padding at either side; as in `style/model.css`. */
+/** Width of the layers' labels; and the padding beside and below the grid: as in `style/model.css`. */
 export const LABELS = 20;
 export const INSET = 10;
+export const BELOW = 6;
 
 /** Space above heads in order of a score. */
 export const TOP = 4;

@@ -1,5 +1,5 @@
 import { useComputed, useSignal } from '@preact/signals';
-import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { Focus } from '../protocol/messages';
 import { headsOf, ranked } from '../state/ordering';
 import { useEnv } from './env';
@@ -12,6 +12,7 @@ import { ModelControls } from './model-controls';
 import { LayerGrid, SortedGrid } from './model-grid';
 import { bandOf, INSET, LABELS, linesOf, sideOf } from './model-layout';
 import { useScores } from './model-scores';
+import { ModelPicture } from './model-picture';
 import { ModelStatus } from './model-status';
 import { useWheelZoom } from './model-zoom';
 import { Preview } from './preview';
@@ -42,19 +43,24 @@ export function ModelView() {
   const width = useComputed(() => view.value.width);
   const zoom = state.display.zoom.value;
   const room = width.value - 2 * INSET;
-  const grid = useMemo(() => {
-    if (sorted) {
-      const lines = linesOf(room, zoom);
-      return new SortedGrid(sorted, lines, { side: lines.side, bars });
-    }
-    const side = sideOf(
-      groups.flatMap(({ rows }) => rows),
-      room - LABELS,
-      zoom
-    );
-    return new LayerGrid(groups, { side, bars }, all.length > 1);
-  }, [sorted, groups, all, room, zoom, bars !== null]);
-  useWheelZoom(box, grid);
+  const gridAt = useCallback(
+    (zoom: number) => {
+      if (sorted) {
+        const lines = linesOf(room, zoom);
+        return new SortedGrid(sorted, lines, { side: lines.side, bars });
+      }
+      const side = sideOf(
+        groups.flatMap(({ rows }) => rows),
+        room - LABELS,
+        zoom
+      );
+      return new LayerGrid(groups, { side, bars }, all.length > 1);
+    },
+    [sorted, groups, all, room, bars !== null]
+  );
+  const grid = useMemo(() => gridAt(zoom), [gridAt, zoom]);
+  const sheet = useRef<HTMLDivElement>(null);
+  useWheelZoom(box, sheet, grid, gridAt);
   useTicks(box, grid.side);
   const shown = useSignal<readonly Focus[]>(every);
   useLayoutEffect(() => {
@@ -187,21 +193,26 @@ export function ModelView() {
         {grid.heads.length === 0 && (
           <p class="attnlab-soft">{t('No head is left by the filter.')}</p>
         )}
-        {grid instanceof SortedGrid ? (
-          <Sorted trace={trace} grid={grid} look={look} band={inPage} />
-        ) : (
-          grid.placed.map(({ group, from, index }) => (
-            <Group
-              key={`${group.kind} ${group.stack}`}
-              group={group}
-              look={look}
-              labelled={all.length > 1}
-              band={inPage}
-              from={from}
-              index={index}
-            />
-          ))
-        )}
+        <div class="attnlab-model-frame" role="presentation">
+          <div ref={sheet} class="attnlab-model-sheet" role="presentation">
+            <ModelPicture grid={grid} view={view} />
+            {grid instanceof SortedGrid ? (
+              <Sorted trace={trace} grid={grid} look={look} band={inPage} />
+            ) : (
+              grid.placed.map(({ group, from, index }) => (
+                <Group
+                  key={`${group.kind} ${group.stack}`}
+                  group={group}
+                  look={look}
+                  labelled={all.length > 1}
+                  band={inPage}
+                  from={from}
+                  index={index}
+                />
+              ))
+            )}
+          </div>
+        </div>
       </div>
       <Preview pointed={pointed} heads={every} grid={box} />
     </>

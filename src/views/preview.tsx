@@ -2,7 +2,7 @@ import { useComputed, useSignal, useSignalEffect, type Signal } from '@preact/si
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { scored } from '../draw/score';
-import { drawThumbnails } from '../draw/thumbnails';
+import { ThumbnailCanvas } from '../draw/thumbnails';
 import type { Focus } from '../protocol/messages';
 import { isLong } from '../state/long-weights';
 import type { ModelHead } from '../state/ordering';
@@ -66,9 +66,10 @@ function Card({ of, grid }: { of: ModelHead; grid: RefObject<HTMLElement> }) {
     const load = state.thumbnails.value;
     const { ramp } = palette.value;
     if (canvas.current && load.state === 'ready') {
-      const spot = { thumbnail: index, left: 0, ramp, region: state.regions.value?.(site) ?? null };
+      const region = state.regions.value?.(site) ?? null;
+      const spot = { thumbnail: index, left: 0, top: 0, ramp, region };
       const as = state.display.thumbnails.value;
-      drawThumbnails(canvas.current, load.picture, [spot], SIDE, as);
+      new ThumbnailCanvas().draw(canvas.current, load.picture, [spot], SIDE, as);
     }
   });
   const { trace, item } = state.shown.value ?? {};

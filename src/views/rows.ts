@@ -1,5 +1,5 @@
 import type { Focus, SiteSummary, TraceSummary } from '../protocol/messages';
-import { passes, type Filter } from '../state/ordering';
+import { passes, type Filter, type ModelHead } from '../state/ordering';
 
 /** One row of the model view: a site, or a layer that has no attention. */
 export interface LayerRow {
@@ -11,6 +11,11 @@ export interface LayerRow {
   heads: readonly number[];
   /** Which of the calls of this layer, from 0: a vision tower may see several pictures. */
   nth: number;
+}
+
+/** The heads of a row. */
+export function headsIn({ layer, site, first, heads }: LayerRow): ModelHead[] {
+  return site ? heads.map(head => ({ site: site.index, head, layer, index: first + head })) : [];
 }
 
 /** The rows of one stack of layers. */

@@ -7,21 +7,23 @@ export interface View {
   width: number;
   height: number;
   top: number;
+  left: number;
 }
 
 /** Watches the size of an element, and how far it is scrolled. */
 export function useView(ref: RefObject<HTMLElement>): ReadonlySignal<View> {
-  const view = useSignal<View>({ width: 0, height: 0, top: 0 });
+  const view = useSignal<View>({ width: 0, height: 0, top: 0, left: 0 });
   useLayoutEffect(() => {
     const element = ref.current;
     if (!element) {
       return;
     }
     const read = (): void => {
-      const { clientWidth: width, clientHeight: height, scrollTop: top } = element;
+      const { clientWidth: width, clientHeight: height } = element;
+      const { scrollTop: top, scrollLeft: left } = element;
       const old = view.peek();
-      if (old.width !== width || old.height !== height || old.top !== top) {
-        view.value = { width, height, top };
+      if (old.width !== width || old.height !== height || old.top !== top || old.left !== left) {
+        view.value = { width, height, top, left };
       }
     };
     read();

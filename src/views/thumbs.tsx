@@ -1,16 +1,10 @@
-import { useComputed, useSignal, useSignalEffect, type ReadonlySignal } from '@preact/signals';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
-import { layerRamps } from '../draw/hues';
+import { useComputed, type ReadonlySignal } from '@preact/signals';
 import { scored } from '../draw/score';
-import { drawThumbnails } from '../draw/thumbnails';
 import type { Focus } from '../protocol/messages';
 import { barOf, type ModelHead } from '../state/ordering';
 import { useEnv } from './env';
 import type { Column } from './model-scores';
 import { scoreName } from './score-names';
-
-/** After a zoom has rested for so many milliseconds, thumbnails are drawn in their new size. */
-const REST = 100;
 
 /** What all thumbnails of the model view have in common. */
 export interface Look {
@@ -31,58 +25,12 @@ interface ThumbsProps {
   labels?: readonly string[];
 }
 
-/** Heads side by side: a picture on a canvas, and over it a cell for each head. */
+/** Heads side by side: a cell for each, over the picture of all of them. */
 export function Thumbs({ heads, lefts, look, column, labels }: ThumbsProps) {
-  const { state, palette } = useEnv();
   const { side, bars } = look;
-  const box = useRef<HTMLDivElement>(null);
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const near = useNear(box);
-  const ramps = useComputed(() => {
-    const { ramp } = palette.value;
-    return state.display.colour.value === 'layer' ? layerRamps(palette.value) : () => ramp;
-  });
-  const now = useMemo(() => ({ heads, lefts, side }), [heads, lefts, side]);
-  const drawn = useSignal(now);
-  useEffect(() => {
-    const before = drawn.peek();
-    if (before.heads !== heads || before.side === side) {
-      drawn.value = now;
-      return;
-    }
-    // While a person zooms the picture is stretched; drawn anew it is once they rest.
-    const rest = setTimeout(() => (drawn.value = now), REST);
-    return () => clearTimeout(rest);
-  }, [now]);
-  useSignalEffect(() => {
-    const load = state.thumbnails.value;
-    const { heads, lefts, side } = drawn.value;
-    const ramp = ramps.value;
-    const as = state.display.thumbnails.value;
-    const regionOf = state.regions.value;
-    if (!canvas.current) {
-      return;
-    }
-    if (load.state !== 'ready' || !near.value) {
-      canvas.current.width = 0;
-      return;
-    }
-    const spots = heads.map(({ site, index, layer }, i) => ({
-      thumbnail: index,
-      left: lefts[i] ?? 0,
-      ramp: ramp(layer),
-      region: regionOf?.(site) ?? null
-    }));
-    drawThumbnails(canvas.current, load.picture, spots, side, as);
-  });
   const width = (lefts.at(-1) ?? 0) + side;
   return (
-    <div ref={box} class="attnlab-heads" role="presentation" style={{ width: `${width}px` }}>
-      <canvas
-        ref={canvas}
-        aria-hidden="true"
-        style={{ width: `${width}px`, height: `${side}px` }}
-      />
+    <div class="attnlab-heads" role="presentation" style={{ width: `${width}px` }}>
       {heads.map((head, i) => (
         <Cell
           key={`${head.site} ${head.head}`}
@@ -170,21 +118,4 @@ function Cell({ of, left, look, column, label }: CellProps) {
       )}
     </>
   );
-}
-
-/** Whether an element is in view or nearly: what is far has no pixels in memory. */
-function useNear(box: { current: HTMLElement | null }): ReadonlySignal<boolean> {
-  const near = useSignal(true);
-  useEffect(() => {
-    if (!box.current || typeof IntersectionObserver === 'undefined') {
-      return;
-    }
-    const observer = new IntersectionObserver(
-      entries => (near.value = entries.at(-1)?.isIntersecting ?? true),
-      { rootMargin: '600px' }
-    );
-    observer.observe(box.current);
-    return () => observer.disconnect();
-  }, []);
-  return near;
 }

@@ -116,6 +116,28 @@ class Panel:
         )
         return Pixels(width, height, base64.b64decode(data))
 
+    def layer(self, site: int) -> Pixels:
+        """Read the thumbnails of a layer, or of the line with its first head, without space."""
+        width, height, data = self.page.evaluate(
+            """site => {
+              const picture = document.querySelector('.attnlab-model-picture');
+              const row = document.querySelector(`.attnlab-heads:has([data-site="${site}"])`);
+              const [own, all] = [row, picture].map(e => e.getBoundingClientRect());
+              const scale = picture.width / all.width;
+              const cells = [...row.querySelectorAll('.attnlab-thumb')];
+              const { right, height: side } = cells.at(-1).getBoundingClientRect();
+              const [width, height] = [right - own.left, side].map(at => Math.round(at * scale));
+              const [x, y] = [own.left - all.left, own.top - all.top];
+              const copy = new OffscreenCanvas(width, height);
+              const context = copy.getContext('2d', { willReadFrequently: true });
+              context.drawImage(picture, -Math.round(x * scale), -Math.round(y * scale));
+              const { data } = context.getImageData(0, 0, width, height);
+              return [width, height, lab.base64(data)];
+            }""",
+            site,
+        )
+        return Pixels(width, height, base64.b64decode(data))
+
     def spots(self, selector: str, places: list[tuple[int, int]]) -> list[tuple[int, ...]]:
         """Red, green, blue and opacity of a canvas at some places (y, x)."""
         found = self.page.eval_on_selector(

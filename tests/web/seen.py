@@ -154,9 +154,9 @@ def model_shows(panel: Panel, want: Want) -> None:
     assert top == pytest.approx(want.shown_query * side / N, abs=1)
     if want.shown_key is not None:
         assert left == pytest.approx(want.shown_key * side / N, abs=1)
-    where = f'.attnlab-heads:has([data-site="{want.site}"][data-head="{want.head}"]) canvas'
     middles = [int((i + 0.5) * side / N) for i in range(N)]
-    spots = panel.spots(where, [(y, x + at) for y, at in product(middles, middles)])
+    picture = panel.layer(want.site)
+    spots = [picture.at(y, x + at) for y, at in product(middles, middles)]
     table, weights = ramp(panel), panel.weights(want.site, want.head, want.item)
     for (q, k), (*colour, opacity) in zip(product(range(N), range(N)), spots, strict=True):
         assert (opacity > 0) == (q in want.queries and k in want.keys)

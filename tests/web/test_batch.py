@@ -46,12 +46,12 @@ def test_the_pointer_chooses_an_item_and_every_view_is_of_it(panel: Panel) -> No
 def test_the_thumbnails_are_of_the_chosen_item(panel: Panel) -> None:
     panel.show(batch=BATCH)
     panel.frame()
-    first = panel.pixels(".attnlab-layer canvas").data
+    first = panel.layer(0).data
     panel.page.get_by_role("button", name="Next item").click()
     shown(panel, 1)
     panel.page.wait_for_function("lab.state.thumbnails.value.state === 'ready'")
     panel.frame()
-    assert panel.pixels(".attnlab-layer canvas").data != first
+    assert panel.layer(0).data != first
 
 
 def test_the_keyboard_chooses_an_item_and_a_screen_reader_hears_which(panel: Panel) -> None:
@@ -149,7 +149,7 @@ def test_padding_is_grey_and_says_so(panel: Panel) -> None:
 def test_no_curve_begins_at_padding_until_it_is_asked_for(panel: Panel) -> None:
     panel.show(BATCH[0])
     panel.frame()
-    begun = ".attnlab-curves-all"
+    begun = ".attnlab-curves-all[data-shown]"
     picture = panel.pixels(begun)
     starts = [picture.at(q * 18 + 9, 1)[3] for q in range(N)]
     assert all(starts[:6])

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.panel import FOX, Panel
+from tests.web.panel import FOX, Panel, Pixels
 
 N = len(FOX)
 WIDTH = 32
@@ -107,17 +107,15 @@ def vectors(panel: Panel, script: str) -> array[float]:
     return array("f", base64.b64decode(panel.page.evaluate(f"lab.base64({script})")))
 
 
-def ground(panel: Panel, name: str) -> tuple[int, ...]:
-    """Brightest colour of a canvas, which is its ground in the light and not in the dark."""
-    picture = panel.pixels(name)
+def ground(picture: Pixels) -> tuple[int, ...]:
+    """Brightest colour of a picture, which is its ground in the light and not in the dark."""
     spots = {picture.at(y, x)[:3] for y in range(0, picture.height, 5) for x in range(0, 60, 3)}
     return max(spots, key=sum)
 
 
 def thumbnail(panel: Panel, site: int, head: int) -> Callable[[float, float], tuple[int, ...]]:
     """Colour of a thumbnail at a share of its height and of its width."""
-    where = f'.attnlab-heads:has([data-site="{site}"][data-head="{head}"]) canvas'
-    picture = panel.pixels(where)
+    picture = panel.layer(site)
     left, side = panel.thumb(site, head).evaluate("e => [e.offsetLeft, e.clientWidth]")
     return lambda down, across: picture.at(
         min(int(down * side), picture.height - 1), left + min(int(across * side), side - 1)
@@ -229,7 +227,7 @@ def _(panel: Panel) -> None:
     assert panel.find("weight").count() == 0
     assert panel.page.locator(".attnlab-row[data-mark]").count() == 0
     assert panel.page.locator(".attnlab-curves[data-asked]").count() == 0
-    lines = panel.pixels(".attnlab-curves-all")
+    lines = panel.pixels(".attnlab-curves-all[data-shown]")
     assert all(lines.at(q * 18 + 9, 1)[3] for q in range(N))
 
 
@@ -527,7 +525,7 @@ def _(panel: Panel) -> None:
     """Light is dark ink on light paper, dark the other way round; a weight keeps its place."""
     panel.show()
     panel.frame()
-    light = ground(panel, ".attnlab-layer canvas")
+    light = ground(panel.layer(0))
     panel.page.evaluate("lab.theme('dark')")
     panel.page.wait_for_function("document.body.dataset.jpThemeName === 'dark'")
     panel.frame()
@@ -698,7 +696,7 @@ def _(panel: Panel) -> None:
     panel.find("head-query", 4).click()
     apart(panel, 4)
     panel.frame()
-    light = ground(panel, '[data-testid="attnlab-neuron-strips"]')
+    light = ground(panel.pixels('[data-testid="attnlab-neuron-strips"]'))
     panel.page.evaluate("lab.theme('dark')")
     panel.page.wait_for_function("document.body.dataset.jpThemeName === 'dark'")
     panel.frame()

@@ -37,7 +37,7 @@ def test_lines_run_from_a_query_on_the_left_to_its_key_on_the_right(panel: Panel
     panel.find("model-lines").click()
     panel.frame()
     assert panel.find("model-lines").get_attribute("aria-pressed") == "true"
-    picture = panel.pixels(".attnlab-layer canvas")
+    picture = panel.layer(0)
     side = picture.height
     for head in range(12):
         weights = panel.weights(0, head)
@@ -255,7 +255,7 @@ def test_buttons_and_the_wheel_zoom_the_thumbnails(panel: Panel) -> None:
     assert panel.thumb(0, 0).evaluate("e => e.clientWidth") == pytest.approx(4 * side, abs=2)
 
 
-def turn(panel: Panel, pixels: int) -> None:
+def turn(panel: Panel, pixels: float) -> None:
     """Turn the wheel, and wait until the thumbnails have another size."""
     zoom = panel.page.evaluate("lab.state.display.zoom.value")
     panel.page.mouse.wheel(0, pixels)
@@ -280,7 +280,11 @@ def test_the_wheel_keeps_the_point_under_the_pointer_where_it_is(panel: Panel) -
         return x - now["x"] - across * now["width"], y - now["y"] - down * now["height"]
 
     for pixels in [-120] * 5 + [50] * 7:
-        turn(panel, pixels)
+        panel.page.mouse.wheel(0, pixels / 2)
+        panel.page.wait_for_selector(".attnlab-model[data-zooming]")
+        assert off() == pytest.approx((0, 0), abs=1.5)
+        turn(panel, pixels / 2)
+        assert panel.page.locator(".attnlab-model[data-zooming]").count() == 0
         assert off() == pytest.approx((0, 0), abs=1.5)
     assert thumb.evaluate("e => e.clientWidth") > 1.5 * box["width"]
     panel.page.keyboard.up("Control")

@@ -48,7 +48,7 @@ def test_every_pixel_of_a_thumbnail_has_the_colour_of_its_weight(
     panel = open_panel(device_scale_factor=scale)
     panel.show()
     panel.frame()
-    picture = panel.pixels(".attnlab-layer:nth-child(3) canvas")  # layer 1; labels come first
+    picture = panel.layer(1)
     side = picture.height
     assert side % scale == 0
     pitch = side + 4 * scale
@@ -68,7 +68,7 @@ def test_a_thin_diagonal_of_a_long_text_does_not_vanish(panel: Panel) -> None:
     words = [f"w{i}" for i in range(300)]
     panel.show(words, layers=1, heads=12)
     panel.frame()
-    picture = panel.pixels(".attnlab-layer canvas")
+    picture = panel.layer(0)
     side = picture.height
     heads = (head for head in range(12) if panel.weights(0, head)[50 * 300 + 49] > 0.2)
     left = next(heads) * (side + 4)

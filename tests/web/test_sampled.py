@@ -25,7 +25,7 @@ def test_sampled_thumbnails_are_shown_and_said_to_be(sampled: Panel) -> None:
     assert "some of the queries" in (sampled.find("sampled").get_attribute("title") or "")
     assert sampled.page.locator(".attnlab-model[aria-busy=true]").count() == 1
     sampled.frame()
-    picture = sampled.pixels(".attnlab-layer canvas")
+    picture = sampled.layer(0)
     assert len({picture.at(y, 5) for y in range(picture.height)}) > 1
 
 
@@ -33,11 +33,11 @@ def test_the_whole_ones_take_their_place_when_they_come(sampled: Panel) -> None:
     asked = "lab.kernel.log.filter(e => e.method === 'trace/thumbnails').map(e => e.params.sampled)"
     assert sampled.page.evaluate(asked) == [False]
     sampled.frame()
-    before = sampled.pixels(".attnlab-layer canvas")
+    before = sampled.layer(0)
     sampled.page.evaluate("lab.kernel.release()")
     sampled.find("sampled").wait_for(state="detached")
     sampled.frame()
-    after = sampled.pixels(".attnlab-layer canvas")
+    after = sampled.layer(0)
     assert after.data != before.data
     darker = sum(
         after.light(y, x) < before.light(y, x)

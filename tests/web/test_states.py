@@ -209,13 +209,13 @@ def test_a_change_of_theme_draws_the_thumbnails_again(
         )
     panel.show()
     panel.frame()
-    light = panel.pixels(".attnlab-layer canvas")
+    light = panel.layer(0)
     if scheme == "system":
         panel.page.emulate_media(color_scheme="dark")
     else:
         panel.page.evaluate("lab.theme('dark')")
     panel.page.wait_for_timeout(200)
-    dark = panel.pixels(".attnlab-layer canvas")
+    dark = panel.layer(0)
 
     def mean(picture: Pixels) -> float:
         side = picture.height
@@ -254,5 +254,5 @@ def test_forced_colours_are_those_of_the_system(open_panel: Callable[..., Panel]
         """() => { const e = document.body.appendChild(document.createElement('i'));
                    e.style.color = 'CanvasText'; return getComputedStyle(e).color; }"""
     )
-    red, green, blue, _ = panel.pixels(".attnlab-layer canvas").at(5, 5)
+    red, green, blue, _ = panel.layer(0).at(5, 5)
     assert text == f"rgb({red}, {green}, {blue})"
