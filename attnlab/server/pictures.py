@@ -94,8 +94,11 @@ def tiles(site: Site, level: int) -> tuple[int, int]:
 
 
 def levels(site: Site) -> int:
-    """How many levels a site's heads have; the last has one tile."""
-    return ((max(site.queries, site.keys) - 1) // TILE).bit_length() + 1
+    """How many levels a site's heads have; the last has one pixel.
+
+    A matrix that is drawn smaller than a tile needs those past the first that has one tile.
+    """
+    return (max(site.queries, site.keys) - 1).bit_length() + 1
 
 
 def edges(trace: Trace, item: int, site: int, head: int, stopped: Cancelled = never) -> Drawn:

@@ -176,8 +176,9 @@ export interface Selected {
  * - `row`: f32, (heads, keys), exact weights of one query in one site.
  * - `tile`: a part of a head, 256 pixels a side or less at the head's ends. At level L a
  *   pixel is the maximum of 2^L × 2^L weights; tile (y, x) begins at query 256 · 2^L · y and
- *   key 256 · 2^L · x. Level 0 is f32 and exact; others are u8, scaled by 254. Weights that
- *   are NaN count for nothing; a pixel that shows no other is NaN, of which the byte is 255.
+ *   key 256 · 2^L · x, up to the level of which one pixel holds the whole head. Level 0 is
+ *   f32 and exact; others are u8, scaled by 254. Weights that are NaN count for nothing; a
+ *   pixel that shows no other is NaN, of which the byte is 255.
  * - `edges`: f32, (queries, 2k + 1), the k heaviest weights of each query, heaviest first,
  *   then their keys, then the sum of the weights left out. A query without any key has NaN
  *   in their place, and its keys are -1.

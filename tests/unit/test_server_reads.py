@@ -150,7 +150,7 @@ def test_padded_queries_that_see_no_key_are_undefined_in_tiles_of_their_item_alo
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ({"level": 3}, "params.level must be 0 to 2 in site 0, whose heads have 600 × 600"),
+        ({"level": 11}, "params.level must be 0 to 10 in site 0, whose heads have 600 × 600"),
         ({"level": -1}, "not -1"),
         ({"level": 1, "y": 2}, "params.y must be 0 to 1 at level 1 of site 0, not 2"),
         ({"level": 2, "x": 1}, "params.x must be 0 to 0 at level 2"),
@@ -167,14 +167,15 @@ def test_a_tile_that_is_none_of_the_heads_is_refused_with_those_there_are(
 
 
 @pytest.mark.parametrize(
-    ("length", "levels"), [(1, 1), (256, 1), (257, 2), (512, 2), (513, 3), (4096, 5)]
+    ("length", "levels"), [(1, 1), (2, 2), (256, 9), (257, 10), (512, 10), (513, 11), (4096, 13)]
 )
-def test_the_coarsest_level_of_a_head_is_one_tile(length: int, levels: int) -> None:
+def test_the_coarsest_level_of_a_head_is_one_pixel(length: int, levels: int) -> None:
     trace = Trace.from_call(call(tokens=length), "t", "c", 1, 0)
     (site, _), last = trace.at(0), levels - 1
     assert pictures.levels(site) == levels
     assert pictures.tiles(site, last) == (1, 1)
-    assert last == 0 or pictures.tiles(site, last - 1) != (1, 1)
+    _, data = pictures.tile(trace, 0, site.index, 0, last, (0, 0))
+    assert len(data) == (1 if last else 4)
 
 
 # --- edges ------------------------------------------------------------------------------

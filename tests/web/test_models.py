@@ -17,6 +17,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
+from attnlab.server import pictures
 from attnlab.traces.trace import Trace
 from tests.web.panel import Panel, Pixels
 from tests.web.served import Kernel
@@ -129,7 +130,7 @@ def thumbnails_are(panel: Panel, trace: Trace, site: int, table: Colours) -> Non
     """Every pixel of a layer's thumbnails has the colour of the heaviest weight under it."""
     panel.thumb(site, 0).scroll_into_view_if_needed()
     panel.frame()
-    read = words(panel.pixels(f".attnlab-heads:has([data-site='{site}']) canvas"))
+    read = words(panel.layer(site))
     cells = panel.page.locator(f".attnlab-thumb[data-site='{site}']")
     lefts = cells.evaluate_all("all => all.map(e => parseFloat(e.style.left))")
     side = len(read)
@@ -447,3 +448,9 @@ def test_of_4096_tokens_little_is_in_the_page_and_every_weight_within_reach(serv
     weights = column(panel, "weight")
     for key, weight in weights.items():
         assert weight == pytest.approx(own[key], rel=5e-6)
+    # As small as this a pixel shows more weights than one of the tile that holds all of them.
+    panel.page.set_viewport_size({"width": 320, "height": 800})
+    matrix(panel)
+    drawn = panel.find("matrix-canvas").bounding_box()
+    assert drawn is not None
+    assert drawn["height"] < pictures.TILE
