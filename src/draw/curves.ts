@@ -130,8 +130,3 @@ export function strokeEdges(
   });
   context.restore();
 }
-
-/** The fewer curves, the fainter ones can be told apart; many faint ones make a cloud. */
-export function faintest(most: number, edges: readonly Edge[]): number {
-  return Math.min(most, (20 * most) / (edges.length + 1));
-}

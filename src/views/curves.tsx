@@ -1,12 +1,13 @@
 import { useComputed, useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { faintest, MOST, strokeEdges, type Edge, type Frame } from '../draw/curves';
+import { heaviest, MOST, strokeEdges, type Edge, type Frame } from '../draw/curves';
 import { drawStrips, laneOf } from '../draw/lanes';
 import { surface } from '../draw/surface';
 import type { Stretch } from '../draw/window';
 import type { HeadWeights } from '../state/heads';
+import type { Drawn } from '../state/mass';
 import type { Question } from '../state/question';
-import { Cloud } from './cloud';
+import type { Reading } from '../state/reading';
 import { useEnv } from './env';
 import { coloursOf } from './head-colours';
 import { ROW } from './row';
@@ -20,9 +21,17 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
   const { state, palette } = useEnv();
   const { heads } = state;
   const box = useRef<HTMLDivElement>(null);
+  const base = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
   const view = useView(box);
   const width = useComputed(() => view.value.width);
+  const all = useComputed(() => {
+    const reading = heads.reading.value;
+    return heaviest(
+      heads.all.value.map(({ weights }) => defined(weights, reading)),
+      window.value
+    );
+  });
 
   const draw = (canvas: HTMLCanvasElement | null, strokes: (page: Page) => void): void => {
     const { start, end } = window.value;
@@ -45,6 +54,16 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
       strokes({ context, mark, colours, lane, frame });
     }
   };
+  useSignalEffect(() =>
+    draw(base.current, ({ context, colours, frame }) =>
+      strokeEdges(context, all.value, frame, {
+        colours,
+        faint: faintest(0.06, all.value),
+        full: 0.62,
+        wide: 4
+      })
+    )
+  );
   useSignalEffect(() => {
     const asked = heads.asked.value;
     const question = heads.question.value;
@@ -77,7 +96,7 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
   });
   return (
     <div ref={box} class="attnlab-curves" aria-hidden="true" data-testid="attnlab-curves">
-      <Cloud window={window} width={width} />
+      <canvas ref={base} class="attnlab-curves-all" />
       <canvas ref={over} class="attnlab-curves-asked" />
     </div>
   );
@@ -90,6 +109,23 @@ interface Page {
   /** Width of the strips on either side; 0 for none. */
   lane: number;
   frame: Frame;
+}
+
+/** The weights without those of padding queries, which mean nothing. */
+function defined(weights: Drawn, { queries }: Reading): Drawn {
+  return {
+    ...weights,
+    each: (query, start, end, see) => {
+      if (!queries.entries[query]?.token.padding) {
+        weights.each(query, start, end, see);
+      }
+    }
+  };
+}
+
+/** The fewer curves, the fainter ones can be told apart; many faint ones make a cloud. */
+function faintest(most: number, edges: readonly Edge[]): number {
+  return Math.min(most, (20 * most) / (edges.length + 1));
 }
 
 /** A weight this many times lighter than the heaviest in question is not drawn, only printed. */
