@@ -18,7 +18,7 @@ export interface Edge {
 }
 
 /** More than this many are no longer drawn within a frame. */
-export const MOST = 2000;
+export const MOST = 1000;
 
 /** Weights below this would be drawn as nothing. */
 const FAINTEST = 0.004;

@@ -1,5 +1,5 @@
 import { useComputed, useSignalEffect, type ReadonlySignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import { heaviest, MOST, strokeEdges, type Edge, type Frame } from '../draw/curves';
 import { drawStrips, laneOf } from '../draw/lanes';
 import { surface } from '../draw/surface';
@@ -8,10 +8,18 @@ import type { HeadWeights } from '../state/heads';
 import type { Drawn } from '../state/mass';
 import type { Question } from '../state/question';
 import type { Reading } from '../state/reading';
+import { rested } from '../state/rested';
 import { useEnv } from './env';
 import { coloursOf } from './head-colours';
 import { ROW } from './row';
 import { useView } from './size';
+
+/**
+ * After a scroll has rested for so many milliseconds, the curves of all rows are drawn where it
+ * has led. Thousands of them take a browser without a GPU longer than a frame; those drawn
+ * before reach past the view, and scroll with the lists.
+ */
+const REST = 150;
 
 /**
  * The curves of the rows in the page: all of them, and over them, those that answer the
@@ -25,16 +33,20 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
   const over = useRef<HTMLCanvasElement>(null);
   const view = useView(box);
   const width = useComputed(() => view.value.width);
+  const settled = useMemo(() => rested(window, REST), [window]);
   const all = useComputed(() => {
     const reading = heads.reading.value;
     return heaviest(
       heads.all.value.map(({ weights }) => defined(weights, reading)),
-      window.value
+      settled.value
     );
   });
 
-  const draw = (canvas: HTMLCanvasElement | null, strokes: (page: Page) => void): void => {
-    const { start, end } = window.value;
+  const draw = (
+    canvas: HTMLCanvasElement | null,
+    { start, end }: Stretch,
+    strokes: (page: Page) => void
+  ): void => {
     const across = width.value;
     const count = heads.all.value.length;
     // Read here too, so that a new palette or zoom draws again whatever is drawn.
@@ -55,7 +67,7 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
     }
   };
   useSignalEffect(() =>
-    draw(base.current, ({ context, colours, frame }) =>
+    draw(base.current, settled.value, ({ context, colours, frame }) =>
       strokeEdges(context, all.value, frame, {
         colours,
         faint: faintest(0.06, all.value),
@@ -68,7 +80,7 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
     const asked = heads.asked.value;
     const question = heads.question.value;
     box.current?.toggleAttribute('data-asked', question.kind !== 'none');
-    draw(over.current, ({ context, mark, lane, frame, ...page }) => {
+    draw(over.current, window.value, ({ context, mark, lane, frame, ...page }) => {
       const colours = asked.length < 2 ? [mark] : page.colours;
       const edges = edgesOf(question, asked);
       const pair = question.kind === 'row' && question.key !== null;

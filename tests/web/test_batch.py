@@ -149,7 +149,7 @@ def test_padding_is_grey_and_says_so(panel: Panel) -> None:
 def test_no_curve_begins_at_padding_until_it_is_asked_for(panel: Panel) -> None:
     panel.show(BATCH[0])
     panel.frame()
-    begun = ".attnlab-curves-all[data-shown]"
+    begun = ".attnlab-curves-all"
     picture = panel.pixels(begun)
     starts = [picture.at(q * 18 + 9, 1)[3] for q in range(N)]
     assert all(starts[:6])

@@ -227,7 +227,7 @@ def _(panel: Panel) -> None:
     assert panel.find("weight").count() == 0
     assert panel.page.locator(".attnlab-row[data-mark]").count() == 0
     assert panel.page.locator(".attnlab-curves[data-asked]").count() == 0
-    lines = panel.pixels(".attnlab-curves-all[data-shown]")
+    lines = panel.pixels(".attnlab-curves-all")
     assert all(lines.at(q * 18 + 9, 1)[3] for q in range(N))
 
 
