@@ -11,6 +11,17 @@
     return [r, g, b, a / 255];
   }
 
+  /** A colour as the page resolves it: variables, and a system's colours, light or dark. */
+  function resolved(colour, inside = document.body) {
+    const probe = inside.appendChild(document.createElement('i'));
+    // Or a person's forced colours would take its place.
+    probe.style.forcedColorAdjust = 'none';
+    probe.style.color = colour;
+    const found = rgba(getComputedStyle(probe).color);
+    probe.remove();
+    return found;
+  }
+
   /** One colour over another that is opaque. */
   function over([r, g, b, a], [x, y, z]) {
     return [r * a + x * (1 - a), g * a + y * (1 - a), b * a + z * (1 - a), 1];
@@ -43,7 +54,17 @@
       const { opacity } = style;
       return over([...above.slice(0, 3), Number(opacity)], below);
     };
-    return paint(0, rgba('Canvas'));
+    return paint(0, resolved('Canvas'));
+  }
+
+  /** How far an element's text stands out from what lies behind it. */
+  function readable(element) {
+    const { color, forcedColorAdjust } = getComputedStyle(element);
+    if (matchMedia('(forced-colors: active)').matches && forcedColorAdjust !== 'none') {
+      // The browser lays a plate behind each line of text, over any ground.
+      return contrast(rgba(color), resolved('Canvas'));
+    }
+    return contrast(painted(element, color), painted(element));
   }
 
   function name(element) {
@@ -67,8 +88,7 @@
           continue;
         }
         count += 1;
-        const { color } = getComputedStyle(element);
-        const ratio = contrast(painted(element, color), painted(element));
+        const ratio = readable(element);
         if (ratio < 4.5) {
           found.push(`${name(element)} “${data.trim().slice(0, 20)}” ${ratio.toFixed(2)}`);
         }
@@ -80,17 +100,14 @@
       const colour = getComputedStyle(element, pseudo)[property];
       return contrast(painted(element.parentElement, colour), painted(element.parentElement));
     },
-    /** How far two custom properties of the panel's stand apart. */
+    /** How far the grounds of two elements stand apart. */
+    grounds(one, other) {
+      return contrast(painted(one), painted(other));
+    },
+    /** How far two colours stand apart, as the panel has them in its custom properties. */
     between(one, other) {
-      const probe = document
-        .querySelector('.attnlab-panel')
-        .appendChild(document.createElement('i'));
-      const colours = [one, other].map(variable => {
-        probe.style.color = `var(--attnlab-${variable})`;
-        return rgba(getComputedStyle(probe).color);
-      });
-      probe.remove();
-      return contrast(...colours);
+      const panel = document.querySelector('.attnlab-panel');
+      return contrast(resolved(one, panel), resolved(other, panel));
     }
   };
 })();

@@ -12,19 +12,40 @@ from tests.web.panel import FOX, Panel
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 THEMES = ["light", "dark", "dark-high-contrast"]
+# By the colours that are forced, the theme that they are forced upon: its opposite.
+FORCED = {"light": "dark", "dark": "light"}
 PAIR = ["[CLS]", "the", "cat", "[SEP]", "a", "play", "##ing", "dog", "[SEP]", "[PAD]", "[PAD]"]
 
 
-@pytest.fixture(params=THEMES)
-def themed(open_panel: Callable[..., Panel], request: pytest.FixtureRequest) -> Panel:
-    """A tall panel in one of JupyterLab's themes, without a kernel yet."""
-    panel = open_panel(480, 1500)
-    if request.param != "light":  # as the page begins
-        panel.page.evaluate("name => lab.theme(name)", request.param)
+def dressed(panel: Panel, theme: str) -> Panel:
+    """A panel in one of JupyterLab's themes."""
+    if theme != "light":  # as the page begins
+        panel.page.evaluate("name => lab.theme(name)", theme)
         panel.page.wait_for_function(
-            "name => document.body.dataset.jpThemeName === name", arg=request.param
+            "name => document.body.dataset.jpThemeName === name", arg=theme
         )
     return panel
+
+
+def in_forced(open_panel: Callable[..., Panel], colours: str) -> Panel:
+    """A tall panel where a person's own few colours, light or dark, replace all others."""
+    panel = open_panel(480, 1500, forced_colors="active", color_scheme=colours)
+    return dressed(panel, FORCED[colours])
+
+
+@pytest.fixture(params=FORCED)
+def forced(open_panel: Callable[..., Panel], request: pytest.FixtureRequest) -> Panel:
+    """A panel in forced colours, without a kernel yet."""
+    return in_forced(open_panel, request.param)
+
+
+@pytest.fixture(params=[*THEMES, *(f"forced {colours}" for colours in FORCED)])
+def themed(open_panel: Callable[..., Panel], request: pytest.FixtureRequest) -> Panel:
+    """A tall panel in one of the themes, or in forced colours, without a kernel yet."""
+    theme = request.param
+    if theme in THEMES:
+        return dressed(open_panel(480, 1500), theme)
+    return in_forced(open_panel, theme.removeprefix("forced "))
 
 
 def contrast(panel: Panel) -> JSHandle:
@@ -126,6 +147,7 @@ def test_graphics_that_mean_something_stand_out(themed: Panel) -> None:
             script = "(c, selector) => c.of(document.querySelector(selector), 'borderBottomColor')"
             box = f'.attnlab-head-box[data-head="{head}"]'
             yield f"head {head}", measure.evaluate(script, box)
+        between = "(c, pair) => c.between(...pair.map(name => `var(--attnlab-${name})`))"
         for pair in (
             ("accent", "paper"),
             ("mark", "paper"),
@@ -134,6 +156,96 @@ def test_graphics_that_mean_something_stand_out(themed: Panel) -> None:
             ("positive", "zero"),
             ("negative", "zero"),
         ):
-            yield " on ".join(pair), measure.evaluate("(c, pair) => c.between(...pair)", pair)
+            yield " on ".join(pair), measure.evaluate(between, pair)
 
     assert "\n".join(f"{what}: {ratio:.2f}" for what, ratio in ratios() if ratio < 3) == ""
+
+
+def grounds(panel: Panel, one: str, other: str) -> float:
+    """How far the grounds of two elements stand apart."""
+    script = "(c, pair) => c.grounds(...pair.map(selector => document.querySelector(selector)))"
+    ratio: float = contrast(panel).evaluate(script, [one, other])
+    return ratio
+
+
+def edge(panel: Panel, selector: str, part: str) -> tuple[str, float, float]:
+    """The style of an edge, its width in pixels, and how far it stands out."""
+    script = """(c, [selector, part]) => {
+      const element = document.querySelector(selector);
+      const style = getComputedStyle(element);
+      const width = parseFloat(style[`${part}Width`]);
+      return [style[`${part}Style`], width, c.of(element, `${part}Color`)];
+    }"""
+    return tuple(contrast(panel).evaluate(script, [selector, part]))
+
+
+def test_what_is_chosen_is_filled_where_colours_are_forced(forced: Panel) -> None:
+    forced.show()
+    forced.find("head-box").nth(5).click()
+    forced.find("words").click()
+    forced.find("pin").click()
+    forced.frame()
+    for chosen, other in (
+        ('.attnlab-head-box[data-head="5"]', '.attnlab-head-box[data-head="6"]'),
+        ("[data-testid=attnlab-words]", "[data-testid=attnlab-hide-special]"),
+        (".attnlab-head-look input:checked + span", ".attnlab-head-look :not(:checked) + span"),
+        ("[data-testid=attnlab-pin]", "[data-testid=attnlab-try]"),
+    ):
+        assert grounds(forced, chosen, other) >= 3, chosen
+
+
+def test_what_is_selected_is_framed_where_colours_are_forced(forced: Panel) -> None:
+    forced.show()
+    forced.thumb(1, 2).click()
+    forced.thumb(1, 3).click(modifiers=["Shift"])
+    forced.find("token", 3).click()
+    forced.page.wait_for_selector('[data-testid="attnlab-neuron"][data-query="3"]')
+    forced.find("head-key", 5).click()
+    forced.frame()
+    for selector, part, style in (
+        (".attnlab-thumb[data-mark=focus]", "outline", "solid"),
+        (".attnlab-thumb[data-mark=set]", "outline", "solid"),
+        ('.attnlab-token[data-mark="query"]', "outline", "solid"),
+        ('.attnlab-token[data-mark="key"]', "outline", "dashed"),
+        ('.attnlab-queries [data-mark="own"] .attnlab-row-text', "outline", "solid"),
+        ('.attnlab-keys [data-mark="same"] .attnlab-row-text', "borderLeft", "solid"),
+        ('.attnlab-queries [data-mark="same"] .attnlab-row-text', "borderRight", "solid"),
+        (".attnlab-neuron-row[data-query] .attnlab-neuron-token", "borderLeft", "solid"),
+        (".attnlab-neuron-row[data-own] .attnlab-neuron-token", "outline", "solid"),
+    ):
+        found, width, ratio = edge(forced, selector, part)
+        assert (found, width >= 1, ratio >= 3) == (style, True, True), selector
+    # A key that nobody points at has no edge: it is there, in the colour of the ground.
+    assert edge(forced, ".attnlab-keys .attnlab-row:not([data-mark]) span", "borderLeft")[2] == 1
+
+
+def test_what_gradients_and_borders_draw_is_kept_where_colours_are_forced(forced: Panel) -> None:
+    forced.show(nan=4)
+    forced.find("token", 4).click()
+    forced.page.wait_for_selector('[data-testid="attnlab-neuron"][data-query="4"]')
+    read = "(selector) => getComputedStyle(document.querySelector(selector)).backgroundImage"
+    for selector in (".attnlab-neuron-ramp", ".attnlab-token[data-nan]"):
+        assert "gradient" in forced.page.evaluate(read, selector), selector
+    splitter = (
+        "c => c.of(document.querySelector('.attnlab-splitter'), 'backgroundColor', '::after')"
+    )
+    assert contrast(forced).evaluate(splitter) >= 3
+    arrow = "getComputedStyle(document.querySelector('.attnlab-fold'), '::before')"
+    clear = forced.page.evaluate(f"{arrow}.borderLeftColor")
+    assert clear == "rgba(0, 0, 0, 0)"
+
+
+def test_canvases_draw_in_the_forced_colours_and_not_in_the_themes(forced: Panel) -> None:
+    forced.show()
+    measure = contrast(forced)
+    for one, other in (
+        ("paper", "Canvas"),
+        ("ramp-low", "Canvas"),
+        ("ramp-high", "CanvasText"),
+        ("zero", "Canvas"),
+        ("positive", "CanvasText"),
+        ("negative", "Highlight"),
+        ("mark", "Highlight"),
+    ):
+        script = "(c, [variable, colour]) => c.between(`var(--attnlab-${variable})`, colour)"
+        assert measure.evaluate(script, [one, other]) == 1, one
