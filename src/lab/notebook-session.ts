@@ -5,6 +5,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { Backend } from '../protocol/backend';
+import { Document } from '../state/document';
 import type { Documents } from '../state/documents';
 import { PanelState } from '../state/panel';
 import { Session } from '../state/session';
@@ -25,7 +26,7 @@ interface Opened {
 /** One notebook's attention: what its kernel holds, and the panels that show it. */
 export class NotebookSession implements IDisposable {
   readonly panel: NotebookPanel;
-  readonly #session = new Session();
+  readonly #session = new Session(Document);
   readonly #db: IStateDB | null;
   readonly #link: KernelLink;
   readonly #live: LiveDocuments;

@@ -1,6 +1,6 @@
 import { computed, signal, type ReadonlySignal } from '@preact/signals-core';
 import type { Source } from '../protocol/messages';
-import { Document } from './document';
+import type { Document } from './document';
 import type { Patience } from './patience';
 
 /** The tagged cells of one notebook, and the texts that the views show of its cells. */
@@ -20,10 +20,15 @@ export class Documents {
   };
   private readonly running: ReadonlySignal<boolean>;
 
+  /**
+   * @param made - The class of documents; the inline view, which no host tells of cells, has
+   *   none, and does not carry it.
+   */
   constructor(
     private readonly backend: ReadonlySignal<Patience | null>,
     running: ReadonlySignal<string | null>,
-    private readonly resync: () => void
+    private readonly resync: () => void,
+    private readonly made?: typeof Document
   ) {
     this.sources = this.held.sources;
     this.open = this.held.open;
@@ -41,9 +46,12 @@ export class Documents {
     if (known) {
       return known;
     }
+    if (!this.made) {
+      throw new Error('A session that follows cells is made with the class of documents.');
+    }
     const { backend, running, limit, delay, resync } = this;
     const source = computed(() => this.held.sources.value.get(cell) ?? null);
-    const document = new Document(cell, text, live, {
+    const document = new this.made(cell, text, live, {
       backend,
       running,
       source,

@@ -1,6 +1,7 @@
 import { batch, signal, type ReadonlySignal } from '@preact/signals-core';
 import type { Backend } from '../protocol/backend';
 import type { Problem, PublishParams, State, TraceSummary } from '../protocol/messages';
+import type { Document } from './document';
 import { Documents } from './documents';
 import { Patience } from './patience';
 import { Pictures } from './pictures';
@@ -54,7 +55,8 @@ export class Session {
   private missed: Push[] | null = null;
   private attachment: AbortController | null = null;
 
-  constructor() {
+  /** @param document - Where the host tells of its cells, the class that follows one. */
+  constructor(document?: typeof Document) {
     const { traces, problems, running, last, phase, word, backend } = this.held;
     this.traces = traces;
     this.problems = problems;
@@ -64,7 +66,7 @@ export class Session {
     this.word = word;
     this.backend = backend;
     this.selections = new SelectionLink(backend);
-    this.documents = new Documents(backend, running, () => this.ask());
+    this.documents = new Documents(backend, running, () => this.ask(), document);
   }
 
   /**

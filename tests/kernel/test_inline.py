@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,18 @@ def test_the_hub_holds_none_of_the_views_code_and_is_small(kernel: Kernel) -> No
     assert "attnlab-" not in hub["_esm"]
     assert len(gzip.compress(hub["_esm"].encode())) <= 3_000
     assert "_css" not in hub
+
+
+def test_the_views_script_and_styles_are_whole_and_load_nothing() -> None:
+    script = (STATIC / "inline.js").read_text(encoding="utf-8")
+    assert re.findall(r"export\s*\{[^}]*\}", script)
+    loads = r"\bimport\b|\brequire\(|\bfetch\(|\bXMLHttpRequest\b|\bnew Worker\b|sourceMappingURL"
+    assert re.findall(loads, script) == []
+    # Namespaces of SVG and MathML, by which elements are made, are names and no addresses.
+    addresses = set(re.findall(r"\w+://[^\s\"'`]+", script))
+    assert {address for address in addresses if "://www.w3.org/" not in address} == set()
+    styles = (STATIC / "inline.css").read_text(encoding="utf-8")
+    assert re.findall(r"@import|url\(", styles) == []
 
 
 def test_the_view_is_made_when_it_is_shown_once_and_names_the_hub(fresh: Kernel) -> None:

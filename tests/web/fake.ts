@@ -1,7 +1,9 @@
 /** A kernel in the page: deterministic traces behind the interface of a real connection. */
 import { mountPanel, type PanelActions } from '../../src/views';
 import { readPalette } from '../../src/draw/palette';
+import { Document } from '../../src/state/document';
 import { PanelState } from '../../src/state/panel';
+import { Session } from '../../src/state/session';
 import type { Backend } from '../../src/protocol/backend';
 import { base64 } from './base64';
 import { edgesOf, rowOf } from './fake-head';
@@ -501,7 +503,7 @@ function sequencesOf({ words, keyWords, batch = [], further = [] }: Shape, item:
   return [...all, ...further.map(({ name, words }) => ({ name, tokens: tokens(words) }))];
 }
 
-const state = new PanelState('test');
+const state = new PanelState('test', new Session(Document));
 const kernel = new FakeKernel();
 const until = new AbortController();
 const did: string[] = [];

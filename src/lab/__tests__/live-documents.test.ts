@@ -4,6 +4,7 @@ import { Signal } from '@lumino/signaling';
 import { signal } from '@preact/signals-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { Document } from '../../state/document';
 import { Documents } from '../../state/documents';
 import { setTagged } from '../attention-tag';
 import { LiveDocuments } from '../live-documents';
@@ -85,7 +86,7 @@ beforeEach(() => {
   const list = { changed, [Symbol.iterator]: () => cells[Symbol.iterator]() };
   const content = { model: { cells: list }, modelChanged: new Signal<object, void>({}) };
   const panel = { content } as unknown as NotebookPanel;
-  documents = new Documents(signal(null), signal(null), () => undefined);
+  documents = new Documents(signal(null), signal(null), () => undefined, Document);
   live = new LiveDocuments(panel, documents);
 });
 

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ErrorCode, type Change, type Source } from '../../protocol/messages';
 import { RpcError } from '../../protocol/rpc-error';
-import { difference, lineOf } from '../document';
+import { difference, Document, lineOf } from '../document';
 import { Documents } from '../documents';
 import { Patience } from '../patience';
 import { HandBackend } from './kernel';
@@ -24,7 +24,7 @@ class Adversary {
   hand = new HandBackend();
   shown = '';
   held: { version: number; text: string } | null = null;
-  readonly documents = new Documents(this.backend, this.running, () => this.resync());
+  readonly documents = new Documents(this.backend, this.running, () => this.resync(), Document);
 
   start(): void {
     this.hand = new HandBackend();
