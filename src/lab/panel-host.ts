@@ -18,28 +18,15 @@ export function drawPanel(
   { trans, actions }: PanelHost
 ): () => void {
   const until = new AbortController();
-  const { signal } = until;
-  const state = session.state(name);
-  mountPanel(into, state, {
+  mountPanel(into, session.state(name), {
     // The views know their strings, not where translations come from; they fill in the
     // values themselves, so each placeholder stands for itself.
     // eslint-disable-next-line @jupyter/no-dynamic-translation
     translate: text => trans.__(text, '%1', '%2', '%3', '%4'),
     hasCell: cell => session.hasCell(cell),
     actions: actions(session, name),
-    signal
+    signal: until.signal
   });
-  for (const sign of ['pointerdown', 'focusin']) {
-    // Before any view hears of it, and whether or not it lets the event pass.
-    const options = { capture: true, signal };
-    into.addEventListener(
-      sign,
-      () => {
-        state.use();
-      },
-      options
-    );
-  }
   return () => {
     until.abort();
   };

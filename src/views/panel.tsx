@@ -47,6 +47,10 @@ export function mountPanel(host: HTMLElement, state: PanelState, options: PanelO
     },
     { signal }
   );
+  for (const sign of ['pointerdown', 'focusin']) {
+    // Before any view hears of it, and whether or not it lets the event pass.
+    host.addEventListener(sign, () => state.use(), { capture: true, signal });
+  }
   render(
     <EnvContext.Provider value={env}>
       <Panel />

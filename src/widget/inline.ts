@@ -27,7 +27,7 @@ function render({ model, el, signal }: Context): () => void {
     actions: actions(),
     signal: until
   });
-  follow(host, state, until);
+  watch(host, state, until);
   void linkHub(model, state.session, until);
   until.addEventListener('abort', () => state.session.dispose(), { once: true });
   const close = () => closing.abort();
@@ -35,17 +35,13 @@ function render({ model, el, signal }: Context): () => void {
   return close;
 }
 
-/** Tells the panel whether a person sees it, and that one uses it. */
-function follow(host: HTMLElement, state: PanelState, signal: AbortSignal): void {
+/** Tells the panel whether a person sees it. */
+function watch(host: HTMLElement, state: PanelState, signal: AbortSignal): void {
   const observer = new IntersectionObserver(entries => {
     state.visible.value = entries.at(-1)?.isIntersecting ?? true;
   });
   observer.observe(host);
   signal.addEventListener('abort', () => observer.disconnect(), { once: true });
-  for (const sign of ['pointerdown', 'focusin']) {
-    // Before any view hears of it, and whether or not it lets the event pass.
-    host.addEventListener(sign, () => state.use(), { capture: true, signal });
-  }
 }
 
 /** Without a notebook to speak to, nothing is left but the page's own clipboard. */
