@@ -16,8 +16,9 @@ import { useView } from './size';
 
 /**
  * After a scroll has rested for so many milliseconds, the curves of all rows are drawn where it
- * has led. Thousands of them take a browser without a GPU longer than a frame; those drawn
- * before reach past the view, and scroll with the lists.
+ * has led; those drawn before reach past the view, and scroll with the lists. And so long the
+ * exact weights of another head are waited for before curves are drawn of its thumbnail: a
+ * thousand of them take a browser without a GPU longer than a frame.
  */
 const REST = 150;
 
@@ -34,7 +35,11 @@ export function Curves({ window }: { window: ReadonlySignal<Stretch> }) {
   const view = useView(box);
   const width = useComputed(() => view.value.width);
   const settled = useMemo(() => rested(window, REST), [window]);
+  const waited = useMemo(() => rested(heads.load, REST), [heads]);
   const all = useComputed(() => {
+    if (heads.load.value.state === 'pending' && waited.value !== heads.load.value) {
+      return [];
+    }
     const reading = heads.reading.value;
     return heaviest(
       heads.all.value.map(({ weights }) => defined(weights, reading)),
