@@ -30,7 +30,8 @@ def measure(browser: Browser, home: Path) -> Iterator[str]:
     """Show the same weights in each of their views, in a page of its own."""
     install(home)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    target = ["--no-deps", "--target", str(home / "python"), CIRCUITSVIS]
+    packages = [CIRCUITSVIS, "importlib_metadata==8.5.0", "zipp"]
+    target = ["--no-deps", "--target", str(home / "python"), *packages]
     subprocess.run([*pip, *target], check=True)
     sys.path.insert(0, str(home / "python"))
     model = transformers.AutoModel.from_pretrained(
