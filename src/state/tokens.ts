@@ -35,27 +35,57 @@ export function sidesOf({ trace, sequences }: Shown, { rows, columns }: SiteSumm
   };
 }
 
+/** How many words on each side tell one of several like words from the others. */
+const NEIGHBOURS = 8;
+
 /**
  * Where the token `index` of `before` stands in `after`.
  *
- * Text edited elsewhere leaves a token selected: the lists' common beginning and common end
- * are matched; a token between them keeps its index, as far as there is one.
+ * Text edited elsewhere leaves a token selected: the lists' common beginning and common end are
+ * matched. A token between them is the like one there with the most like neighbours, and of
+ * those the nearest; one that is gone leaves its index, as far as there is one between them.
  */
 export function moved(index: number, before: readonly Token[], after: readonly Token[]): number {
-  const shorter = Math.min(before.length, after.length);
-  let head = 0;
-  while (head < shorter && before[head]?.id === after[head]?.id) {
-    head++;
-  }
+  const head = alike(before, after, 0, 0, 1, Infinity);
   if (index < head) {
     return index;
   }
-  let tail = 0;
-  while (tail < shorter - head && before.at(-1 - tail)?.id === after.at(-1 - tail)?.id) {
-    tail++;
-  }
+  // The two may overlap, where one of several repetitions was deleted.
+  const tail = alike(before, after, before.length - 1, after.length - 1, -1, Infinity);
   if (index >= before.length - tail) {
     return index + after.length - before.length;
   }
-  return Math.max(0, Math.min(index, after.length - 1));
+  let [found, most] = [-1, -1];
+  for (let i = head; i < after.length - tail; i++) {
+    if (after[i]?.id === before[index]?.id) {
+      const near =
+        alike(before, after, index - 1, i - 1, -1, NEIGHBOURS) +
+        alike(before, after, index + 1, i + 1, 1, NEIGHBOURS);
+      if (near > most || (near === most && Math.abs(i - index) < Math.abs(found - index))) {
+        [found, most] = [i, near];
+      }
+    }
+  }
+  const last = Math.max(head, after.length - tail - 1);
+  return found >= 0 ? found : Math.max(0, Math.min(index, last, after.length - 1));
+}
+
+/** How many tokens are the same in both lists, counted from a place in each, at most so many. */
+function alike(
+  before: readonly Token[],
+  after: readonly Token[],
+  from: number,
+  to: number,
+  step: 1 | -1,
+  most: number
+): number {
+  let count = 0;
+  while (count < most) {
+    const [one, other] = [before[from + step * count], after[to + step * count]];
+    if (!one || one.id !== other?.id) {
+      break;
+    }
+    count++;
+  }
+  return count;
 }
