@@ -1,4 +1,5 @@
-import { batch, signal, type ReadonlySignal } from '@preact/signals-core';
+import { batch, effect, signal, untracked, type ReadonlySignal } from '@preact/signals-core';
+import type { TraceSummary } from '../protocol/messages';
 import type { Follower } from './follower';
 import type { Session } from './session';
 import type { Progress } from './wish';
@@ -16,6 +17,8 @@ const CLOSED: Texts = { state: 'closed' };
  * Other texts in place of those that a call was given, redrawn as they are typed.
  *
  * Nothing of the cell changes by it: to close the trial is to see the cell's own trace again.
+ * A run of the cell is seen, too, and the texts are those of that run from then on; what is
+ * typed after it stays.
  */
 export class Trial {
   readonly texts: ReadonlySignal<Texts>;
@@ -29,6 +32,9 @@ export class Trial {
     progress: signal<Progress | null>(null)
   };
   private asking: AbortController | null = null;
+  /** The trace whose texts are changed; null while the trial is closed. */
+  private base: TraceSummary | null = null;
+  private unfollow: (() => void) | null = null;
 
   constructor(
     private readonly session: Session,
@@ -39,18 +45,45 @@ export class Trial {
     this.progress = this.held.progress;
   }
 
-  /** Asks which texts the shown call was given. */
-  async open(): Promise<void> {
-    const [backend, own] = [this.session.backend.peek(), this.follower.own.peek()];
-    if (!own || this.held.texts.peek().state !== 'closed') {
+  /** Asks which texts the shown call was given, and those of the later ones. */
+  open(): void {
+    if (!this.follower.own.peek() || this.held.texts.peek().state !== 'closed') {
       return;
     }
+    this.held.texts.value = { state: 'asking' };
+    this.unfollow = effect(() => {
+      const own = this.follower.own.value;
+      untracked(() => this.meet(own));
+    });
+  }
+
+  /** The cell's own trace is this one now. */
+  private meet(own: TraceSummary | null): void {
+    const { base } = this;
+    if (!own || own.id === base?.id) {
+      return;
+    }
+    this.base = own;
+    // An edit of the cell leaves alone what is tried; a run forgets it.
+    if (base && sameRun(base, own) && this.follower.tried.peek()) {
+      return;
+    }
+    batch(() => {
+      this.stop();
+      this.held.error.value = null;
+      this.follower.try(null);
+    });
+    void this.ask(own);
+  }
+
+  /** What stands in the boxes stays there until the answer. */
+  private async ask(own: TraceSummary): Promise<void> {
+    const backend = this.session.backend.peek();
     if (!backend) {
       this.held.texts.value = { state: 'refused', why: 'The kernel is gone.' };
       return;
     }
     const asking = (this.asking = new AbortController());
-    this.held.texts.value = { state: 'asking' };
     let found: Texts;
     try {
       const { result } = await backend.request('trace/texts', { trace: own.id }, asking.signal);
@@ -77,6 +110,9 @@ export class Trial {
 
   /** Shows the cell's own trace again. */
   close(): void {
+    this.unfollow?.();
+    this.unfollow = null;
+    this.base = null;
     batch(() => {
       this.stop();
       this.held.texts.value = CLOSED;
@@ -134,6 +170,11 @@ export class Trial {
     this.asking = null;
     this.held.progress.value = null;
   }
+}
+
+/** Whether two traces are of one call in one run of a cell, of whichever of its texts. */
+function sameRun(one: TraceSummary, other: TraceSummary): boolean {
+  return one.cell === other.cell && one.execution === other.execution && one.call === other.call;
 }
 
 function messageOf(error: unknown): string {

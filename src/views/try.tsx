@@ -15,7 +15,7 @@ export function TryButton({ plain = false }: { plain?: boolean }) {
       title={t('Try another text in the same call; the cell stays as it is')}
       aria-label={said}
       aria-expanded={open}
-      onClick={() => (open ? state.trial.close() : void state.trial.open())}
+      onClick={() => (open ? state.trial.close() : state.trial.open())}
     >
       {plain ? said : <Pencil />}
     </button>
