@@ -81,3 +81,23 @@ def test_a_call_that_cannot_be_made_again_says_why(live: Panel) -> None:
     live.page.evaluate("lab.kernel.untried = 'The model is in training mode.'; 0")
     live.find("try").click()
     assert "training mode" in live.find("try-box").inner_text()
+
+
+def test_a_tried_text_that_takes_long_says_how_far_it_is_until_its_picture_comes(
+    live: Panel,
+) -> None:
+    live.find("try").click()
+    box = live.page.get_by_label("Text to try")
+    box.fill("a red hen")
+    kind(live, "tried")
+    live.page.evaluate("lab.kernel.held.add('trace/try'); 0")
+    box.fill("a red hen runs")
+    kind(live, "computing")
+    working = live.find("try-box").get_by_test_id("attnlab-working")
+    assert working.count() == 0
+    live.page.evaluate("lab.kernel.progress(1, 4)")
+    working.wait_for()
+    assert "25 %" in working.inner_text()
+    live.page.evaluate("lab.kernel.release()")
+    kind(live, "tried")
+    assert working.count() == 0

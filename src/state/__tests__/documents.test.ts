@@ -150,6 +150,92 @@ describe('a document', () => {
     expect(document.phase.value).toBe('stale');
   });
 
+  it('that lost to another client says that it is stale, and does not fight back', async () => {
+    const world = new Adversary();
+    world.documents.load([source('x')]);
+    const document = world.documents.follow('a', 'x', true);
+    world.start();
+    world.answer(false, true);
+    document.edit('mine');
+    await vi.advanceTimersByTimeAsync(100);
+    world.answer(false, true);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(document.phase.value).toBe('live');
+    world.documents.take(source('theirs'));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(document.phase.value).toBe('stale');
+    expect(world.asked()).toEqual([]);
+    document.edit('mine again');
+    await vi.advanceTimersByTimeAsync(100);
+    world.answer(false, true);
+    expect(document.phase.value).toBe('live');
+  });
+
+  it('sends again what was lost, without another edit', async () => {
+    const world = new Adversary();
+    world.documents.load([source('x')]);
+    const document = world.documents.follow('a', 'x', true);
+    world.start();
+    world.answer(false, true);
+    document.edit('xy');
+    for (let i = 0; i < 3; i++) {
+      await vi.advanceTimersByTimeAsync(2100);
+      expect(world.asked()).toEqual(['textDocument/didChange']);
+      world.lose();
+    }
+    await vi.advanceTimersByTimeAsync(2100);
+    world.answer(false, true);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(document.phase.value).toBe('live');
+  });
+
+  it('recovers without another edit from all that is lost, late, or restarted', async () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('edit' as const), text: fc.string({ maxLength: 4 }) }),
+      fc.record({
+        kind: fc.constant('answer' as const),
+        newest: fc.boolean(),
+        push: fc.boolean()
+      }),
+      fc.record({ kind: fc.constant('lose' as const) }),
+      fc.record({ kind: fc.constant('restart' as const) }),
+      fc.record({ kind: fc.constant('run' as const), cell: fc.constantFrom('a', 'b', null) }),
+      fc.record({ kind: fc.constant('wait' as const), ms: fc.nat(3000) })
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async steps => {
+        const world = new Adversary();
+        world.resync();
+        const document = world.documents.follow('a', '', true);
+        world.start();
+        for (const now of steps) {
+          if (now.kind === 'edit') {
+            document.edit(now.text);
+          } else if (now.kind === 'answer') {
+            world.answer(now.newest, now.push);
+          } else if (now.kind === 'lose') {
+            world.lose();
+          } else if (now.kind === 'restart') {
+            world.start();
+          } else if (now.kind === 'run') {
+            world.running.value = now.cell;
+          }
+          await vi.advanceTimersByTimeAsync(now.kind === 'wait' ? now.ms : 0);
+        }
+        world.running.value = null;
+        for (let i = 0; i < 8; i++) {
+          await vi.advanceTimersByTimeAsync(2100);
+          world.answer(true, true);
+        }
+        await vi.advanceTimersByTimeAsync(100);
+        expect(document.phase.value).toBe('live');
+        world.documents.leave('a');
+        world.backend.value = null;
+      }),
+      { numRuns: 500 }
+    );
+  }, 60_000);
+
   it('is never current with another text, and ends current, whatever the kernel does', async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('edit' as const), text: fc.string({ maxLength: 4 }) }),
