@@ -11,15 +11,17 @@ export const ALL = 200;
  * Which of `total` rows are to be in the page at this scroll position.
  *
  * @param beyond - Rows drawn past each edge, so that scrolling does not show bare paper.
+ * @param all - With at most so many rows, all of them.
  */
 export function stretch(
   total: number,
   top: number,
   height: number,
   row: number,
-  beyond = 12
+  beyond = 12,
+  all = ALL
 ): Stretch {
-  if (total <= ALL) {
+  if (total <= all) {
     return { start: 0, end: total };
   }
   // In steps, so that most scroll events change nothing.

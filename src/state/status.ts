@@ -93,7 +93,7 @@ function edited({ phase, reason, outdated }: Circumstances): Status | null {
     case 'stale':
       // The kernel's reason names the way out itself.
       return reason === null
-        ? { kind: 'stale', message: 'The cell was edited since.', remedy }
+        ? { kind: 'stale', message: 'The cell has another text.', remedy }
         : { kind: 'stale', message: reason };
     default:
       if (outdated) {

@@ -1,4 +1,4 @@
-import { useComputed } from '@preact/signals';
+import { useComputed, type ReadonlySignal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { fontOf, Ruler } from '../draw/ruler';
 import { steady, stretch, type Stretch } from '../draw/window';
@@ -9,7 +9,7 @@ import { useEnv } from './env';
 import { HeadList } from './list';
 import { Rests } from './rests';
 import { ROW } from './row';
-import { useView } from './size';
+import { useView, type View } from './size';
 
 /** Heads as lines: queries left, keys right, a curve for each weight between them. */
 export function Lines() {
@@ -22,12 +22,9 @@ export function Lines() {
     const { queries, keys } = state.heads.reading.value;
     return Math.max(queries.entries.length, keys.entries.length);
   });
-  const before = useRef<Stretch | null>(null);
-  const window = useComputed(() => {
-    const { top, height } = view.value;
-    const next = stretch(rows.value, top, height, ROW);
-    return (before.current = steady(next, before.current));
-  });
+  const window = useWindow(view, rows);
+  // A canvas is not searched, and each of its rows costs.
+  const drawn = useWindow(view, rows, 0);
   const { start, end } = window.value;
   const width = useComputed(() => view.value.width).value;
   const left = useColumn(queries, scroller, width, 60);
@@ -44,12 +41,26 @@ export function Lines() {
     >
       <div class="attnlab-head-body" style={{ height: `${rows.value * ROW}px` }}>
         <HeadList side="query" axis={queries} window={{ start, end }} scroller={scroller} />
-        <Curves window={window} />
+        <Curves window={drawn} />
         <HeadList side="key" axis={keys} window={{ start, end }} scroller={scroller} />
       </div>
       <Rests />
     </div>
   );
+}
+
+/** The rows in view and nearly so, the same object while they are the same. */
+function useWindow(
+  view: ReadonlySignal<View>,
+  rows: ReadonlySignal<number>,
+  all?: number
+): ReadonlySignal<Stretch> {
+  const before = useRef<Stretch | null>(null);
+  return useComputed(() => {
+    const { top, height } = view.value;
+    const next = stretch(rows.value, top, height, ROW, undefined, all);
+    return (before.current = steady(next, before.current));
+  });
 }
 
 /** Width for a column of tokens: as wide as the widest, up to a share of the panel. */
