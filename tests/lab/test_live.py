@@ -81,6 +81,41 @@ def test_the_keys_of_the_word_are_painted_with_the_weights_of_the_panel(ran: Lab
     assert float(str(painted.get_attribute("data-weight"))) == pytest.approx(row["brown"], rel=0.01)
 
 
+PAINTED = """([element, weight]) => {
+  element.style.setProperty('--attnlab-weight', weight);
+  const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+  const over = (...colours) => {
+    for (const colour of colours) {
+      context.fillStyle = colour;
+      context.fillRect(0, 0, 1, 1);
+    }
+    const linear = [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)].map(byte => byte / 255)
+      .map(share => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  };
+  const ground = [];
+  for (let e = element; e; e = e.parentElement) ground.unshift(getComputedStyle(e).backgroundColor);
+  const text = getComputedStyle(element.querySelector('span') ?? element).color;
+  const [paper, ink] = [over(...ground), over(...ground, text)];
+  return (Math.max(paper, ink) + 0.05) / (Math.min(paper, ink) + 0.05);
+}"""
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark", "Dark High Contrast"])
+def test_a_painted_word_can_be_read_whatever_its_weight(ran: Lab, theme: str) -> None:
+    ran.do("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+    try:
+        caret(ran, "fox")
+        painted = editor(ran).locator(".attnlab-in-cell-tinted", has_text="brown")
+        expect(painted).to_be_visible()
+        word = painted.element_handle()
+        assert word is not None
+        plain, half, full = (ran.page.evaluate(PAINTED, [word, weight]) for weight in (0, 0.5, 1))
+        assert plain > half > full >= 4.5
+    finally:
+        ran.do("apputils:change-theme", {"theme": "JupyterLab Light"})
+
+
 def test_pointing_at_a_token_in_the_panel_marks_its_word_in_the_editor(ran: Lab) -> None:
     ran.one("token", index=3).hover()
     expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("brown")
