@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import capture, importing, live, painting, views
+from bench import capture, importing, live, painting, views, websockets
 
 MEASUREMENTS = {
     "importing": importing.measure,
@@ -12,6 +12,7 @@ MEASUREMENTS = {
     "painting": painting.measure,
     "live": live.measure,
     "views": views.measure,
+    "websockets": websockets.measure,
 }
 
 

@@ -101,19 +101,35 @@ PAINTED = """([element, weight]) => {
 }"""
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark", "Dark High Contrast"])
-def test_a_painted_word_can_be_read_whatever_its_weight(ran: Lab, theme: str) -> None:
-    ran.do("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+def test_a_painted_word_can_be_read_whatever_its_weight_in_every_theme(ran: Lab) -> None:
+    caret(ran, "fox")
+    painted = editor(ran).locator(".attnlab-in-cell-tinted", has_text="brown")
     try:
-        caret(ran, "fox")
-        painted = editor(ran).locator(".attnlab-in-cell-tinted", has_text="brown")
-        expect(painted).to_be_visible()
-        word = painted.element_handle()
-        assert word is not None
-        plain, half, full = (ran.page.evaluate(PAINTED, [word, weight]) for weight in (0, 0.5, 1))
-        assert plain > half > full >= 4.5
+        for theme in ("Light", "Dark", "Dark High Contrast"):
+            ran.do("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+            expect(painted).to_be_visible()
+            word = painted.element_handle()
+            assert word is not None
+            plain, half, full = (ran.page.evaluate(PAINTED, [word, at]) for at in (0, 0.5, 1))
+            assert plain > half > full >= 4.5
     finally:
         ran.do("apputils:change-theme", {"theme": "JupyterLab Light"})
+
+
+def test_token_boundaries_are_drawn_where_the_settings_ask_for_them(ran: Lab) -> None:
+    settings = "window.jupyterapp.serviceManager.settings.save('attnlab:live', arg)"
+    ran.write(CELL, str(ran.notebook(SOURCE, CELL)).replace("lazy", "tokenization"))
+    ran.sees_tokens(12)
+    joined = editor(ran).locator(".attnlab-in-cell-joined")
+    expect(joined).to_have_count(0)
+    ran.save()
+    ran.notebook(settings, '{"boundaries": true}')
+    try:
+        ran.open().show_panel()
+        ran.sees_tokens(12)
+        expect(joined).to_have_text("ization")
+    finally:
+        ran.notebook(settings, "{}")
 
 
 def test_pointing_at_a_token_in_the_panel_marks_its_word_in_the_editor(ran: Lab) -> None:

@@ -298,9 +298,12 @@ def test_where_the_pointer_rests_the_exact_row_comes(panel: Panel) -> None:
 
 def test_a_passing_pointer_asks_for_no_row(panel: Panel) -> None:
     panel.show(WORDS, layers=1, heads=4)
-    for query in (3, 4, 5, 6):
-        panel.page.evaluate(f"lab.state.selection.hover.value = {{ query: {query} }}")
-    panel.page.evaluate("lab.state.selection.hover.value = {}")
+    # In one go: a browser that is slow to be driven would rest on each.
+    panel.page.evaluate(
+        """for (const hovered of [{ query: 3 }, { query: 4 }, { query: 5 }, {}]) {
+          lab.state.selection.hover.value = hovered;
+        }"""
+    )
     panel.page.wait_for_timeout(200)
     assert panel.requests("trace/row") == 0
 
