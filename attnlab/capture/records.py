@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from attnlab.capture.terms import tensor_of
@@ -92,7 +93,7 @@ class Record:
     def __repr__(self) -> str:
         return f"<Record {self.name}: {self.kind} {self.layer}, {self.shape}>"
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int, int, int]:
         """(items, heads, queries, keys)."""
         if self.query is not None and self.key is not None:

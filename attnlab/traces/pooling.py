@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Pooling = Literal["max", "mean"]
+
+FEW = 4
+"""So many rows a pixel are pooled by fewer and larger operations than one for each pixel."""
 
 
 def bins(length: int, size: int) -> list[range]:
@@ -92,32 +100,49 @@ class Pool:
 
 def pooled(matrix: torch.Tensor, parts: list[range], pooling: Pooling = "max") -> torch.Tensor:
     """Pool the last axis: maxima over each of `parts`, or sums for the mean."""
-    longest = max(len(part) for part in parts)
+    places = _places(parts, matrix.device)
+    longest = len(places)
     if longest == 1 and len(parts) == matrix.shape[-1]:
         return matrix  # each pixel is one weight
-    starts = torch.tensor([part.start for part in parts], device=matrix.device)
-    stops = torch.tensor([part.stop for part in parts], device=matrix.device)
     # All parts brought to one length, so that it is one operation, not one for each pixel.
-    places = starts[:, None] + torch.arange(longest, device=matrix.device)
-    beyond = places >= stops[:, None]
-    places = places.minimum(stops[:, None] - 1)
     own = matrix.index_select(-1, places.flatten()).view(*matrix.shape[:-1], *places.shape)
     if pooling == "max":
-        return own.amax(-1)  # a position that is there twice changes no maximum
-    return own.masked_fill_(beyond, 0.0).sum(-1)
+        return own.amax(-2)  # a position that is there twice changes no maximum
+    lengths = torch.tensor([len(part) for part in parts], device=matrix.device)
+    beyond = torch.arange(longest, device=matrix.device)[:, None] >= lengths
+    return own.masked_fill_(beyond, 0.0).sum(-2)
 
 
 def _by_rows(matrix: torch.Tensor, parts: list[range], pooling: Pooling) -> torch.Tensor:
     """Pool the last but one axis, without a copy of the matrix."""
-    if all(len(part) == 1 for part in parts):
-        starts = [part.start for part in parts]
-        if starts == list(range(matrix.shape[-2])):
-            return matrix
-        return matrix.index_select(-2, torch.tensor(starts, device=matrix.device))
+    longest = max(map(len, parts))
+    if longest == 1 and [part.start for part in parts] == list(range(matrix.shape[-2])):
+        return matrix
+    if longest == 1 or (pooling == "max" and longest <= FEW):
+        # The first rows of all parts, then the second ones, and so on.
+        first, *others = _places(parts, matrix.device)
+        result = matrix.index_select(-2, first)
+        for rows in others:
+            torch.maximum(result, matrix.index_select(-2, rows), out=result)
+        return result
     slices = (matrix.narrow(-2, part.start, len(part)) for part in parts)
     if pooling == "max":
         return torch.stack([rows.amax(-2) for rows in slices], dim=-2)
     return torch.stack([rows.sum(-2) for rows in slices], dim=-2)
+
+
+def _places(parts: list[range], device: torch.device) -> torch.Tensor:
+    """Positions of parts: (longest part, parts); a shorter one repeats its last position."""
+    return torch.from_numpy(_positions(tuple(parts))).to(device)
+
+
+@lru_cache(maxsize=64)
+def _positions(parts: tuple[range, ...]) -> NDArray[np.int64]:
+    # The heads of a model are pooled alike, and making this takes longer than using it.
+    longest = max(map(len, parts))
+    return np.array(
+        [[min(part.start + at, part.stop - 1) for part in parts] for at in range(longest)]
+    )
 
 
 def _without_nan(matrix: torch.Tensor, number: float) -> torch.Tensor:

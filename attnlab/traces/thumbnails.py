@@ -84,7 +84,8 @@ def thumbnails(
     first = 0
     for record, item in zip(records, items, strict=True):
         own = result[first : first + record.heads]
-        _draw(record, item, bins(record.queries, rows), cancelled, few, own)
+        with surroundings(record.tensors[0].device):
+            _draw(record, item, bins(record.queries, rows), cancelled, few, own)
         first += record.heads
     return result.numpy()
 
@@ -111,12 +112,10 @@ def _draw(
             part = queries[at : at + at_once]
             own = slice(part.start, part.stop) if isinstance(part, range) else list(part)
             # Whole pixels: no key that these queries reach is left out.
-            keys = next(part.stop for part in across if part.stop >= reach(record, own))
-            matrix = weights(record, heads, own, item, keys)
-            with surroundings(matrix.device):
-                pool.add(at, matrix)
-        with surroundings(matrix.device):
-            result[heads] = _bytes(pool.pixels).cpu()
+            last = reach(record, own)
+            keys = next(part.stop for part in across if part.stop >= last)
+            pool.add(at, weights(record, heads, own, item, keys))
+        result[heads] = _bytes(pool.pixels).cpu()
 
 
 def _steps(record: Record, queries: int) -> tuple[int, int]:

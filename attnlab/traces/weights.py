@@ -14,7 +14,7 @@ its row is NaN.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -111,7 +111,9 @@ def weights(
     portion = Portion(item, heads, queries, slice(keys))
     if record.weights is not None:
         return kept(record.weights, portion)
-    return softmax(record, portion, scores(record, portion))
+    assert record.query is not None
+    with surroundings(record.query.device):
+        return softmax(record, portion, scores(record, portion))
 
 
 def kept(tensor: torch.Tensor, portion: Portion) -> torch.Tensor:
@@ -268,9 +270,19 @@ def chunks(
         yield portion, weights(record, slice(head, head + 1), portion, item)[0]
 
 
-@contextmanager
-def surroundings(device: torch.device) -> Iterator[None]:
+def surroundings(device: torch.device) -> AbstractContextManager[None]:
     """Compute alike wherever a person asks: no gradients, no autocast, no inference mode."""
+    # Entering takes as long as a few operations on the weights of a short text.
+    entered = not (
+        torch.is_grad_enabled()
+        or torch.is_inference_mode_enabled()
+        or torch.is_autocast_enabled(device.type)
+    )
+    return nullcontext() if entered else _entered(device)
+
+
+@contextmanager
+def _entered(device: torch.device) -> Iterator[None]:
     with (
         torch.inference_mode(False),
         torch.no_grad(),
