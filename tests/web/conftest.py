@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+TIMEOUT = 10_000
+"""Milliseconds that a page may take to show something."""
+
 THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
 
 
@@ -47,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(context: BrowserContext, address: str, errors: list[str]) -> Panel:
     """Open a page, and note what its scripts complain of."""
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(TIMEOUT)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
         "console",
@@ -74,25 +78,63 @@ def open_panel(browser: Browser, folder: Path) -> Iterator[Callable[..., Panel]]
     assert errors == []
 
 
-@pytest.fixture(scope="module")
-def shared_page(browser: Browser, folder: Path) -> Iterator[tuple[Panel, list[str]]]:
-    """One tall page for all tests of a file, and what its scripts complain of."""
-    errors: list[str] = []
-    context = browser.new_context(viewport={"width": 900, "height": 1500})
-    context.set_default_navigation_timeout(30_000)
-    yield opened(context, f"file://{folder}/page.html", errors), errors
-    context.close()
+Shared = Callable[[int, int], AbstractContextManager[Panel]]
+
+
+@pytest.fixture(scope="session")
+def shared(browser: Browser, folder: Path) -> Iterator[Shared]:
+    """Pages by their size, each made once and loaded anew for each test.
+
+    Making one takes four times as long as loading it.
+    """
+    address = f"file://{folder}/page.html"
+    pages: dict[tuple[int, int], tuple[Panel, list[str]]] = {}
+
+    def made(width: int, height: int) -> tuple[Panel, list[str]]:
+        errors: list[str] = []
+        context = browser.new_context(viewport={"width": width, "height": height})
+        context.set_default_navigation_timeout(30_000)
+        return opened(context, address, errors), errors
+
+    @contextmanager
+    def shared_(width: int, height: int) -> Iterator[Panel]:
+        if (width, height) not in pages:
+            pages[width, height] = made(width, height)
+        panel, errors = pages[width, height]
+        page = panel.page
+        for other in page.context.pages:
+            if other is not page:
+                other.close()
+        page.bring_to_front()
+        page.evaluate("localStorage.clear()")
+        # Not a reload, which would fill in what was typed, and scroll to where it was.
+        page.goto("about:blank")
+        page.mouse.move(0, 0)
+        page.keyboard.up("Control")
+        page.set_viewport_size({"width": width, "height": height})
+        page.set_default_timeout(TIMEOUT)
+        errors.clear()
+        page.goto(address)
+        yield panel
+        assert errors == []
+
+    yield shared_
+    for panel, _ in pages.values():
+        panel.page.context.close()
 
 
 @pytest.fixture
-def shared_panel(shared_page: tuple[Panel, list[str]]) -> Iterator[Panel]:
-    """The panel of that page, which is loaded anew; for tables of many short tests."""
-    panel, errors = shared_page
-    errors.clear()
-    panel.page.mouse.move(0, 0)
-    panel.page.reload()
-    yield panel
-    assert errors == []
+def panel(shared: Shared) -> Iterator[Panel]:
+    """A panel 480 pixels wide, without a kernel yet."""
+    with shared(480, 900) as panel:
+        yield panel
+
+
+@pytest.fixture
+def tall_panel(shared: Shared) -> Iterator[Panel]:
+    """A panel in which all views are in sight at once."""
+    with shared(900, 1500) as panel:
+        yield panel
 
 
 @pytest.fixture(scope="session")
@@ -124,9 +166,3 @@ def serve(browser: Browser, served_folder: Path) -> Iterator[Callable[..., tuple
         context.close()
         kernel.close()
     assert errors == []
-
-
-@pytest.fixture
-def panel(open_panel: Callable[..., Panel]) -> Panel:
-    """A panel 480 pixels wide, without a kernel yet."""
-    return open_panel()

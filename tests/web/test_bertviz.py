@@ -717,8 +717,8 @@ def _(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)
-def test_what_bertviz_does_is_done_here(shared_panel: Panel, row: Row) -> None:
-    row.drive(shared_panel)
+def test_what_bertviz_does_is_done_here(tall_panel: Panel, row: Row) -> None:
+    row.drive(tall_panel)
 
 
 def test_each_row_stands_once_and_says_what_is_done_and_seen() -> None:

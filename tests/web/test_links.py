@@ -281,9 +281,9 @@ TWO = [
 
 @pytest.mark.parametrize("way", TWO, ids=str)
 def test_of_two_texts_the_site_and_both_sides_are_seen_in_all_views(
-    shared_panel: Panel, way: Way
+    tall_panel: Panel, way: Way
 ) -> None:
-    panel = shared_panel
+    panel = tall_panel
     panel.show(TARGET, keyWords=SOURCE, sites=SITES, heads=4)
     panel.select(**CROSS)
     panel.exact()
