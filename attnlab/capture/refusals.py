@@ -29,7 +29,7 @@ def has_attention(module: Any) -> bool:
 def compiled(module: Any) -> bool:
     """Whether a module, or a part of it, runs as a compiled graph."""
     return any(
-        hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None
+        "_orig_mod" in part._modules or part._compiled_call_impl is not None
         for part in module.modules()
     )
 

@@ -92,7 +92,7 @@ def unnoticed(model: Any, random: Any, *, plain: bool = True) -> Iterator[list[s
     kept = [
         (name, own, own.detach().clone()) for name, own in inner.named_buffers() if not own.is_meta
     ]
-    buffers = [(part, dict(part._buffers)) for part in inner.modules()]
+    buffers = [(part, dict(part._buffers)) for part in inner.modules() if part._buffers]
     held = [(part, dict(vars(part)), set(part._forward_hooks)) for part in model.modules()]
     devices = sorted(
         {own.device.index or 0 for own in inner.parameters() if own.device.type == "cuda"}
@@ -121,10 +121,10 @@ def unnoticed(model: Any, random: Any, *, plain: bool = True) -> Iterator[list[s
                 changed += [name for name, own in named.items() if part._buffers[name] is not own]
                 part._buffers.update(named)
             for part, names, hooks in held:
-                for name in set(vars(part)) - set(names):
+                for name in vars(part).keys() - names.keys():
                     delattr(part, name)
                 vars(part).update(names)
-                for hook in set(part._forward_hooks) - hooks:
+                for hook in part._forward_hooks.keys() - hooks:
                     del part._forward_hooks[hook]
 
 

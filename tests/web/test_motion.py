@@ -8,6 +8,11 @@ import pytest
 
 from tests.web.panel import Panel
 
+PULSING = """() => document.getAnimations().map(one => {
+  const [{ easing, ...first }] = one.effect.getKeyframes();
+  const about = ['computedOffset', 'composite', 'offset'];
+  return [Object.keys(first).filter(name => !about.includes(name)), easing];
+})"""
 MOVING = """() => {
   const styles = [...document.querySelectorAll('.attnlab-panel, .attnlab-panel *')].map(e =>
     getComputedStyle(e));
@@ -36,3 +41,11 @@ def test_nothing_moves_for_who_asks_for_less_motion(
     assert (starting["running"], running["running"]) == (
         (0, 0) if asked == "reduce" else (starting["running"], 1)
     )
+
+
+def test_what_pulses_beside_a_running_model_takes_little_from_it(panel: Panel) -> None:
+    panel.show()
+    panel.page.evaluate("lab.kernel.busy('cell-2')")
+    panel.page.wait_for_selector('[data-testid="attnlab-status"][data-kind="running"]')
+    # Any other property would have the whole panel painted again for each frame.
+    assert panel.page.evaluate(PULSING) == [[["opacity"], "steps(4)"]]
