@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from bench import others
 from bench.frames import SHOWN, Frames
+from bench.live import spread
 from bench.models import text, tokenizer
 from examples.model import folder
 from tests.browser import FLAGS, executable
@@ -136,11 +137,13 @@ def ours(browser: Browser, page_folder: Path, tokens: int) -> Iterator[str]:
     received = wire.bytes
     layers = len(model.layers) if tokens == LONG else 6
     yield f"- {tokens} tokens, attnlab: {received / 1e3:.0f} kB on the wire at first"
-    fetched = page.evaluate(CLICKED, [1, 2])
-    panel.thumb(2, 3).hover()
-    page.wait_for_timeout(1500)
-    known = page.evaluate(CLICKED, [2, 3])
-    yield f"  - click a thumbnail: {fetched:.0f} ms, hovered before {known:.0f} ms"
+    fetched, known = [], []
+    for layer in range(layers)[:6]:
+        fetched.append(float(page.evaluate(CLICKED, [layer, 2])))
+        panel.thumb(layer, 5).hover()
+        page.wait_for_timeout(1500)
+        known.append(float(page.evaluate(CLICKED, [layer, 5])))
+    yield f"  - click a thumbnail: {spread(fetched)}, hovered before {spread(known)}"
     for what, steps in interactions(panel):
         yield f"  - {what}: {frames.work(steps())}"
     nodes = page.evaluate("document.querySelector('.attnlab-panel').querySelectorAll('*').length")

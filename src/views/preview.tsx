@@ -6,6 +6,7 @@ import { ThumbnailCanvas } from '../draw/thumbnails';
 import type { Focus } from '../protocol/messages';
 import { isLong } from '../state/long-weights';
 import type { ModelHead } from '../state/ordering';
+import type { Wish } from '../state/pictures';
 import { rested } from '../state/rested';
 import { useEnv } from './env';
 import { beside } from './preview-place';
@@ -34,10 +35,11 @@ export function Preview({ pointed, heads, grid }: PreviewProps) {
     const place = soon.value;
     const { trace, item } = state.shown.value ?? {};
     const site = place && trace?.sites[place.site];
-    if (!trace || !site || place !== pointed.value || isLong(site)) {
+    if (!trace || !site || place !== pointed.value) {
       return undefined;
     }
-    const wish = { kind: 'head' as const, trace: trace.id, item: item ?? 0, ...place };
+    const kind = isLong(site) ? 'edges' : 'head';
+    const wish: Wish = { kind, trace: trace.id, item: item ?? 0, ...place };
     // Whoever watches a picture has it fetched.
     return state.pictures.want(wish).subscribe(() => undefined);
   });

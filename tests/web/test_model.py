@@ -227,19 +227,23 @@ def test_a_head_that_is_pointed_at_is_shown_larger_beside_the_pointer(
     card.wait_for(state="detached")
 
 
-def test_a_head_that_is_pointed_at_is_fetched_before_the_click(panel: Panel) -> None:
-    panel.show()
-    before = panel.requests("trace/head")
+@pytest.mark.parametrize(("tokens", "kind"), [(10, "head"), (600, "edges")])
+def test_a_head_that_is_pointed_at_is_fetched_before_the_click(
+    panel: Panel, tokens: int, kind: str
+) -> None:
+    panel.show([f"w{i}" for i in range(tokens)], layers=2, heads=6)
+    before = panel.requests(f"trace/{kind}")
     panel.thumb(1, 5).hover()
     panel.find("preview").wait_for()
-    assert panel.requests("trace/head") == before + 1
+    assert panel.requests(f"trace/{kind}") == before + 1
     panel.page.wait_for_function(
-        """lab.state.pictures.has({kind: 'head', trace: lab.state.trace.value.id, item: 0,
-        site: 1, head: 5})"""
+        """kind => lab.state.pictures.has({kind, trace: lab.state.trace.value.id, item: 0,
+        site: 1, head: 5})""",
+        arg=kind,
     )
     panel.thumb(1, 5).click()
     panel.exact()
-    assert panel.requests("trace/head") == before + 1
+    assert panel.requests(f"trace/{kind}") == before + 1
 
 
 def test_buttons_and_the_wheel_zoom_the_thumbnails(panel: Panel) -> None:
