@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.painting import install, serve_scripts
 from bench.relay import RERUN, Relay
+from bench.spread import spread
 from examples.model import folder
 from tests import smollm
 from tests.browser import FLAGS, executable
@@ -83,7 +84,7 @@ TYPE = """async ([cell, text, word, tokens]) => {
     if (performance.now() - start > 20000) {
       throw new Error(`not shown: ${JSON.stringify(typed.diagnostics.value)}`);
     }
-    // Not more often: the page would compute beside the model, which has the same two cores.
+    // Not more often: the page would take from the model the cores that it computes on.
     await new Promise(next => setTimeout(next, 8));
   }
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -129,11 +130,6 @@ SUBJECTS = (
     Subject("MiniLM, 6 × 12 heads", "AutoModel", 72, 2, (16, 64, 256)),
     Subject("SmolLM2-135M, 30 × 9 heads", "AutoModelForCausalLM", 270, 0, (16, 64)),
 )
-
-
-def spread(times: list[float]) -> str:
-    """Say the median and the 95th percentile."""
-    return f"{median(times):.0f} / {quantiles(times, n=20)[-1]:.0f} ms"
 
 
 def edits(page: Page, relay: Relay, subject: Subject, tokens: int) -> tuple[list[float], ...]:

@@ -20,8 +20,8 @@ from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from bench import others
 from bench.frames import SHOWN, Frames
-from bench.live import spread
 from bench.models import text, tokenizer
+from bench.spread import spread
 from examples.model import folder
 from tests.browser import FLAGS, executable
 from tests.web.conftest import bundle

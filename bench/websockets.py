@@ -14,11 +14,11 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median, quantiles
 from uuid import uuid4
 
 import websocket
 
+from bench.spread import spread
 from examples.model import folder
 from tests.lab.jupyter import Server, jupyterlab
 
@@ -41,7 +41,7 @@ def measure() -> Iterator[str]:
     yield f"Median / 95th percentile of {ROUNDS} round trips:"
     for nodelay, name in NAMES.items():
         counted = times[nodelay][WARM:]
-        yield f"- {name}: {median(counted):.1f} / {quantiles(counted, n=20)[-1]:.1f} ms"
+        yield f"- {name}: {spread(counted, 1)}"
 
 
 def _server(stack: ExitStack, *, nodelay: bool) -> Server:

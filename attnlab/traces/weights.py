@@ -273,16 +273,16 @@ def chunks(
 def surroundings(device: torch.device) -> AbstractContextManager[None]:
     """Compute alike wherever a person asks: no gradients, no autocast, no inference mode."""
     # Entering takes as long as a few operations on the weights of a short text.
-    entered = not (
+    differs = (
         torch.is_grad_enabled()
         or torch.is_inference_mode_enabled()
         or torch.is_autocast_enabled(device.type)
     )
-    return nullcontext() if entered else _entered(device)
+    return _plain(device) if differs else nullcontext()
 
 
 @contextmanager
-def _entered(device: torch.device) -> Iterator[None]:
+def _plain(device: torch.device) -> Iterator[None]:
     with (
         torch.inference_mode(False),
         torch.no_grad(),

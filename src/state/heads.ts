@@ -132,15 +132,7 @@ export class Heads {
 
   private wish(head: number): Wish | null {
     const [shown, site] = [this.from.shown.value, this.from.site.value];
-    return shown && site
-      ? {
-          kind: this.long.value ? 'edges' : 'head',
-          trace: shown.trace.id,
-          item: shown.item,
-          site: site.index,
-          head
-        }
-      : null;
+    return shown && site ? headWish(shown, site, head) : null;
   }
 
   /** A head's weights, the best there are. */
@@ -163,6 +155,12 @@ export class Heads {
     }
     return rough && this.long.value ? withoutCurves(rough) : rough;
   }
+}
+
+/** The picture that a head is shown from: all its weights, or of a long one the heaviest. */
+export function headWish({ trace, item }: Shown, site: SiteSummary, head: number): Wish {
+  const kind = isLong(site) ? 'edges' : 'head';
+  return { kind, trace: trace.id, item, site: site.index, head };
 }
 
 function inRange(index: number | null, length: number): number | null {

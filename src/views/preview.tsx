@@ -4,9 +4,8 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { scored } from '../draw/score';
 import { ThumbnailCanvas } from '../draw/thumbnails';
 import type { Focus } from '../protocol/messages';
-import { isLong } from '../state/long-weights';
+import { headWish } from '../state/heads';
 import type { ModelHead } from '../state/ordering';
-import type { Wish } from '../state/pictures';
 import { rested } from '../state/rested';
 import { useEnv } from './env';
 import { beside } from './preview-place';
@@ -33,15 +32,13 @@ export function Preview({ pointed, heads, grid }: PreviewProps) {
   const soon = useMemo(() => rested(pointed, FETCH), [pointed]);
   useSignalEffect(() => {
     const place = soon.value;
-    const { trace, item } = state.shown.value ?? {};
-    const site = place && trace?.sites[place.site];
-    if (!trace || !site || place !== pointed.value) {
+    const shown = state.shown.value;
+    const site = place && shown?.trace.sites[place.site];
+    if (!shown || !site || place !== pointed.value) {
       return undefined;
     }
-    const kind = isLong(site) ? 'edges' : 'head';
-    const wish: Wish = { kind, trace: trace.id, item: item ?? 0, ...place };
     // Whoever watches a picture has it fetched.
-    return state.pictures.want(wish).subscribe(() => undefined);
+    return state.pictures.want(headWish(shown, site, place.head)).subscribe(() => undefined);
   });
   const shown = useComputed(() => (late.value === pointed.value ? late.value : null));
   const place = shown.value;
