@@ -355,7 +355,7 @@ def test_scrolling_draws_no_curve_anew_while_the_same_rows_are_in_the_page(panel
             }""",
             top,
         )
-        if milliseconds < 100:  # a machine that is this slow has let the scroll rest
+        if milliseconds < 100:  # else the scroll has rested meanwhile, and curves are due
             break
     assert curves == 0
     panel.find("head-query", 30).click()
