@@ -159,7 +159,7 @@ def test_undoing_an_edit_is_live_at_once_though_the_kernel_is_busy(ran: Lab) -> 
 
 
 def test_what_is_typed_while_a_cell_runs_is_caught_up_with(ran: Lab) -> None:
-    busy = ran.add("import time; time.sleep(3)")
+    busy = ran.add("import time; time.sleep(5)")
     ran.run(busy, wait=False)
     ran.select(CELL)
     ran.do("notebook:enter-edit-mode")
@@ -167,6 +167,11 @@ def test_what_is_typed_while_a_cell_runs_is_caught_up_with(ran: Lab) -> None:
     ran.page.keyboard.type("very ", delay=30)
     ran.sees_tokens(11)
     expect(ran.panel.locator("[data-stale]")).to_be_visible()
+    # The marks in the editor lose their colour, the person's own text does not.
+    old = editor(ran).locator(".attnlab-in-cell-tinted.attnlab-in-cell-stale").first
+    expect(old).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+    expect(old).to_have_css("opacity", "1")
+    expect(old).to_have_css("filter", "none")
     ran.sees_tokens(12)
     expect(ran.panel.locator("[data-stale]")).to_have_count(0)
 
