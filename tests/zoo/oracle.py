@@ -42,6 +42,16 @@ def softmax(*within: str, **more: Any) -> Softmax:
     return Softmax(within, **more)
 
 
+class Heard(list[torch.Tensor]):
+    """The weights heard so far, in the order of the calls."""
+
+    eager = False
+    """Whether an eager attention function is running: its softmax must not count twice.
+
+    A family that the zoo hears at its softmaxes may call an eager function in a newer release.
+    """
+
+
 @dataclass(frozen=True)
 class Oracle:
     """What to listen to besides the eager and the fused attention functions."""
@@ -52,7 +62,7 @@ class Oracle:
 
     def weights(self, model: torch.nn.Module, inputs: Mapping[str, Any]) -> list[torch.Tensor]:
         """Run a model; the weights of its attention calls, in order, in float32."""
-        heard: list[torch.Tensor] = []
+        heard = Heard()
         torch.manual_seed(1)
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
@@ -65,7 +75,7 @@ class Oracle:
 
 
 @contextmanager
-def _eager(model: torch.nn.Module, heard: list[torch.Tensor]) -> Iterator[None]:
+def _eager(model: torch.nn.Module, heard: Heard) -> Iterator[None]:
     """Listen to the eager attention function of every modeling module of a model."""
     with ExitStack() as stack:
         for name in {type(part).__module__ for part in model.modules()}:
@@ -77,9 +87,13 @@ def _eager(model: torch.nn.Module, heard: list[torch.Tensor]) -> Iterator[None]:
         yield
 
 
-def _listening(eager: Callable[..., Any], heard: list[torch.Tensor]) -> Callable[..., Any]:
+def _listening(eager: Callable[..., Any], heard: Heard) -> Callable[..., Any]:
     def eager_attention_forward(module, query, key, value, *args, **kwargs):
-        output, weights = eager(module, query, key, value, *args, **kwargs)
+        heard.eager = True
+        try:
+            output, weights = eager(module, query, key, value, *args, **kwargs)
+        finally:
+            heard.eager = False
         # Some families return something else than what they multiply by: then it is no oracle.
         values = value.repeat_interleave(weights.shape[1] // value.shape[1], dim=1)
         product = (weights.to(values.dtype) @ values).transpose(1, 2)
@@ -91,7 +105,7 @@ def _listening(eager: Callable[..., Any], heard: list[torch.Tensor]) -> Callable
 
 
 @contextmanager
-def _fused(heard: list[torch.Tensor]) -> Iterator[None]:
+def _fused(heard: Heard) -> Iterator[None]:
     """Put the arithmetic of its manual in the place of the fused function."""
 
     def scaled_dot_product_attention(
@@ -116,7 +130,7 @@ def _fused(heard: list[torch.Tensor]) -> Iterator[None]:
 
 
 @contextmanager
-def _softmaxes(model: torch.nn.Module, which: Softmax, heard: list[torch.Tensor]) -> Iterator[None]:
+def _softmaxes(model: torch.nn.Module, which: Softmax, heard: Heard) -> Iterator[None]:
     """Listen to the softmaxes called while the innermost module is of a named class."""
     running: list[str] = []
     depth = 0
@@ -137,7 +151,7 @@ def _softmaxes(model: torch.nn.Module, which: Softmax, heard: list[torch.Tensor]
                 depth -= 1
             # One form of softmax calls another; a module of its own is in no class of interest.
             inner = next((name for name in reversed(running) if name != "Softmax"), "")
-            if not depth and inner in which.within and which.keep(weights):
+            if not (depth or heard.eager) and inner in which.within and which.keep(weights):
                 # Not a copy: what is masked in place afterwards is masked here, too.
                 heard.append(which.read(weights))
             return weights
