@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.caches import caches
 from attnlab.capture.inputs import arguments
 from attnlab.capture.tokenized import IDS, is_tensor, rows_of
 
@@ -89,7 +90,8 @@ class Feed:
                 loose[name] = value
         used = [own for own in known if any(own is source for source, _ in slots.values())]
         bound = {place: (used.index(source), key) for place, (source, key) in slots.items()}
-        refusal = _refusal(arguments(model, args, kwargs), loose, slots, given)
+        held = caches(args, kwargs)
+        refusal = _refusal(arguments(model, args, kwargs), held, loose, slots, given)
         if refusal:  # Nothing of the notebook, least of all a cache, is kept in vain.
             args, kwargs = (), {}
         return cls(
@@ -105,6 +107,10 @@ class Feed:
             weakref.ref(model),
             bound,
         )
+
+    def refused(self, why: str) -> Feed:
+        """Say that the call cannot be made again; a reason known before stays."""
+        return replace(self, args=(), kwargs={}, refusal=self.refusal or why)
 
     @property
     def model(self) -> Any:
@@ -261,12 +267,13 @@ def _like(old: torch.Tensor, new: Any, prompt: int | None, mask: bool) -> torch.
 
 def _refusal(
     named: Mapping[str, Any],
+    held: Sequence[Any],
     loose: Mapping[str, torch.Tensor],
     slots: Mapping[str | int, Any],
     given: Mapping[str | int, Any],
 ) -> str:
-    if named.get("past_key_values") is not None:
-        return "the call goes on with a cache of an earlier one"
+    if held:
+        return f"the call continues with a cache of an earlier one, a {type(held[0]).__name__}"
     for name in ("inputs_embeds", "encoder_outputs"):
         if named.get(name) is not None:
             return f"`{name}` was made of the text before the call"

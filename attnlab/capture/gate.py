@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+UNCONFIRMED = "one pass over the finished text differs from what generate() computed"
+
+
 class _Thread(threading.local):
     """What the current thread is doing."""
 
@@ -41,6 +44,11 @@ class _Thread(threading.local):
     generation: Generation | None = None
     busy: bool = False
     tokenizing: int = 0
+
+    @property
+    def listener(self) -> Recording | Generation | None:
+        """Who hears of what is called inside."""
+        return self.recording or self.generation
 
 
 class Gate:
@@ -124,14 +132,14 @@ class Gate:
 
         if torch.compiler.is_compiling():
             return found
-        recording = self._thread.recording
-        if recording is None:
+        listener = self._thread.listener
+        if listener is None:
             return found
 
         def attention(*args: Any, **kwargs: Any) -> Any:
-            if self._thread.recording is not recording:
+            if self._thread.listener is not listener:
                 return found(*args, **kwargs)
-            return recording.attend(found, default, args, kwargs)
+            return listener.attend(found, default, args, kwargs)
 
         # Some models ask a function for its name.
         attention.__name__ = getattr(found, "__name__", "attention")
@@ -153,11 +161,9 @@ class Gate:
         if torch.compiler.is_compiling():
             return original(module, *args, **kwargs)
         thread = self._thread
-        if thread.recording is not None:
-            return thread.recording.inside(original, module, args, kwargs)
-        if thread.generation is not None:
-            thread.generation.saw(module, args, kwargs)
-            return original(module, *args, **kwargs)
+        listener = thread.listener
+        if listener is not None:
+            return listener.inside(original, module, args, kwargs)
         observations = [item for item in self._here() if item.accepts(module)]
         # A backward pass runs checkpointed layers a second time: not a call of the user's.
         if not observations or torch._C._current_graph_task_id() != -1:
@@ -190,7 +196,8 @@ class Gate:
 
         def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
             kwargs, prompt = generation.whole(result)
-            return Feed.of(model, (), kwargs, prompt, tokenized, place)
+            feed = Feed.of(model, (), kwargs, prompt, tokenized, place)
+            return feed if generation.confirmed else feed.refused(UNCONFIRMED)
 
         make = second.after_generate(generation, result)
         self._tell(observations, make, partial(self._fed, fed, callsites))
@@ -239,8 +246,8 @@ class Gate:
         second = Second(module, self._thread, recording.milliseconds)
 
         def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
-            given = recording.kwargs if before is None else before.kwargs
-            return Feed.of(module, args, given, None, tokenized, place)
+            given = (args, kwargs) if before is None else (before.args, before.kwargs)
+            return Feed.of(module, *given, None, tokenized, place)
 
         make = second.after(recording, before, result)
         self._tell(observations, make, partial(self._fed, fed, callsites))

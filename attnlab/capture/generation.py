@@ -1,9 +1,10 @@
 """``generate``: many small forward passes, shown as one over the finished text.
 
 The passes of ``generate`` are not recorded one by one. It runs untouched; then one forward
-pass over all that it has returned gives the attention of every step in one picture, since a
+pass over all that it has returned gives the attention of every step in one view, since a
 query sees only what precedes it. The inputs of that pass are those of the first pass inside,
-with the generated tokens after them.
+with the generated tokens after them. What the steps computed is witnessed, so that a second
+pass that computes something else is noticed.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.caches import caches
+from attnlab.capture.contents import entry, is_tensor
 from attnlab.capture.inputs import arguments
+from attnlab.capture.witness import Witness
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import torch
 
 TRANSIENT = frozenset(
-    {"past_key_values", "cache_position", "use_cache", "logits_to_keep",
-     "decoder_position_ids", "encoder_outputs", "return_dict", "output_attentions",
-     "output_hidden_states", "next_sequence_length"}
+    {"cache_position", "use_cache", "logits_to_keep", "decoder_position_ids", "encoder_outputs",
+     "return_dict", "output_attentions", "output_hidden_states", "next_sequence_length"}
 )  # fmt: skip
-"""Arguments of a step that do not belong to a pass over the whole."""
+"""Arguments of a step that do not belong to a pass over the whole; nor do its caches."""
 
 
 class UnfinishedError(Exception):
@@ -37,9 +42,32 @@ class Generation:
     """Arguments of the model's first pass."""
     encoder: dict[str, Any] | None = None
     """Arguments of the encoder's pass, in an encoder-decoder."""
-    others: list[str] = field(default_factory=list)
+    witness: Witness = field(init=False)
+    """What the steps computed."""
+    confirmed: bool = True
+    """Whether they have confirmed the pass over the whole."""
 
-    def saw(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __post_init__(self) -> None:
+        self.witness = Witness(self.model)
+
+    def inside(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Run a module's call inside."""
+        __tracebackhide__ = True
+        self._saw(module, args, kwargs)
+        if self.witness.follows(module):
+            return self.witness.call(original, module, *args, **kwargs)
+        return original(module, *args, **kwargs)
+
+    def attend(
+        self, found: Callable[..., Any], _default: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        """Run an attention function of the interface inside."""
+        __tracebackhide__ = True
+        result = found(*args, **kwargs)
+        self.witness.attended(args[0] if args else kwargs.get("module"), result)
+        return result
+
+    def _saw(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """See a module's call inside; cheap, since there are many."""
         if module is self.model:
             if self.first is None:
@@ -63,11 +91,11 @@ class Generation:
         UnfinishedError
             When they cannot be told.
         """
-        sequences = getattr(result, "sequences", result)
-        if self.first is None or getattr(sequences, "ndim", 0) != 2:
+        returned = entry(result, "sequences")
+        sequences = result if returned is None else returned
+        if self.first is None or not is_tensor(sequences) or sequences.ndim != 2:
             raise UnfinishedError("its passes were made by another model")
-        given = {name: own for name, own in self.first.items() if name not in TRANSIENT}
-        given = {name: own for name, own in given.items() if own is not None}
+        given = _lasting(self.first)
         if self.encoder is not None:
             return self._crossed(given, sequences)
         ids = given.pop("input_ids", None)
@@ -101,13 +129,22 @@ class Generation:
         self, given: dict[str, Any], sequences: torch.Tensor
     ) -> tuple[dict[str, Any], int]:
         assert self.encoder is not None
-        source = {name: own for name, own in self.encoder.items() if name not in TRANSIENT}
-        rows = next((int(own.shape[0]) for own in source.values() if hasattr(own, "shape")), 1)
+        source = _lasting(self.encoder)
+        rows = next((int(own.shape[0]) for own in source.values() if is_tensor(own)), 1)
         count = int(sequences.shape[0])
         known = {name: _spread(own, rows, count) for name, own in source.items()}
-        known = {name: own for name, own in known.items() if own is not None}
-        prompt = getattr(given.get("decoder_input_ids"), "shape", (0, 1))[1]
-        return {**known, "decoder_input_ids": sequences}, int(prompt)
+        first = given.get("decoder_input_ids")
+        prompt = int(first.shape[1]) if is_tensor(first) else 1
+        return {**known, "decoder_input_ids": sequences}, prompt
+
+
+def _lasting(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the arguments of a step that belong to a pass over the whole as well."""
+    return {
+        name: own
+        for name, own in given.items()
+        if own is not None and name not in TRANSIENT and not caches(own)
+    }
 
 
 def _spread(own: Any, rows: int, count: int) -> Any:

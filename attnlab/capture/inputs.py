@@ -6,6 +6,9 @@ import inspect
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.caches import caches
+from attnlab.capture.contents import is_tensor
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,12 +38,11 @@ class Inputs:
     def of(cls, model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
         """Read the arguments of a call as the model's own `forward` names them."""
         given = arguments(model, args, kwargs)
-        cache = given.get("past_key_values")
-        found = cls(caches=[] if cache is None else [cache])
+        found = cls(caches=caches(args, kwargs))
         found.batch = batch_of(given, args)
         found.ids = rows(given.get("input_ids"))
         found.decoder = rows(given.get("decoder_input_ids"))
-        pixels: tuple[int, ...] = getattr(given.get("pixel_values"), "shape", ())
+        pixels = _shape(given.get("pixel_values"))
         found.pixels = (int(pixels[-2]), int(pixels[-1])) if len(pixels) >= 4 else None
         for name, argument in (
             ("tokens", "attention_mask"),
@@ -68,9 +70,8 @@ class Inputs:
 
     def returned(self, result: Any) -> None:
         """Learn the cache that the call made."""
-        cache = getattr(result, "past_key_values", None)
-        if cache is not None and all(cache is not known for known in self.caches):
-            self.caches.append(cache)
+        known = {id(cache) for cache in self.caches}
+        self.caches += [cache for cache in caches(result) if id(cache) not in known]
 
     def first(self, items: int) -> None:
         """Forget all but the first items of the batch."""
@@ -110,17 +111,20 @@ def batch_of(given: Mapping[str, Any], args: tuple[Any, ...]) -> int:
     for value in [*named, *args, *given.values()]:
         if isinstance(value, dict):  # some models take all that they are given as one
             return batch_of(value, ())
-        shape: tuple[int, ...] = getattr(value, "shape", ())
+        shape = _shape(value)
         if len(shape) > 1 and shape[0] > 0:
             return int(shape[0])
     return 1
 
 
+def _shape(value: Any) -> tuple[int, ...]:
+    """Sizes of a tensor; none of anything else, whose attributes are not read."""
+    return tuple(value.shape) if is_tensor(value) else ()
+
+
 def rows(ids: Any) -> Rows | None:
     """Ids by item; None for anything that is no matrix of whole numbers."""
-    import torch
-
-    if not isinstance(ids, torch.Tensor) or ids.ndim not in (1, 2) or not ids.numel():
+    if not is_tensor(ids) or ids.ndim not in (1, 2) or not ids.numel():
         return None
     if ids.is_floating_point() or ids.is_complex() or ids.is_meta:
         return None

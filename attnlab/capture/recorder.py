@@ -16,11 +16,12 @@ from attnlab.capture.records import Record
 from attnlab.capture.terms import Bias, Causal, Fill, Mask, Term
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
 
     from attnlab.capture.records import Tier
+    from attnlab.capture.witness import Key, Witness
 
 CERTIFIED_ROWS = 6
 """How many rows of the kernel's output are kept to check the weights against."""
@@ -59,6 +60,8 @@ class Noted:
     """What the call is made of, by the names of `Record`."""
     serial: int = 0
     """Number of the module's own call in which this one was made; 0 where it is alone."""
+    witness: Key | None = None
+    """Under what its output, or its layer's, is compared with the user's pass."""
 
 
 @dataclass
@@ -83,6 +86,9 @@ class Recorder:
     dense: int = 0
     """Bytes of weights and biases kept that grow with the square of the text's length."""
     projections: Projections = field(default_factory=lambda: Projections(None))
+    witness: Witness | None = None
+    """Of a second pass: what it computes, to be compared with the user's own."""
+    _witnessed: Key | None = None
     _copies: dict[tuple[Any, ...], tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
     @property
@@ -104,6 +110,19 @@ class Recorder:
                 yield
         finally:
             self.seconds += time.perf_counter() - began
+
+    @contextmanager
+    def witnessed(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any
+    ) -> Iterator[None]:
+        """Know an attention function's result as that of the call which a block notes."""
+        if self.witness is not None:
+            module = args[0] if args else kwargs.get("module")
+            self._witnessed = self.witness.attended(module, result)
+        try:
+            yield
+        finally:
+            self._witnessed = None
 
     def begin(self, module: Any, *tensors: torch.Tensor) -> None:
         """Decide, at the first call, how many items of the batch there is memory for.
@@ -143,7 +162,14 @@ class Recorder:
             tier = "replayed" if self.replayed else tier
             if parts.get("query") is not None:
                 parts["unturned"] = self.projections.of(module, parts["query"], parts["key"])
-            self.noted.append(Noted(module, causal, tier, parts, serial))
+            layer = None if self.witness is None else self.witness.layer
+            key = self._witnessed or layer
+            self.noted.append(Noted(module, causal, tier, parts, serial, key))
+
+    def doubt(self, reasons: Sequence[str]) -> None:
+        """Mark the calls noted so far, one reason each; empty for no doubt."""
+        for noted, reason in zip(self.noted, reasons, strict=True):
+            noted.parts["doubt"] = reason or noted.parts.get("doubt", "")
 
     def refuse(self, module: Any, why: str) -> None:
         """Note that a call of a module is not noted."""

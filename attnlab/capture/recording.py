@@ -6,6 +6,7 @@ import contextlib
 import weakref
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import attention, memory, refusals
@@ -69,7 +70,9 @@ class Recording:
             raise StoppedPass
         if "input_ids" in kwargs:
             self._learn(module, kwargs)
-        projections = self.recorder.projections
+        witness, projections = self.recorder.witness, self.recorder.projections
+        if witness is not None and witness.follows(module):
+            original = partial(witness.call, original)
         if self.tap is None and not projections.wanted:
             return original(module, *args, **kwargs)
         projections.enter(module, args, kwargs)
@@ -92,7 +95,8 @@ class Recording:
         with contextlib.nullcontext() if tap is None else tap.aside():
             result = found(*args, **kwargs)
             try:
-                attention.note(self.recorder, found, default, args, kwargs, result)
+                with self.recorder.witnessed(args, kwargs, result):
+                    attention.note(self.recorder, found, default, args, kwargs, result)
             except UnreadableError as why:
                 self.recorder.refuse(args[0] if args else kwargs.get("module"), str(why))
             except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call

@@ -8,12 +8,12 @@ with the same random numbers, with copies of the caches, its buffers restored.
 from __future__ import annotations
 
 import contextlib
-import copy
 import random
 import sys
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import refusals
+from attnlab.capture.caches import UncopiedError, copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +35,13 @@ class Before:
         import torch
 
         self.random = torch.get_rng_state()
-        self.kwargs = {
-            name: copy.deepcopy(value) if _changes(value) else value
-            for name, value in recording.kwargs.items()
-        }
-
-
-def _changes(value: Any) -> bool:
-    """Whether an argument is a cache, which the call itself fills."""
-    return hasattr(value, "update") and hasattr(value, "get_seq_length")
+        self.args, self.kwargs = recording.args, recording.kwargs
+        self.refusal = ""
+        """Why the call cannot be made a second time, a clause; empty where it can."""
+        try:
+            self.args, self.kwargs = copied(recording.args, recording.kwargs)
+        except UncopiedError as why:
+            self.refusal = str(why)
 
 
 def check(model: Any) -> None:
@@ -140,32 +138,3 @@ def _drawn() -> Iterator[None]:
         random.setstate(own)
         if numpy is not None:
             numpy.random.set_state(theirs)
-
-
-def agrees(first: Any, second: Any) -> bool:
-    """Whether two passes gave the same, to rounding, in the first tensor that they returned."""
-    import torch
-
-    one, two = _tensor(first), _tensor(second)
-    if one is None or two is None:
-        return True
-    if one.shape != two.shape:
-        return False
-    # The fast path leaves zeros where there is padding.
-    own = one.detach().float().nan_to_num()
-    unit = own.abs().max().clamp_min(1e-6)
-    difference = ((own - two.detach().float().nan_to_num()) * (own != 0)).abs().max()
-    limit = 1e-3 if one.dtype in (torch.float32, torch.float64) else 5e-2
-    return bool(difference / unit <= limit)
-
-
-def _tensor(result: Any) -> Any:
-    import torch
-
-    if isinstance(result, torch.Tensor):
-        return result
-    values = list(result.values()) if hasattr(result, "values") else result
-    if isinstance(values, list | tuple):
-        found = (_tensor(value) for value in values)
-        return next((own for own in found if own is not None and own.is_floating_point()), None)
-    return None

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attnlab.capture import refusals, replay, returned
+from attnlab.capture import agreement, refusals, releases, replay, returned
+from attnlab.capture.caches import caches
 from attnlab.capture.call import Refusal
+from attnlab.capture.contents import is_tensor
 from attnlab.capture.generation import Generation, UnfinishedError
 from attnlab.capture.recording import Recording
+from attnlab.capture.tokens import sendable
+from attnlab.capture.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +51,14 @@ class Second:
                 return first.call(sequences, result)
             if before is not None:
                 reason = "the model is compiled, and observing would change its kernels"
-                return self._again(sequences, reason, before.kwargs, first, result, before.random)
+                given = before.args, before.kwargs
+                return self._again(
+                    sequences, reason, given, first, result, before.random, before.refusal
+                )
             if tap is not None and tap.fused:
                 reason = "PyTorch computed whole layers at once (its fast path)"
-                return self._again(sequences, reason, first.kwargs, first, result, None)
+                given = first.args, first.kwargs
+                return self._again(sequences, reason, given, first, result, None, _filled(first))
             if not first.recorder.noted and returned.offers(self._model):
                 second = self._returned(first)
                 if second.recorder.noted:
@@ -74,7 +82,13 @@ class Second:
             reason = (
                 f"generate() wrote the tokens from {prompt} on, and one pass shows all its steps"
             )
-            return self._again(sequences, reason, kwargs, first, None, None)
+            second = self._second(first, (), kwargs)
+            second.recorder.witness = Witness(self._model, like=generation.witness)
+            again = self._run(second, reason, None)
+            if isinstance(again, Refusal):
+                return again
+            self._compare(generation, second)
+            return second.call(sequences, again)
 
         return make
 
@@ -82,32 +96,54 @@ class Second:
         self,
         sequences: Sequences,
         reason: str,
-        kwargs: dict[str, Any],
+        given: tuple[tuple[Any, ...], dict[str, Any]],
         first: Recording,
         result: Any,
         random: Any,
+        refusal: str,
     ) -> Call | Refusal | None:
-        try:
-            replay.check(self._model)
-        except replay.NotReplayableError as why:
-            return _refused(self._model, f"{reason[0].upper()}{reason[1:]}; but {why}")
-        second = Recording.of(self._model, first.args, kwargs)
+        """Make a call again whose result is all that can be compared."""
+        if refusal:
+            return _refused(self._model, f"{_sentence(reason)}; but {refusal}")
+        second = self._second(first, *given)
+        again = self._run(second, reason, random)
+        if isinstance(again, Refusal):
+            return again
+        if not agreement.results_agree(result, again):
+            doubt = "This second pass gave another output than the model's own."
+            second.recorder.doubt([f"{doubt} {releases.report()}"] * len(second.recorder.noted))
+        return second.call(sequences, result)
+
+    def _second(self, first: Recording, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
+        second = Recording.of(self._model, args, kwargs)
         second.recorder.replayed = True
         second.milliseconds = self._milliseconds
         second.generated = second.inputs.prompt = first.generated
         second.stop = first.stop
-        again = self._run(second, random)
-        second.notes.append(REPLAYED.format(reason=reason))
-        if not replay.agrees(result, again):
-            for noted in second.recorder.noted:
-                noted.parts["doubt"] = "The second pass gave another output than the model's own."
-        return second.call(sequences, result if result is not None else again)
+        return second
+
+    def _compare(self, generation: Generation, second: Recording) -> None:
+        """Doubt the attention that the steps of ``generate`` did not compute."""
+        user, own = generation.witness, second.recorder.witness
+        assert own is not None
+        masks = [
+            mask
+            for name, mask in second.kwargs.items()
+            if "mask" in name and is_tensor(mask) and mask.ndim == 2
+        ]
+        noted = second.recorder.noted
+        start = max(0, (second.generated or 0) - 1)
+        found = agreement.doubts(user, own, noted, masks, start)
+        generation.confirmed = not any(found)
+        second.recorder.doubt([f"{doubt} {releases.report()}" if doubt else "" for doubt in found])
 
     def _returned(self, first: Recording) -> Recording:
         """Ask the model for its weights, in a second pass."""
         second = Recording.of(self._model, first.args, first.kwargs | {"output_attentions": True})
         second.milliseconds = self._milliseconds
         try:
+            if filled := _filled(first):
+                raise replay.NotReplayableError(filled)
             replay.check(self._model)
             with replay.unnoticed(self._model, None):
                 result = self._model(*second.args, **second.kwargs)
@@ -117,19 +153,39 @@ class Second:
         returned.take(second.recorder, result)
         return second
 
-    def _run(self, second: Recording, random: Any) -> Any:
+    def _run(self, second: Recording, reason: str, random: Any) -> Any:
+        """Make the second pass; a refusal where it cannot be made, or fails."""
+        try:
+            replay.check(self._model)
+        except replay.NotReplayableError as why:
+            return _refused(self._model, f"{_sentence(reason)}; but {why}")
+        second.notes.append(REPLAYED.format(reason=reason))
         self._thread.recording = second
         try:
             with replay.unnoticed(self._model, random), second.listen():
                 return self._model(*second.args, **second.kwargs)
+        except Exception as error:  # noqa: BLE001 - of a pass that the user did not ask for
+            what = f"{type(error).__name__}: {sendable(str(error))[:300]}"
+            cause = f"a second pass failed ({what}). {releases.report()}"
+            return _refused(self._model, f"{_sentence(reason)}; but {cause}")
         finally:
             self._thread.recording = None
+
+
+def _filled(first: Recording) -> str:
+    """Say why a call cannot be made again with its caches, which it has filled."""
+    filled = caches(first.args, first.kwargs)
+    return f"the call has filled its {type(filled[0]).__name__}" if filled else ""
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[0].upper()}{clause[1:]}"
 
 
 def _refused(model: Any, cause: str) -> Refusal:
     name = refusals.name_of(model)
     return Refusal(
         f"{name} could not be recorded",
-        f"{cause}.",
+        f"{cause.removesuffix('.')}.",
         "Call the model itself on the text, outside generate() and before torch.compile.",
     )
