@@ -80,7 +80,7 @@ def _doubt(
         key, start = next((own for own in user.seen if own[0] == "result"), None), first
     else:
         start = 0
-    if key is None or key not in second.seen:
+    if key is None or key not in second.seen or user.seen[key].dtype != second.seen[key].dtype:
         return "Nothing of the user's own pass could be compared with this second pass."
     row = _first_unmatched(user.seen[key], second.seen[key], masks, start)
     if row is None:
@@ -97,7 +97,7 @@ def _first_unmatched(
     """Find the first row of a second pass that the user's pass does not have."""
     projected = torch.cat(second.blocks, dim=1)
     items, rows = projected.shape[:2]
-    limit = max(TOLERANCE.get(own, COARSE) for own in (user.dtype, second.dtype))
+    limit = TOLERANCE.get(user.dtype, COARSE)
     units = _units(torch.cat(second.norms, dim=1), max(FAINT, limit / 2))
     missing = torch.ones((items, rows), dtype=torch.bool, device=projected.device)
     missing[:, :start] = False
