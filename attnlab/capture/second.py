@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attnlab.capture import agreement, refusals, releases, replay, returned
+from attnlab.capture import refusals, releases, replay, returned
 from attnlab.capture.caches import caches
 from attnlab.capture.call import Refusal
 from attnlab.capture.contents import is_tensor
@@ -109,7 +109,9 @@ class Second:
         again = self._run(second, reason, random)
         if isinstance(again, Refusal):
             return again
-        if not agreement.results_agree(result, again):
+        from attnlab.capture.agreement import results_agree
+
+        if not results_agree(result, again):
             doubt = "This second pass gave another output than the model's own."
             second.recorder.doubt([f"{doubt} {releases.report()}"] * len(second.recorder.noted))
         return second.call(sequences, result)
@@ -124,6 +126,8 @@ class Second:
 
     def _compare(self, generation: Generation, second: Recording) -> None:
         """Doubt the attention that the steps of ``generate`` did not compute."""
+        from attnlab.capture.agreement import doubts
+
         user, own = generation.witness, second.recorder.witness
         assert own is not None
         masks = [
@@ -133,7 +137,7 @@ class Second:
         ]
         noted = second.recorder.noted
         start = max(0, (second.generated or 0) - 1)
-        found = agreement.doubts(user, own, noted, masks, start)
+        found = doubts(user, own, noted, masks, start)
         generation.confirmed = not any(found)
         second.recorder.doubt([f"{doubt} {releases.report()}" if doubt else "" for doubt in found])
 
