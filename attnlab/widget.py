@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,7 @@ class Backend:
     """Everything of attnlab that lives in a kernel: hub, server and watcher of cells."""
 
     def __init__(self, shell: Any) -> None:
+        _log_beside_cells(shell)
         self.version = importlib.metadata.version("attnlab")
         self.channel = _answers_while_busy(shell)
         self.endpoint = Endpoint(
@@ -207,6 +209,20 @@ def built(name: str) -> str:
             "its wheel, or run npm run build in a checkout."
         )
     return path.read_text(encoding="utf-8")
+
+
+def _log_beside_cells(shell: Any) -> None:
+    """Write the log records of attnlab where the kernel writes its own.
+
+    Without a handler, or by a handler of the notebook's, they would show in the cell that runs.
+    """
+    kernel = getattr(shell, "kernel", None)
+    handlers = getattr(getattr(kernel, "log", None), "handlers", None)
+    if not handlers:
+        return
+    log = logging.getLogger("attnlab")
+    log.propagate = False
+    log.handlers[:] = handlers
 
 
 def _answers_while_busy(shell: Any) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -14,6 +15,7 @@ from attnlab.capture import refusals
 from attnlab.capture.call import Call
 from attnlab.capture.callsite import callsite
 from attnlab.capture.feed import Feed
+from attnlab.capture.frames import between, hide
 from attnlab.capture.generation import Generation, UnfinishedError
 from attnlab.capture.imports import ImportWatch
 from attnlab.capture.interposition import Interposition
@@ -97,6 +99,7 @@ class Gate:
 
     # --- what the interposition tells ---------------------------------------------------
 
+    @between
     def tokenizer_called(
         self,
         original: Callable[..., Any],
@@ -106,7 +109,6 @@ class Gate:
         kwargs: Mapping[str, Any],
     ) -> Any:
         """Run a tokenizer's method, and remember it for the blocks of this thread."""
-        __tracebackhide__ = True
         observations = self._here()
         if not observations:
             return original(tokenizer, *args, **kwargs)
@@ -136,16 +138,20 @@ class Gate:
         if listener is None:
             return found
 
+        @functools.wraps(found)  # Some models ask a function for its name.
+        @between
         def attention(*args: Any, **kwargs: Any) -> Any:
-            if self._thread.listener is not listener:
-                return found(*args, **kwargs)
-            return listener.attend(found, default, args, kwargs)
+            try:
+                if self._thread.listener is not listener:
+                    return found(*args, **kwargs)
+                return listener.attend(found, default, args, kwargs)
+            except BaseException as error:
+                hide(error)
+                raise
 
-        # Some models ask a function for its name.
-        attention.__name__ = getattr(found, "__name__", "attention")
-        attention.__wrapped__ = found  # type: ignore[attr-defined]
         return attention
 
+    @between
     def module_call(
         self,
         original: Callable[..., Any],
@@ -154,7 +160,6 @@ class Gate:
         kwargs: dict[str, Any],
     ) -> Any:
         """Run a module's call; record it when it is the outermost of a watched thread."""
-        __tracebackhide__ = True
         import torch
 
         # A graph that is being compiled must not see us, or it would change.
@@ -170,11 +175,11 @@ class Gate:
             return original(module, *args, **kwargs)
         return self._observed(observations, original, module, args, kwargs)
 
+    @between
     def generate_called(
         self, original: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: Any
     ) -> Any:
         """Run ``generate``; then record one pass over what it has returned."""
-        __tracebackhide__ = True
         thread = self._thread
         observations = [item for item in self._here() if item.accepts(model)]
         if not observations or thread.recording is not None or thread.generation is not None:
@@ -205,6 +210,7 @@ class Gate:
 
     # --- one recording ------------------------------------------------------------------
 
+    @between
     def _observed(
         self,
         observations: list[Observation],
@@ -213,7 +219,6 @@ class Gate:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        __tracebackhide__ = True
         with self._lock:
             self._interposition.ensure()
         recording = Recording.of(module, args, kwargs)

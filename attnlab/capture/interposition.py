@@ -8,9 +8,12 @@ module; nothing here imports torch or transformers by itself.
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from attnlab.capture.frames import between, hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,15 +58,15 @@ _MISSING = object()
 class Patch:
     """One attribute that was replaced, and what was there before."""
 
-    owner: type
+    owner: Any
     name: str
     before: Any
     placed: Any
 
     @classmethod
-    def place(cls, owner: type, name: str, wrap: Callable[[Callable[..., Any]], Any]) -> Patch:
-        """Replace an attribute of a class by ``wrap(attribute)``."""
-        before = owner.__dict__.get(name, _MISSING)
+    def place(cls, owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Any]) -> Patch:
+        """Replace an attribute of a class, module or object by ``wrap(attribute)``."""
+        before = vars(owner).get(name, _MISSING)
         placed = wrap(getattr(owner, name))
         setattr(owner, name, placed)
         return cls(owner, name, before, placed)
@@ -73,7 +76,7 @@ class Patch:
 
         Theirs then stays; ours, should theirs call it, only passes calls on.
         """
-        if self.owner.__dict__.get(self.name) is not self.placed:
+        if vars(self.owner).get(self.name) is not self.placed:
             return
         if self.before is _MISSING:
             delattr(self.owner, self.name)
@@ -136,17 +139,29 @@ class Interposition:
     def _wrap_module(self, original: Callable[..., Any]) -> Callable[..., Any]:
         listener = self._listener
 
+        @functools.wraps(original)
+        @between
         def __call__(module: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            __tracebackhide__ = True  # IPython leaves our frames out of the user's tracebacks.
-            return listener.module_call(original, module, args, kwargs)
+            try:
+                return listener.module_call(original, module, args, kwargs)
+            except BaseException as error:
+                hide(error)
+                raise
 
         return __call__
 
     def _wrap_interface(self, original: Callable[..., Any]) -> Callable[..., Any]:
         listener = self._listener
 
-        def get_interface(interface: Any, /, attn_implementation: Any, default: Any) -> Any:
-            found = original(interface, attn_implementation, default)
+        @functools.wraps(original)
+        @between
+        def get_interface(interface: Any, /, *args: Any, **kwargs: Any) -> Any:
+            try:
+                found = original(interface, *args, **kwargs)
+            except BaseException as error:
+                hide(error)
+                raise
+            default = kwargs["default"] if "default" in kwargs else args[1]
             return listener.attention_function(found, default)
 
         return get_interface
@@ -154,22 +169,28 @@ class Interposition:
     def _wrap_generate(self, original: Callable[..., Any]) -> Callable[..., Any]:
         listener = self._listener
 
+        @functools.wraps(original)  # Pipelines look up which arguments it takes.
+        @between
         def generate(model: Any, /, *args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            return listener.generate_called(original, model, args, kwargs)
+            try:
+                return listener.generate_called(original, model, args, kwargs)
+            except BaseException as error:
+                hide(error)
+                raise
 
-        # Pipelines look up which arguments it takes.
-        generate.__wrapped__ = original  # type: ignore[attr-defined]
         return generate
 
     def _wrap_tokenizer(self, original: Callable[..., Any]) -> Callable[..., Any]:
         listener = self._listener
+        name = original.__name__
 
+        @functools.wraps(original)  # Callers look up which arguments a tokenizer takes.
+        @between
         def call(tokenizer: Any, /, *args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            return listener.tokenizer_called(original, tokenizer, name, args, kwargs)
+            try:
+                return listener.tokenizer_called(original, tokenizer, name, args, kwargs)
+            except BaseException as error:
+                hide(error)
+                raise
 
-        name = call.__name__ = original.__name__
-        # Callers look up which arguments a tokenizer takes.
-        call.__wrapped__ = original  # type: ignore[attr-defined]
         return call

@@ -212,5 +212,6 @@ def _plain(value: Any) -> bool:
         and value.is_floating_point()
         and value.layout is torch.strided
         and not value.is_meta
+        and not value.is_nested
         and not torch._C._functorch.is_functorch_wrapped_tensor(value)
     )

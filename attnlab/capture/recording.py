@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import attention, memory, refusals
 from attnlab.capture.call import Call, Refusal
+from attnlab.capture.frames import between
 from attnlab.capture.inputs import Inputs
 from attnlab.capture.projections import Projections
 from attnlab.capture.recorder import Recorder, UnreadableError, unseen
@@ -63,9 +64,9 @@ class Recording:
         self.tap = Tap(self.recorder)
         return self.tap
 
+    @between
     def inside(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Run the call of a module in the model."""
-        __tracebackhide__ = True
         if self.stop is not None and self.stop():
             raise StoppedPass
         if "input_ids" in kwargs:
@@ -86,6 +87,7 @@ class Recording:
                 projections.saw(result)
         return result
 
+    @between
     def attend(
         self, found: Callable[..., Any], default: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:

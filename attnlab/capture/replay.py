@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import refusals
 from attnlab.capture.caches import UncopiedError, copied
+from attnlab.capture.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +97,7 @@ def unnoticed(model: Any, random: Any, *, plain: bool = True) -> Iterator[list[s
         {own.device.index or 0 for own in inner.parameters() if own.device.type == "cuda"}
     )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(quiet())
         stack.enter_context(torch.random.fork_rng(devices=devices))
         stack.enter_context(_drawn())
         stack.enter_context(torch.no_grad())

@@ -17,6 +17,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from attnlab.capture import fused
+from attnlab.capture.frames import between
 from attnlab.capture.lineage import Scores, Weights
 from attnlab.capture.operations import Operation, operation
 from attnlab.capture.recorder import UnreadableError
@@ -84,11 +85,11 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Let functions that a model compiles for itself, e.g. flex attention, stay compiled."""
         return True
 
+    @between
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run an operation as it is, and see what it did."""
-        __tracebackhide__ = True
         kwargs = kwargs or {}
         if self.paused:
             return func(*args, **kwargs)

@@ -40,7 +40,7 @@ def _left():
     found = []
     for owner in owners:
         for name, value in vars(owner).items():
-            if "attnlab" in str(getattr(value, "__module__", "")):
+            if "attnlab" in getattr(getattr(value, "__code__", None), "co_filename", ""):
                 found.append(f"{owner.__name__}.{name}")
     own = [n for m in model.modules() for n, v in vars(m).items() if "attnlab" in repr(type(v))]
     finders = [repr(f) for f in sys.meta_path if "attnlab" in type(f).__module__]
