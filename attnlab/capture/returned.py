@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.contents import entry
 from attnlab.capture.recorder import UnreadableError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def offers(model: Any) -> bool:
 def take(recorder: Recorder, result: Any) -> None:
     """Note the weights that a model has returned."""
     for name, kind in LISTS:
-        given = getattr(result, name, None)
+        given = entry(result, name)
         if not isinstance(given, list | tuple):
             continue
         for layer, weights in enumerate(given):

@@ -183,7 +183,8 @@ def _filled(first: Recording) -> str:
 
 
 def _sentence(clause: str) -> str:
-    return f"{clause[0].upper()}{clause[1:]}"
+    """Begin a sentence with a clause; the name of a function keeps its case."""
+    return clause if clause.startswith("generate()") else f"{clause[0].upper()}{clause[1:]}"
 
 
 def _refused(model: Any, cause: str) -> Refusal:
