@@ -23,7 +23,7 @@ export function useDoubt(): (site: SiteSummary) => Doubt | null {
       case 'exact':
         return null;
       case 'replayed':
-        return { trust, word: t('replayed'), reason: `${second} ${t(CHECKED)}` };
+        return { trust, word: t('replayed'), reason: `${second} ${t(CONFIRMED)}` };
       case 'returned':
         return {
           trust,
@@ -41,6 +41,8 @@ export function useDoubt(): (site: SiteSummary) => Doubt | null {
 }
 
 const CHECKED = 'They give the output of the model’s own kernel.';
+
+const CONFIRMED = 'It computed what your own call computed.';
 
 /** Returns how a site was read, in a sentence for a tooltip. */
 export function useReading(): (site: SiteSummary) => string {
