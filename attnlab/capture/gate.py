@@ -166,7 +166,7 @@ class Gate:
         if torch.compiler.is_compiling():
             return original(module, *args, **kwargs)
         thread = self._thread
-        listener = thread.listener
+        listener = thread.recording or thread.generation
         if listener is not None:
             return listener.inside(original, module, args, kwargs)
         observations = [item for item in self._here() if item.accepts(module)]

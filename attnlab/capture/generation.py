@@ -53,8 +53,9 @@ class Generation:
 
     @between
     def inside(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-        """Run a module's call inside."""
-        self._saw(module, args, kwargs)
+        """Run a module's call inside; quick, since there are hundreds in each step."""
+        if self.first is None:
+            self._saw(module, args, kwargs)
         if self.witness.follows(module):
             return self.witness.call(original, module, *args, **kwargs)
         return original(module, *args, **kwargs)
@@ -69,11 +70,10 @@ class Generation:
         return result
 
     def _saw(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """See a module's call inside; cheap, since there are many."""
+        """See a module's call before or at the model's first."""
         if module is self.model:
-            if self.first is None:
-                self.first = arguments(module, args, kwargs)
-        elif self.encoder is None and self.first is None and self._encodes(module):
+            self.first = arguments(module, args, kwargs)
+        elif self.encoder is None and self._encodes(module):
             self.encoder = arguments(module, args, kwargs)
 
     def _encodes(self, module: Any) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ class Witness:
         self._model = model
         self._like = like
         self._own = {id(part) for part in model.modules()}
-        self._layers = _layers(model)
+        self._layers = {id(model), *_layers(model)}
         self._counts: Counter[tuple[str, int]] = Counter()
         self._attended = False
         self._directions: dict[Any, torch.Tensor] = {}
@@ -80,7 +81,7 @@ class Witness:
 
     def follows(self, module: Any) -> bool:
         """Whether a call of a module is to be made through `call`."""
-        return module is self._model or (self.layer is None and id(module) in self._layers)
+        return id(module) in self._layers and (self.layer is None or module is self._model)
 
     @between
     def call(self, original: Callable[..., Any], module: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -134,15 +135,13 @@ class Witness:
 
     def _note(self, key: Key, output: torch.Tensor, before: torch.Tensor | None = None) -> None:
         """Keep the numbers of some rows; never raises."""
-        import torch
-
         if self._faulty:
             return
         try:
-            with unseen(), torch.no_grad(), torch.autocast(output.device.type, enabled=False):
-                own = output.detach().float()
+            with _alone(output.device.type):
+                own = output.float()
                 if before is not None:
-                    own = own - before.detach().float()
+                    own = own - before.float()
                 seen = self.seen.setdefault(key, Seen(output.dtype))
                 seen.blocks.append(own @ self._projection(own))
                 if self._like is not None:
@@ -164,6 +163,23 @@ class Witness:
         return self._directions[known]
 
 
+def _alone(device: str) -> AbstractContextManager[Any]:
+    """Keep what we compute from the user's modes, gradients and autocast; cheap without them."""
+    import torch
+
+    if not (
+        torch._C._len_torch_dispatch_stack()
+        or torch.is_grad_enabled()
+        or torch.is_autocast_enabled(device)
+    ):
+        return nullcontext()
+    stack = ExitStack()
+    stack.enter_context(unseen())
+    stack.enter_context(torch.no_grad())
+    stack.enter_context(torch.autocast(device, enabled=False))
+    return stack
+
+
 def _layers(model: Any) -> set[int]:
     """Find the modules that stand in lists: the layers of a model."""
     import torch
@@ -174,6 +190,10 @@ def _layers(model: Any) -> set[int]:
 
 def _first(result: Any) -> torch.Tensor | None:
     """Give the first tensor of floating numbers in a result."""
+    # Nearly all modules and attention functions return a tensor, or a tuple that begins with one.
+    first = result[0] if type(result) is tuple and result else result
+    if _plain(first):
+        return first  # type: ignore[no-any-return]
     return next((own for own in leaves(result) if _plain(own)), None)
 
 
