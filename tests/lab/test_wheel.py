@@ -22,7 +22,11 @@ COLOURS = re.compile(r"\x1b\[[\d;]*m")
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([*PIP, "wheel", "--no-deps", "-w", str(folder), str(ROOT)], check=True)
+    # Built with the tools that the lock pins; pip took over the second variable for builds.
+    lock = str(ROOT / "requirements.lock")
+    locked = os.environ | {"PIP_CONSTRAINT": lock, "PIP_BUILD_CONSTRAINT": lock}
+    command = [*PIP, "wheel", "--no-deps", "-w", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, env=locked)
     return next(folder.glob("attnlab-*.whl"))
 
 

@@ -55,7 +55,7 @@ def test_what_the_environment_lacks_is_said_as_arguments_of_pip(
 ) -> None:
     assert widget.missing() == []
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "4.57.1")
-    assert widget.missing() == ["transformers>=5.1"]
+    assert widget.missing() == ["transformers>=5.20"]
 
     def without_metadata(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -56,6 +56,13 @@ class Specimen:
         """The name, unique in the zoo."""
         return f"{self.family}, {self.variant}" if self.variant else self.family
 
+    @property
+    def absent(self) -> str:
+        """Why the model cannot be made with this release of transformers; empty if it can."""
+        if self.path == "plain" or self.model in offered():
+            return ""
+        return f"transformers {transformers.__version__} has no {self.model}"
+
     def inputs(self, model: Any) -> dict[str, Any]:
         """Make the keyword arguments of one call; a cache among them is good for one only."""
         return dict(self.given(model) if callable(self.given) else self.given)
@@ -65,6 +72,12 @@ class Specimen:
         """Weights (items, heads, queries, keys) of every call, of an independent copy."""
         model = self.make(self.oracle.implementation)
         return self.oracle.weights(model, self.inputs(model))
+
+
+@cache
+def offered() -> frozenset[str]:
+    """Return the names of this release of transformers; looking none of them up imports none."""
+    return frozenset(dir(transformers))
 
 
 def spread(model: torch.nn.Module, deviation: float) -> torch.nn.Module:

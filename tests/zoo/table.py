@@ -18,7 +18,7 @@ This page is written by `python -m tests.zoo`; do not edit it by hand.
 attnlab knows no model by name. It sees attention where PyTorch and transformers compute it:
 
 - **interface**: the model calls its attention through the interface of transformers
-  (version 5.1 or newer). Queries, keys and every mask are seen as they are used.
+  (version 5.20 or newer). Queries, keys and every mask are seen as they are used.
 - **tap**: the model, or a module of plain PyTorch, multiplies queries by keys and takes a
   softmax in its own code. The operations around the softmax are seen and traced back.
 - **replayed**: a fused path of PyTorch hides its attention, so the model is run a second time,

@@ -1,0 +1,1 @@
+"""Which releases of other projects attnlab is tested on: locked, newest and oldest."""

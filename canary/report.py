@@ -1,0 +1,106 @@
+"""What the canary found: the versions that differ from the lock, and how the tests ended."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+# These come with Python's environments or are this project; torch stays what it is.
+NOT_LOCKED = {"attnlab", "pip", "torch", "uv"}
+VERSIONS, OUTCOMES, END = "versions.json", "outcomes.jsonl", "end.json"
+
+
+def installed() -> dict[str, str]:
+    """Return the version of each package in this environment."""
+    return {
+        canonicalize_name(item.metadata["Name"]): item.version
+        for item in distributions()
+        if item.metadata["Name"]
+    }
+
+
+def differences(versions: Mapping[str, str], locked: Mapping[str, str]) -> list[str]:
+    """Say which packages are not those of the lock; none that the lock has and nobody needs."""
+    return [
+        f"{name} {version} (locked: {locked.get(name, 'no')})"
+        for name, version in sorted(versions.items())
+        if name not in NOT_LOCKED and locked.get(name) != version
+    ]
+
+
+@dataclass
+class Tests:
+    """How tests ended."""
+
+    ended: bool = False
+    outcomes: dict[str, str] = field(default_factory=dict)
+    absent: Counter[str] = field(default_factory=Counter)
+    """Why tests were skipped, and how many."""
+
+    @classmethod
+    def read(cls, file: Path) -> Tests:
+        """Read the outcomes of a run, which may have been ended anywhere, even in a line."""
+        tests = cls()
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if "ended" in entry:
+                tests.ended = True
+            elif tests.outcomes.get(entry["test"]) != "failed":
+                tests.outcomes[entry["test"]] = entry["outcome"]
+                if entry["outcome"] == "skipped":
+                    tests.absent[entry["reason"].removeprefix("Skipped: ")] += 1
+        return tests
+
+    def named(self, outcome: str) -> list[str]:
+        """Return the tests that ended so."""
+        return [test for test, ended in self.outcomes.items() if ended == outcome]
+
+
+def _content(file: Path) -> dict[str, Any]:
+    """Read a JSON object, empty where the run did not come so far."""
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
+def report(folder: Path, locked: Mapping[str, str]) -> str:
+    """Write the report on a run from what it left in a folder.
+
+    No line of it looks like pytest's own summary, which may stand beside it.
+    """
+    found, end = _content(folder / VERSIONS), _content(folder / END)
+    late = end.get("status") in (124, 137)  # of `timeout`, which asks first and then kills
+    unfinished = f"did not finish in {end.get('minutes')} minutes" if late else "did not finish"
+    if not found:
+        return f"The installation {unfinished if late else 'failed'}.\n"
+    lines = [f"Python {found['python']}, torch {found['versions'].get('torch', 'absent')}"]
+    differ = differences(found["versions"], locked)
+    if not differ:
+        lines.append("Nothing differs from the lock.")
+    else:
+        lines += ["Not as in the lock:", *(f"  {line}" for line in differ)]
+    if found["same"]:
+        return "\n".join([*lines, "The tests of the lock are its tests; they ran once.", ""])
+    tests = Tests.read(folder / OUTCOMES)
+    lines.append(f"Tests {'finished' if tests.ended else unfinished}:")
+    lines.append(f"  passing: {len(tests.named('passed')):,}")
+    lines.append(f"  failing: {len(tests.named('failed')):,}")
+    lines += [f"    {test}" for test in tests.named("failed")]
+    if tests.absent:
+        lines.append(f"  absent:  {tests.absent.total():,}")
+        lines += [f"    {count} x {reason}" for reason, count in tests.absent.most_common()]
+    return "\n".join([*lines, ""])
+
+
+def python() -> str:
+    """Return this Python's version."""
+    return platform.python_version()

@@ -1,0 +1,120 @@
+"""The lock pins what is installed, and the documents tell the versions that it pins."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from attnlab import widget
+from canary.lock import LOCK, locked
+from canary.oldest import minimums
+from canary.requirements import PYPROJECT, ROOT, direct
+from canary.resolve import settings, torch_requirements
+
+TEXT = LOCK.read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PYTHONS = ["3.11.0", "3.11.7", "3.12.1", "3.13.0"]
+
+
+def on(python: str) -> dict[str, str]:
+    """Markers of a Python."""
+    return {"python_version": python.rpartition(".")[0], "python_full_version": python}
+
+
+def torch() -> str:
+    """The version that the Makefile pins."""
+    return re.findall(r"^TORCH\s*\?=\s*torch==(\S+)$", MAKEFILE, re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("requirement", sorted(set(direct())))
+def test_the_lock_pins_a_version_that_is_allowed(requirement: str, python: str) -> None:
+    wanted = Requirement(requirement)
+    pins = locked(TEXT, on(python)) | {"torch": torch()}
+    assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)])
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_no_package_has_two_versions_on_one_python(python: str) -> None:
+    names = [
+        Requirement(line).name
+        for line in TEXT.splitlines()
+        if not line.startswith("#")
+        and ((marker := Requirement(line).marker) is None or marker.evaluate(on(python)))
+    ]
+    assert len(names) == len(set(names))
+    assert len(names) > 100
+
+
+def test_the_models_are_pinned() -> None:
+    packages = re.findall(r"^\w*MODEL_PACKAGE \??:?= (\S+)$", MAKEFILE, re.MULTILINE)
+    assert len(packages) == 2
+    assert {canonicalize_name(name) for name in packages} <= set(locked(TEXT))
+
+
+def test_torch_is_pinned_in_one_place_and_the_lock_brings_no_accelerator() -> None:
+    names = set(locked(TEXT))
+    assert "torch" not in names
+    assert not [name for name in names if re.match("nvidia|cuda|triton", name)]
+    assert len(re.findall(r"torch==\d", MAKEFILE)) == 1
+
+
+def test_the_lock_names_no_host_and_no_file() -> None:
+    assert not re.search(r"://|--index|--find-links|\.whl|/", TEXT.replace("`", ""))
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("filelock", True),
+        ('networkx>=2.5.1; python_version >= "3.10"', True),
+        ('nvidia-cudnn-cu13==9.20.0.48; platform_system == "Linux"', False),
+        ("cuda-bindings>=13", False),
+        ("triton==3.7.1", False),
+        ('optree>=0.13.0; extra == "optree"', False),
+    ],
+)
+def test_what_one_kind_of_accelerator_needs_is_not_resolved(line: str, kept: bool) -> None:
+    assert torch_requirements([line]) == ([line] if kept else [])
+
+
+def test_packages_that_carry_models_bring_nothing_into_the_lock() -> None:
+    told = tomllib.loads(settings(["a-model"], ["filelock"]))["dependency-metadata"]
+    assert told == [
+        {"name": "torch", "requires-dist": ["filelock"]},
+        {"name": "a-model", "requires-dist": []},
+    ]
+
+
+def test_what_a_kernel_is_told_to_install_is_what_the_package_requires() -> None:
+    least = minimums(direct())
+    assert {name: least[name].release[:2] for name in widget.REQUIRED} == widget.REQUIRED
+
+
+def rows() -> dict[str, list[str]]:
+    """The table of tested versions in the README: package → oldest, locked."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Tested versions")[2]
+    lines = section.partition("\n## ")[0].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
+    return {name: versions for name, *versions in cells[2:]}
+
+
+def test_the_readme_tells_the_versions_of_the_lock_and_the_oldest_ones() -> None:
+    table = rows()
+    pins = locked(TEXT, on("3.11.7")) | {"torch": torch()}
+    least = minimums(direct())
+    assert {"torch", "transformers", "JupyterLab", "Notebook", "ipykernel"} <= set(table)
+    for name, (oldest, newest) in table.items():
+        if name != "Python":
+            assert newest == pins[canonicalize_name(name)], name
+            assert Version(oldest) == least[canonicalize_name(name)], name
+
+
+def test_the_readme_tells_the_python_that_the_package_requires() -> None:
+    asked = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert {f">={version}" for version in rows()["Python"]} == {asked}
