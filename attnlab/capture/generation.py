@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.caches import caches
 from attnlab.capture.contents import entry, is_tensor
+from attnlab.capture.frames import between
 from attnlab.capture.inputs import arguments
 from attnlab.capture.witness import Witness
 
@@ -50,19 +51,19 @@ class Generation:
     def __post_init__(self) -> None:
         self.witness = Witness(self.model)
 
+    @between
     def inside(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Run a module's call inside."""
-        __tracebackhide__ = True
         self._saw(module, args, kwargs)
         if self.witness.follows(module):
             return self.witness.call(original, module, *args, **kwargs)
         return original(module, *args, **kwargs)
 
+    @between
     def attend(
         self, found: Callable[..., Any], _default: Callable[..., Any], args: Any, kwargs: Any
     ) -> Any:
         """Run an attention function of the interface inside."""
-        __tracebackhide__ = True
         result = found(*args, **kwargs)
         self.witness.attended(args[0] if args else kwargs.get("module"), result)
         return result

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.contents import leaves
+from attnlab.capture.frames import between
 from attnlab.capture.recorder import unseen
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ class Witness:
         """Whether a call of a module is to be made through `call`."""
         return module is self._model or (self.layer is None and id(module) in self._layers)
 
+    @between
     def call(self, original: Callable[..., Any], module: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Run the call of the model or of one of its layers, and note what it returns."""
-        __tracebackhide__ = True
         if module is self._model:
             self._counts.clear()
             result = original(module, *args, **kwargs)
