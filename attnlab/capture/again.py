@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import warnings
 import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from attnlab.capture import replay
 from attnlab.capture.call import Call, Refusal
+from attnlab.capture.quiet import quiet
 from attnlab.capture.recording import StoppedPass
 from attnlab.capture.watch import observing
 
@@ -94,7 +93,7 @@ def again(
     prompt = feed.prompt
     observed = observing(outcomes.append, names, only=model, stop=stop, prompt=lambda: prompt)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_quiet())
+        stack.enter_context(quiet())
         stack.enter_context(_unnoticed([own.tokenizer for own in feed.tokenized]))
         stack.enter_context(observed)
         try:
@@ -200,22 +199,6 @@ def _pass(feed: Feed, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Say nothing that would show in the output of the user's cell."""
-    libraries = [logging.getLogger(name) for name in ("transformers", "torch")]
-    levels = [logger.level for logger in libraries]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in libraries:
-            logger.setLevel(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            for logger, level in zip(libraries, levels, strict=True):
-                logger.setLevel(level)
 
 
 @contextlib.contextmanager
