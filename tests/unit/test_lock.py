@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from attnlab import widget
+from attnlab.capture.releases import TESTED
 from canary.lock import LOCK, locked
 from canary.oldest import minimums
 from canary.requirements import PYPROJECT, ROOT, direct
@@ -94,6 +95,11 @@ def test_packages_that_carry_models_bring_nothing_into_the_lock() -> None:
 def test_what_a_kernel_is_told_to_install_is_what_the_package_requires() -> None:
     least = minimums(direct())
     assert {name: least[name].release[:2] for name in widget.REQUIRED} == widget.REQUIRED
+
+
+def test_the_releases_that_a_doubt_calls_tested_are_those_of_the_lock() -> None:
+    pins = locked(TEXT, on("3.11.7")) | {"torch": torch()}
+    assert {name: pins[name] for name in TESTED} == TESTED
 
 
 def rows() -> dict[str, list[str]]:
