@@ -142,7 +142,7 @@ class Axes:
         kinds = {self.kinds[atom] for atom in group}
         if len(kinds) > 1 or not (kinds or kind):
             return None
-        counts = kind or next(iter(kinds))
+        counts = next(iter(kinds)) if kind is None else kind
         order: list[int | None] = [atom for atom in range(len(self.kinds)) if atom not in group]
         if size > 1:
             order.insert(self._place(axis, counts, order), None)

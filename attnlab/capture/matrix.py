@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from attnlab.capture.lineage import Scores, Weights
+from attnlab.capture.terms import Floor, Softcap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,8 +128,10 @@ def loosened(known: Scores | Weights | Matrix) -> Matrix:
     """Forget how a matrix was computed, and keep what its axes count."""
     match known:
         case Scores():
-            matrix = Matrix(known.axes, known.axes.leads, known.modules, "scores", product=True)
-            return matrix.reshaped(known.axes)
+            curved = any(isinstance(term, Floor | Softcap) for term in known.terms)
+            axes = known.axes.unfolded() if curved else known.axes
+            stage: Stage = "weights" if curved else "scores"
+            return Matrix(axes, axes.leads, known.modules, stage, product=True).reshaped(axes)
         case Weights():
             return Matrix(
                 known.axes, known.lead, known.modules, "weights", product=True, doubt=known.doubt

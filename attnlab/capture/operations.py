@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from attnlab.capture import layout, mixing, products, scoring
+from attnlab.capture.composites import composite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     Followed = Lineage | list[Lineage | None] | None
     Follow = Callable[[Tap, tuple[Any, ...], Any, Any], Followed]
-
-COMPOSITE_KEY = torch._C.DispatchKey.CompositeImplicitAutograd
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,9 @@ def operation(func: Any, told: frozenset[str]) -> Operation:
         views=any(alias is not None and not alias.is_write for alias in aliases),
         writes=schema.is_mutable,
         pointwise=torch.Tag.pointwise in func.tags or own in mixing.KEEPS_SHAPE,
-        composite=torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), COMPOSITE_KEY),
+        composite=composite(func),
         begins=name in told or own in BEGINNINGS,
     )
-
-
-def apart(func: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
-    """Compute an operation by others, as PyTorch itself does where no mode is in force."""
-    return func._op_dk(COMPOSITE_KEY, *args, **kwargs)
 
 
 BEGINNINGS = frozenset(

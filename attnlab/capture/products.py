@@ -32,7 +32,7 @@ def product(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Linea
     sides = ((left, right, first, second, True), (right, left, second, first, False))
     for known, beside, operand, other, straight in sides:
         matrix = _multiplies(known, straight)
-        if matrix is None or not isinstance(known, Weights | Matrix):
+        if matrix is None or known is None:
             continue
         if tap.is_parameter(other):
             return None
@@ -90,9 +90,9 @@ def convolution(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> L
 
 def _multiplies(known: Any, straight: bool) -> Matrix | None:
     """Read a matrix that multiplies values; None where its keys are not summed over."""
-    if not isinstance(known, Weights | Matrix):
+    if known is None or isinstance(known, Output):
         return None
-    matrix = loosened(known) if isinstance(known, Weights) else known
+    matrix = known if isinstance(known, Matrix) else loosened(known)
     if matrix.stage == "scores":
         return None
     rows, columns = (-2, -1) if straight else (-1, -2)
@@ -146,8 +146,6 @@ def online(tap: Tap, first: Output, second: Output) -> None:
     if one.get("query") is None or two.get("query") is None:
         return
     same = one["query"].shape == two["query"].shape and torch.equal(one["query"], two["query"])
-    if same and not (
-        one["key"].shape == two["key"].shape and torch.equal(one["key"], two["key"])
-    ):
+    if same and not (one["key"].shape == two["key"].shape and torch.equal(one["key"], two["key"])):
         for own in (first, second):
             tap.recorder.withdraw(own.noted, own.module, ONLINE)

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     import torch
 
     from attnlab.capture.axes import Axes
+    from attnlab.capture.matrix import Lineage
     from attnlab.capture.tap import Tap
 
 
 def finish(
     tap: Tap,
     matrix: Matrix,
-    known: Weights | Matrix,
+    known: Lineage,
     operand: torch.Tensor,
     value: torch.Tensor,
     output: torch.Tensor,
@@ -87,7 +88,7 @@ LATE = (
 
 
 def _scores(
-    matrix: Matrix, known: Weights | Matrix, operand: torch.Tensor
+    matrix: Matrix, known: Lineage, operand: torch.Tensor
 ) -> tuple[Scores | None, tuple[int, ...]]:
     """Find the scores whose softmax a matrix is, and what leads there."""
     if isinstance(known, Weights):

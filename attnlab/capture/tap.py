@@ -18,11 +18,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from attnlab.capture import fused
+from attnlab.capture.composites import Composites
 from attnlab.capture.frames import between
 from attnlab.capture.lineage import Scores, Weights
 from attnlab.capture.matrix import Matrix, loosened
 from attnlab.capture.mixing import derived
-from attnlab.capture.operations import Operation, apart, operation
+from attnlab.capture.operations import Operation, operation
 from attnlab.capture.plain import kind_of, plain, storages, tensors, unusual
 from attnlab.capture.recorder import UnreadableError
 
@@ -80,6 +81,7 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.fault: Exception | None = None
         self.noise: tuple[int, tuple[int, ...]] | None = None
         self._known: dict[int, dict[Key, Lineage]] = {}
+        self._composites = Composites()
         self._storages: dict[int, int] = {}
         self._unusual: dict[int, torch.Tensor] = {}
         self._parameters: set[int] | None = None
@@ -98,10 +100,12 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if self.paused:
             return func(*args, **kwargs)
         own = _read(func)
-        if own.composite and not types and self._hidden(own, args):
-            with self:
-                return apart(func, args, kwargs)
-        result = func(*args, **kwargs)
+        if not own.composite or types or not torch.is_inference_mode_enabled():
+            result = func(*args, **kwargs)
+        elif self._hides(own, args):
+            return self._composites.run(func, args, kwargs, self)
+        else:
+            result = self._composites.run(func, args, kwargs)
         try:
             with torch._C.DisableTorchFunction():
                 concerns = self._concerns(own, args, result)
@@ -114,8 +118,8 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.fault = self.fault or fault
         return result
 
-    def _hidden(self, own: Operation, args: tuple[Any, ...]) -> bool:
-        """Whether an operation is to be taken apart, so that its parts can be followed."""
+    def _hides(self, own: Operation, args: tuple[Any, ...]) -> bool:
+        """Whether a composite operation has parts that are to be seen."""
         if own.name not in COMPOSITE and not self._known:
             return False
         with torch._C.DisableTorchFunction():
@@ -152,9 +156,11 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.modules.append(module)
         self._entries += 1
         self._serials.append(self._entries)
+        self._composites.enter()
         try:
             yield
         finally:
+            self._composites.leave()
             self.modules.pop()
             self._serials.pop()
 
