@@ -30,7 +30,14 @@ LAYERS = (
 
 def composite(func: Any) -> bool:
     """Whether PyTorch computes an operation by others."""
-    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), KEY))
+    return _knows(func.name(), KEY)
+
+
+def _knows(name: str, layer: Any) -> bool:
+    """Whether a layer of the dispatcher has a kernel of its own for an operation."""
+    # Some operations on sizes, e.g. sym_size, are unknown to the dispatcher, which raises then.
+    own = torch._C._dispatch_has_kernel(name)
+    return bool(own and torch._C._dispatch_has_kernel_for_dispatch_key(name, layer))
 
 
 class Composites:
@@ -63,8 +70,7 @@ class Composites:
         before, name = self._passed, func.name()
         layers = [*LAYERS, *self._casting()]
         # A layer that knows the operation itself comes before a mode, and not again.
-        knows = torch._C._dispatch_has_kernel_for_dispatch_key
-        self._passed = before | {layer for layer in layers if knows(name, layer)}
+        self._passed = before | {layer for layer in layers if _knows(name, layer)}
         try:
             with ExitStack() as stack:
                 for layer in layers:
