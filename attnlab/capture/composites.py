@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from attnlab.capture.frames import between
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -57,6 +59,7 @@ class Composites:
         """Know that it has run."""
         self._casts.pop()
 
+    @between
     def run(self, func: Any, args: tuple[Any, ...], kwargs: Any, mode: Any | None = None) -> Any:
         """Compute a composite operation; a `mode` that is given sees its parts."""
         with self._as_without(func):

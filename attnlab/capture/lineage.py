@@ -28,6 +28,9 @@ class Scores:
         What was done, in order; tensors broadcast to (leading atoms…, queries, keys).
     modules
         The modules that were running, the outermost first.
+    fixed
+        Whether one side follows from the model's parameters and buffers alone, as weights do
+        that are unpacked for each use: then only a softmax makes an attention of them.
     """
 
     axes: Axes
@@ -35,10 +38,16 @@ class Scores:
     key: torch.Tensor
     terms: tuple[Term, ...]
     modules: tuple[Any, ...]
+    fixed: bool = False
 
     @classmethod
     def product(
-        cls, query: torch.Tensor, key: torch.Tensor, shape: Sequence[int], modules: tuple[Any, ...]
+        cls,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        shape: Sequence[int],
+        modules: tuple[Any, ...],
+        fixed: bool = False,
     ) -> Scores:
         """Read ``query @ key``, with the keys along the last axis."""
         axes = Axes.of(shape)
@@ -49,6 +58,7 @@ class Scores:
             key.transpose(-1, -2).reshape([*axes.leads, key.shape[-1], width]),
             (),
             modules,
+            fixed,
         )
 
     def changed(self, make: Callable[[torch.Tensor], Term], tensor: torch.Tensor) -> Scores:
@@ -78,12 +88,13 @@ class Scores:
             refined(self.key, leads),
             tuple(mapped(term, lambda tensor: refined(tensor, leads)) for term in self.terms),
             self.modules,
+            self.fixed,
         )
 
     def turned(self) -> Scores:
         """Read queries for keys, for a softmax over the other axis."""
         terms = tuple(mapped(term, lambda tensor: tensor.transpose(-1, -2)) for term in self.terms)
-        return Scores(self.axes.flipped(), self.key, self.query, terms, self.modules)
+        return Scores(self.axes.flipped(), self.key, self.query, terms, self.modules, self.fixed)
 
     def unfolded(self) -> Scores:
         """Take the last axis of queries alone as queries; those before it lead.
@@ -105,7 +116,7 @@ class Scores:
         shape = [*axes.leads, *sizes, *self.key.shape[-2:]]
         key = self.key.reshape(*axes.leads, *[1] * len(sizes), *self.key.shape[-2:]).expand(shape)
         terms = tuple(mapped(term, unfold) for term in self.terms)
-        return Scores(own, unfold(self.query), key, terms, self.modules)
+        return Scores(own, unfold(self.query), key, terms, self.modules, self.fixed)
 
     def settled(self) -> Scores:
         """Put the leading atoms into the order in which the tensor has them."""
@@ -117,7 +128,7 @@ class Scores:
         axes = self.axes.settled()
         terms = tuple(mapped(term, lambda tensor: tensor.permute(whole)) for term in self.terms)
         query, key = self.query.permute(whole), self.key.permute(whole)
-        return Scores(axes, query, key, terms, self.modules)
+        return Scores(axes, query, key, terms, self.modules, self.fixed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,6 +45,8 @@ class Matrix:
         where anything else was done to it.
     doubt
         Why it is not the matrix that multiplies the values; empty for nothing.
+    fixed
+        As of `Scores`.
     """
 
     axes: Axes
@@ -54,6 +56,7 @@ class Matrix:
     product: bool
     powers_of: Scores | None = None
     doubt: str = ""
+    fixed: bool = False
 
     def permuted(self, order: Sequence[int]) -> Matrix:
         """Put the axes into another order."""
@@ -131,7 +134,8 @@ def loosened(known: Scores | Weights | Matrix) -> Matrix:
             curved = any(isinstance(term, Floor | Softcap) for term in known.terms)
             axes = known.axes.unfolded() if curved else known.axes
             stage: Stage = "weights" if curved else "scores"
-            return Matrix(axes, axes.leads, known.modules, stage, product=True).reshaped(axes)
+            matrix = Matrix(axes, axes.leads, known.modules, stage, product=True, fixed=known.fixed)
+            return matrix.reshaped(axes)
         case Weights():
             return Matrix(
                 known.axes, known.lead, known.modules, "weights", product=True, doubt=known.doubt

@@ -72,20 +72,3 @@ def kind_of(tensor: torch.Tensor) -> str:
 def _jagged(tensor: torch.Tensor) -> bool:
     nested = getattr(torch, "nested", None)
     return nested is not None and type(tensor).__module__.startswith(nested.__name__ + ".")
-
-
-def storages(parameter: Any) -> Iterator[int]:
-    """List the addresses of the memory that holds a parameter's numbers.
-
-    A subclass that wraps other tensors, e.g. quantized weights, names them itself
-    (``__tensor_flatten__``); one that does not has no memory that can be known.
-    """
-    if plain(parameter):
-        yield parameter.untyped_storage().data_ptr()
-        return
-    flatten = getattr(type(parameter), "__tensor_flatten__", None)
-    if flatten is None:
-        return
-    names, _ = flatten(parameter)
-    for name in names:
-        yield from storages(getattr(parameter, name, None))

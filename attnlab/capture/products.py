@@ -57,7 +57,8 @@ def product(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Linea
     # Positions times frequencies, of width 1, are no scores.
     if tap.is_parameter(first) or tap.is_parameter(second) or first.shape[-1] == 1:
         return None
-    return Scores.product(first, second, result.shape, tap.running())
+    fixed = tap.is_fixed(first) or tap.is_fixed(second)
+    return Scores.product(first, second, result.shape, tap.running(), fixed)
 
 
 def added_product(tap: Tap, args: tuple[Any, ...], kwargs: Any, result: Any) -> Lineage | None:
@@ -93,7 +94,7 @@ def _multiplies(known: Any, straight: bool) -> Matrix | None:
     if known is None or isinstance(known, Output):
         return None
     matrix = known if isinstance(known, Matrix) else loosened(known)
-    if matrix.stage == "scores":
+    if matrix.stage == "scores" or matrix.fixed:
         return None
     rows, columns = (-2, -1) if straight else (-1, -2)
     if matrix.axes.folded(rows, columns) is not None:

@@ -48,6 +48,15 @@ def unseen() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def private() -> Iterator[None]:
+    """Keep operations of our own from the user's modes and subclasses of tensors."""
+    import torch
+
+    with unseen(), torch._C.DisableTorchFunction():
+        yield
+
+
 @dataclass(eq=False)
 class Noted:
     """An attention call as it was made, before its module's place in the model is known."""
@@ -104,12 +113,9 @@ class Recorder:
     @contextmanager
     def timed(self) -> Iterator[None]:
         """Count the time that a block takes as ours, and keep it from the user's modes."""
-        import torch
-
         began = time.perf_counter()
         try:
-            # Neither modes nor subclasses of tensors that are the user's see what we do.
-            with unseen(), torch._C.DisableTorchFunction():
+            with private():
                 yield
         finally:
             self.seconds += time.perf_counter() - began

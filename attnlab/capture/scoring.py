@@ -198,7 +198,7 @@ def softmax(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Linea
     if isinstance(known, Matrix):
         modules = common(known.modules, running)
         tap.pending(modules, product=known.product)
-        return replace(known, stage="weights", powers_of=None, modules=modules)
+        return replace(known, stage="weights", powers_of=None, modules=modules, fixed=False)
     if axis != result.ndim - 1 or result.ndim < 3:
         return None
     tap.pending(running, product=False)

@@ -24,8 +24,9 @@ from attnlab.capture.lineage import Scores, Weights
 from attnlab.capture.matrix import Matrix, loosened
 from attnlab.capture.mixing import derived
 from attnlab.capture.operations import Operation, operation
-from attnlab.capture.plain import kind_of, plain, storages, tensors, unusual
+from attnlab.capture.plain import kind_of, plain, tensors, unusual
 from attnlab.capture.recorder import UnreadableError
+from attnlab.capture.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
 
 Key = tuple[tuple[int, ...], tuple[int, ...]]
 
-COMPOSITE = frozenset({"matmul", "einsum", "softmax", "scaled_dot_product_attention", "dropout"})
+MATH = "_scaled_dot_product_attention_math"
+
+COMPOSITE = frozenset(
+    {"matmul", "einsum", "softmax", "scaled_dot_product_attention", MATH, "dropout"}
+)
 """Operations that inference mode hands over whole; they are taken apart as elsewhere."""
 
 FUSED = frozenset({"_native_multi_head_attention", "_transformer_encoder_layer_fwd"})
@@ -84,7 +89,7 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._composites = Composites()
         self._storages: dict[int, int] = {}
         self._unusual: dict[int, torch.Tensor] = {}
-        self._parameters: set[int] | None = None
+        self._state = State(recorder.model)
 
     @classmethod
     def ignore_compile_internals(cls) -> bool:
@@ -130,8 +135,11 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _concerns(self, own: Operation, args: tuple[Any, ...], result: Any) -> bool:
         """Whether an operation may begin or change what is followed; quick, as most do not."""
+        self._state.saw(own.views, args, result)
         # Most products are of a layer with its parameters.
         if own.begins and (own.name != "mm" or not any(map(self.is_parameter, args[:2]))):
+            return True
+        if self._unusual and own.base in PRODUCTS:
             return True
         known = self._known
         if not known:
@@ -186,10 +194,11 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def is_parameter(self, tensor: Any) -> bool:
         """Whether a tensor is a parameter of the model, or a view of one."""
-        if self._parameters is None:
-            own = self.recorder.model.parameters()
-            self._parameters = {place for parameter in own for place in storages(parameter)}
-        return plain(tensor) and tensor.untyped_storage().data_ptr() in self._parameters
+        return self._state.holds_parameter(tensor)
+
+    def is_fixed(self, tensor: Any) -> bool:
+        """Whether a tensor follows from the model's parameters and buffers alone."""
+        return self._state.fixes(tensor)
 
     def is_noise(self, tensor: Any) -> bool:
         """Whether a tensor is the newest that dropout has drawn; asked once."""
@@ -268,17 +277,19 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _strange(self, own: Operation, odd: torch.Tensor) -> None:
         """Note an attention over tensors that are not followed."""
         module = self.modules[-1] if self.modules else self.recorder.model
-        if own.name in fused.KERNELS:
+        if own.name in fused.KERNELS or own.name == MATH:
             self.recorder.refuse(module, f"it attends over {kind_of(odd)}, which are not followed")
         elif own.base in SOFTMAX:
             self._unusual[id(module)] = odd
-        elif own.base in ("bmm", "mm", "matmul") and id(module) in self._unusual:
+        elif own.base in PRODUCTS and id(module) in self._unusual:
             kind = kind_of(self._unusual.pop(id(module)))
             self.recorder.refuse(module, f"it attends over {kind}, which are not followed")
 
 
 ATTENTION = re.compile("att(ention|n)", re.IGNORECASE)
 """How attention modules are called."""
+
+PRODUCTS = frozenset({"bmm", "mm", "matmul", "einsum"})
 
 SOFTMAX = frozenset({"_softmax", "_safe_softmax", "softmax"})
 
@@ -288,7 +299,7 @@ KEPT = 48
 
 @cache
 def _read(func: Any) -> Operation:
-    return operation(func, FUSED | fused.KERNELS)
+    return operation(func, FUSED | fused.KERNELS | {MATH})
 
 
 def _layout(tensor: torch.Tensor) -> Key:
