@@ -119,7 +119,7 @@ def batch_of(given: Mapping[str, Any], args: tuple[Any, ...]) -> int:
 
 def _shape(value: Any) -> tuple[int, ...]:
     """Sizes of a tensor; none of anything else, whose attributes are not read."""
-    return tuple(value.shape) if is_tensor(value) else ()
+    return tuple(value.shape) if is_tensor(value) and not value.is_nested else ()
 
 
 def rows(ids: Any) -> Rows | None:

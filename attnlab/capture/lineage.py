@@ -28,6 +28,9 @@ class Scores:
         What was done, in order; tensors broadcast to (leading atoms…, queries, keys).
     modules
         The modules that were running, the outermost first.
+    fixed
+        Whether one side follows from the model's parameters and buffers alone, as weights do
+        that are unpacked for each use: then only a softmax makes an attention of them.
     """
 
     axes: Axes
@@ -35,10 +38,16 @@ class Scores:
     key: torch.Tensor
     terms: tuple[Term, ...]
     modules: tuple[Any, ...]
+    fixed: bool = False
 
     @classmethod
     def product(
-        cls, query: torch.Tensor, key: torch.Tensor, shape: Sequence[int], modules: tuple[Any, ...]
+        cls,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        shape: Sequence[int],
+        modules: tuple[Any, ...],
+        fixed: bool = False,
     ) -> Scores:
         """Read ``query @ key``, with the keys along the last axis."""
         axes = Axes.of(shape)
@@ -49,6 +58,7 @@ class Scores:
             key.transpose(-1, -2).reshape([*axes.leads, key.shape[-1], width]),
             (),
             modules,
+            fixed,
         )
 
     def changed(self, make: Callable[[torch.Tensor], Term], tensor: torch.Tensor) -> Scores:
@@ -78,12 +88,13 @@ class Scores:
             refined(self.key, leads),
             tuple(mapped(term, lambda tensor: refined(tensor, leads)) for term in self.terms),
             self.modules,
+            self.fixed,
         )
 
     def turned(self) -> Scores:
         """Read queries for keys, for a softmax over the other axis."""
         terms = tuple(mapped(term, lambda tensor: tensor.transpose(-1, -2)) for term in self.terms)
-        return Scores(self.axes.flipped(), self.key, self.query, terms, self.modules)
+        return Scores(self.axes.flipped(), self.key, self.query, terms, self.modules, self.fixed)
 
     def unfolded(self) -> Scores:
         """Take the last axis of queries alone as queries; those before it lead.
@@ -91,26 +102,21 @@ class Scores:
         Products of grouped heads fold the group into the queries.
         """
         axes = self.axes
-        queries = axes.atoms("query")
-        last = next((group for group in reversed(axes.groups) if set(group) & set(queries)), ())
-        folded = tuple(atom for atom in queries if atom not in last)
-        if not folded or folded != queries[: len(folded)] or set(last) - set(queries):
+        own = axes.unfolded()
+        leads = len(axes.leads)
+        sizes = [axes.sizes[atom] for atom in own.atoms("lead")[leads:]]
+        if not sizes:
             return self
-        sizes = [axes.sizes[atom] for atom in folded]
 
         def unfold(tensor: torch.Tensor) -> torch.Tensor:
             leads, (rows, width) = tensor.shape[:-2], tensor.shape[-2:]
             whole = [*sizes, -1] if rows > 1 else [*[1] * len(sizes), 1]
             return tensor.reshape(*leads, *whole, width)
 
-        kinds = list(axes.kinds)
-        for atom in folded:
-            kinds[atom] = "lead"
         shape = [*axes.leads, *sizes, *self.key.shape[-2:]]
         key = self.key.reshape(*axes.leads, *[1] * len(sizes), *self.key.shape[-2:]).expand(shape)
         terms = tuple(mapped(term, unfold) for term in self.terms)
-        own = Axes(tuple(kinds), axes.sizes, axes.groups)
-        return Scores(own, unfold(self.query), key, terms, self.modules)
+        return Scores(own, unfold(self.query), key, terms, self.modules, self.fixed)
 
     def settled(self) -> Scores:
         """Put the leading atoms into the order in which the tensor has them."""
@@ -119,21 +125,15 @@ class Scores:
         if order == list(own):
             return self
         whole = [*order, len(own), len(own) + 1]
-        rest = range(len(own), len(self.axes.kinds))
-        place = [*order, *rest]
-        axes = Axes(
-            self.axes.kinds,
-            tuple(self.axes.sizes[atom] for atom in place),
-            tuple(tuple(place.index(atom) for atom in group) for group in self.axes.groups),
-        )
+        axes = self.axes.settled()
         terms = tuple(mapped(term, lambda tensor: tensor.permute(whole)) for term in self.terms)
         query, key = self.query.permute(whole), self.key.permute(whole)
-        return Scores(axes, query, key, terms, self.modules)
+        return Scores(axes, query, key, terms, self.modules, self.fixed)
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """The result of a softmax.
+    """The result of a softmax whose queries and keys were seen, unchanged since.
 
     Attributes
     ----------
@@ -142,9 +142,7 @@ class Weights:
     lead
         Shape of what stood before queries and keys at the softmax: items and heads.
     scores
-        What went into the softmax, where its queries and keys were seen.
-    dense
-        The weights, shape (*lead, queries, keys), where they were not.
+        What went into the softmax.
     modules
         The modules that were running.
     doubt
@@ -153,8 +151,7 @@ class Weights:
 
     axes: Axes
     lead: tuple[int, ...]
-    scores: Scores | None
-    dense: torch.Tensor | None
+    scores: Scores
     modules: tuple[Any, ...]
     doubt: str = ""
 
@@ -166,6 +163,16 @@ class Weights:
         """Give the tensor another shape; None where that mixes what its axes count."""
         found = self.axes.viewed(shape)
         return None if found is None else replace(self, axes=found[0])
+
+
+def common(first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Find the modules that were running both times, the outermost first."""
+    shared = []
+    for one, two in zip(first, second, strict=False):
+        if one is not two:
+            break
+        shared.append(one)
+    return tuple(shared)
 
 
 def mapped(term: Term, change: Callable[[torch.Tensor], torch.Tensor]) -> Term:

@@ -205,13 +205,6 @@ def _rows(output: torch.Tensor, length: int) -> Iterator[torch.Tensor]:
 
 def _plain(value: Any) -> bool:
     """Whether something is a tensor of floating numbers that can be copied."""
-    import torch
+    from attnlab.capture.plain import plain
 
-    return (
-        type(value) is torch.Tensor
-        and value.is_floating_point()
-        and value.layout is torch.strided
-        and not value.is_meta
-        and not value.is_nested
-        and not torch._C._functorch.is_functorch_wrapped_tensor(value)
-    )
+    return plain(value) and value.is_floating_point()

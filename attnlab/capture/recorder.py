@@ -48,7 +48,16 @@ def unseen() -> Iterator[None]:
         yield
 
 
-@dataclass
+@contextmanager
+def private() -> Iterator[None]:
+    """Keep operations of our own from the user's modes and subclasses of tensors."""
+    import torch
+
+    with unseen(), torch._C.DisableTorchFunction():
+        yield
+
+
+@dataclass(eq=False)
 class Noted:
     """An attention call as it was made, before its module's place in the model is known."""
 
@@ -106,7 +115,7 @@ class Recorder:
         """Count the time that a block takes as ours, and keep it from the user's modes."""
         began = time.perf_counter()
         try:
-            with unseen():
+            with private():
                 yield
         finally:
             self.seconds += time.perf_counter() - began
@@ -138,7 +147,7 @@ class Recorder:
 
     def note(
         self, module: Any, causal: bool | None, tier: Tier, serial: int = 0, **parts: Any
-    ) -> None:
+    ) -> Noted:
         """Note a call; `parts` go by the names of `Record` and are copied here.
 
         `query`, `key`, `value` and `weights` are batched in full, the others as they are kept.
@@ -164,7 +173,16 @@ class Recorder:
                 parts["unturned"] = self.projections.of(module, parts["query"], parts["key"])
             layer = None if self.witness is None else self.witness.layer
             key = self._witnessed or layer
-            self.noted.append(Noted(module, causal, tier, parts, serial, key))
+            noted = Noted(module, causal, tier, parts, serial, key)
+            self.noted.append(noted)
+            return noted
+
+    def withdraw(self, noted: Noted, module: Any, why: str) -> None:
+        """Take a call back that turned out to be something else than was thought."""
+        before = len(self.noted)
+        self.noted = [own for own in self.noted if own is not noted]
+        if len(self.noted) < before:
+            self.refuse(module, why)
 
     def doubt(self, reasons: Sequence[str]) -> None:
         """Mark the calls noted so far, one reason each; empty for no doubt."""

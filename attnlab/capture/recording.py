@@ -14,7 +14,7 @@ from attnlab.capture.call import Call, Refusal
 from attnlab.capture.frames import between
 from attnlab.capture.inputs import Inputs
 from attnlab.capture.projections import Projections
-from attnlab.capture.recorder import Recorder, UnreadableError, unseen
+from attnlab.capture.recorder import Recorder, UnreadableError, private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,7 +50,7 @@ class Recording:
         recorder = Recorder(model, projections=Projections(model, args, kwargs))
         recording = cls(model, args, kwargs, recorder)
         try:
-            with unseen():
+            with private():
                 recording.inputs = Inputs.of(model, args, kwargs)
             recording.recorder.batch = recording.inputs.batch
         except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
@@ -107,7 +107,8 @@ class Recording:
 
     def _learn(self, module: Any, kwargs: Mapping[str, Any]) -> None:
         try:
-            self.inputs.nested(module, kwargs)
+            with private():
+                self.inputs.nested(module, kwargs)
         except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
             self.fault = fault
 

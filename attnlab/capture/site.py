@@ -3,55 +3,116 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from attnlab.capture.lineage import Scores, mapped
-from attnlab.capture.operations import common
+from attnlab.capture.lineage import Scores, Weights, common, mapped
+from attnlab.capture.matrix import Matrix, Output
 from attnlab.capture.recorder import UnreadableError
-from attnlab.capture.terms import Term, tensor_of
+from attnlab.capture.terms import Scale, Term, tensor_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import torch
 
-    from attnlab.capture.lineage import Weights
+    from attnlab.capture.axes import Axes
+    from attnlab.capture.matrix import Lineage
     from attnlab.capture.tap import Tap
 
 
-def finish(tap: Tap, weights: Weights, args: tuple[Any, ...], output: torch.Tensor) -> None:
+def finish(
+    tap: Tap,
+    matrix: Matrix,
+    known: Lineage,
+    operand: torch.Tensor,
+    value: torch.Tensor,
+    output: torch.Tensor,
+    straight: bool,
+) -> Output:
     """Note an attention whose product with its values has just been computed.
+
+    Parameters
+    ----------
+    matrix
+        The matrix that multiplies the values, with the keys along the axis that is summed over.
+    known
+        The same as it was followed.
+    operand, value, output
+        The tensors of the product.
+    straight
+        Whether the matrix is the first operand.
 
     Raises
     ------
     UnreadableError
-        When heads and items cannot be told apart, or memory does not suffice.
+        When heads and items cannot be told apart, the matrix holds no weights yet, or memory
+        does not suffice.
     """
-    first, second = args[:2]
-    straight = weights.axes.folded(-2, -1) is not None and tap.lineage(first) is weights
-    beside = weights.axes.folded(-2, -1) if straight else weights.axes.folded(-1, -2)
-    value = second if straight else first.transpose(-1, -2)
-    mixed = output if straight else output.transpose(-1, -2)
     recorder = tap.recorder
-    modules = common(weights.modules, tap.running())
+    modules = common(matrix.modules, tap.running())
     module = modules[-1] if modules else recorder.model
-    tap.settle(weights.modules)
-    split = Split.of(weights.lead, recorder.batch, module)
-    value = split(_ordered(weights, value, beside or (), rows=False))
-    mixed = split(_ordered(weights, mixed, beside or (), rows=True))
-    scored = weights.scores
-    grown = [weights.dense] if scored is None else [scored.query, scored.key]
-    recorder.begin(module, value, *(own for own in grown if own is not None))
-    rows, kept = recorder.kept_rows(mixed.transpose(1, 2))
-    parts: dict[str, Any] = {"rows": rows, "output": kept, "doubt": weights.doubt, "value": value}
-    if weights.doubt:
-        parts["output"] = None
-    if scored is not None:
-        parts |= _scored(scored, split, recorder.shared)
-    elif weights.dense is not None:
-        parts["weights"] = split(weights.dense)
-    recorder.note(module, None, "tap", tap.serial(modules), **parts)
+    tap.settle(matrix.modules)
+    scores, lead = _scores(matrix, known, operand)
+    exact = matrix if scores is None else replace(matrix, lead=lead)
+    if not straight:
+        value, mixed = value.transpose(-1, -2), output.transpose(-1, -2)
+    else:
+        mixed = output
+    rows, columns = (-2, -1) if straight else (-1, -2)
+    beside = matrix.axes.folded(rows, columns) or ()
+    split = Split.of(exact.lead, recorder.batch, module)
+    value = split(_ordered(exact, value, beside, rows=False))
+    mixed = split(_ordered(exact, mixed, beside, rows=True))
+    parts: dict[str, Any] = {"doubt": matrix.doubt, "value": value}
+    if scores is None:
+        dense = matrix.axes.dense(operand.detach())
+        parts["weights"] = split(dense.reshape(*matrix.lead, *dense.shape[-2:]))
+        recorder.begin(module, value, parts["weights"])
+    else:
+        recorder.begin(module, value, scores.query, scores.key)
+        parts |= _scored(scores, split, recorder.shared)
+    parts["rows"], kept = recorder.kept_rows(mixed.transpose(1, 2))
+    parts["output"] = None if matrix.doubt else kept
+    noted = recorder.note(module, None, "tap", tap.serial(modules), **parts)
+    return Output(_output_axes(matrix, output, straight), noted, module, matrix.product)
+
+
+SLACK = 2e-2
+"""How far sums of weights may be from 1, by rounding in half precision."""
+
+LATE = (
+    "its weights are normalized only after they have multiplied the values, as an online softmax "
+    "does block by block"
+)
+
+
+def _scores(
+    matrix: Matrix, known: Lineage, operand: torch.Tensor
+) -> tuple[Scores | None, tuple[int, ...]]:
+    """Find the scores whose softmax a matrix is, and what leads there."""
+    if isinstance(known, Weights):
+        # A product over what the softmax did not sum over needs the numbers themselves.
+        same = matrix.axes is known.axes
+        return (known.scores, known.lead) if same else (None, matrix.lead)
+    if matrix.stage != "powers" and matrix.powers_of is None:
+        return None, matrix.lead
+    sums = matrix.axes.dense(operand.detach()).float().sum(-1)
+    ones = bool((((sums - 1).abs() < SLACK) | (sums == 0)).all())
+    if not ones and matrix.stage == "powers":
+        raise UnreadableError(LATE)
+    if not ones or matrix.powers_of is None:
+        return None, matrix.lead
+    scores = matrix.powers_of.unfolded().settled()
+    return scores, scores.axes.lead()
+
+
+def _output_axes(matrix: Matrix, output: torch.Tensor, straight: bool) -> Axes:
+    """Tell what the axes of a product of weights with values count."""
+    axis = -1 if straight else -2
+    axes = matrix.axes.resized(axis, int(output.shape[axis]), "key")
+    assert axes is not None
+    return axes
 
 
 def _scored(scores: Scores, split: Split, shared: Any) -> dict[str, Any]:
@@ -68,8 +129,6 @@ def _scored(scores: Scores, split: Split, shared: Any) -> dict[str, Any]:
 
 def _tidy(terms: Sequence[Term]) -> list[Term]:
     """Join scales that follow on one another, as models halve them between q and q·k."""
-    from attnlab.capture.terms import Scale
-
     result: list[Term] = []
     for term in terms:
         last = result[-1] if result else None
@@ -145,7 +204,7 @@ class Split:
 
 
 def _ordered(
-    weights: Weights, tensor: torch.Tensor, beside: tuple[int, ...], rows: bool
+    weights: Matrix, tensor: torch.Tensor, beside: tuple[int, ...], rows: bool
 ) -> torch.Tensor:
     """Bring (leading axes…, a, b) that follow the weights' axes to (*lead, a, b).
 

@@ -9,6 +9,7 @@ multiplies a value is an attention; one that does not, a router's or a vocabular
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,22 +18,29 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from attnlab.capture import fused
+from attnlab.capture.composites import Composites
 from attnlab.capture.frames import between
 from attnlab.capture.lineage import Scores, Weights
+from attnlab.capture.matrix import Matrix, loosened
+from attnlab.capture.mixing import derived
 from attnlab.capture.operations import Operation, operation
+from attnlab.capture.plain import kind_of, plain, tensors, unusual
 from attnlab.capture.recorder import UnreadableError
-from attnlab.capture.site import finish
+from attnlab.capture.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from attnlab.capture.matrix import Lineage
     from attnlab.capture.recorder import Recorder
-
-Lineage = Scores | Weights
 
 Key = tuple[tuple[int, ...], tuple[int, ...]]
 
-COMPOSITE = frozenset({"matmul", "einsum", "softmax", "scaled_dot_product_attention", "dropout"})
+MATH = "_scaled_dot_product_attention_math"
+
+COMPOSITE = frozenset(
+    {"matmul", "einsum", "softmax", "scaled_dot_product_attention", MATH, "dropout"}
+)
 """Operations that inference mode hands over whole; they are taken apart as elsewhere."""
 
 FUSED = frozenset({"_native_multi_head_attention", "_transformer_encoder_layer_fwd"})
@@ -78,7 +86,10 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.fault: Exception | None = None
         self.noise: tuple[int, tuple[int, ...]] | None = None
         self._known: dict[int, dict[Key, Lineage]] = {}
-        self._parameters: set[int] | None = None
+        self._composites = Composites()
+        self._storages: dict[int, int] = {}
+        self._unusual: dict[int, torch.Tensor] = {}
+        self._state = State(recorder.model)
 
     @classmethod
     def ignore_compile_internals(cls) -> bool:
@@ -94,14 +105,16 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if self.paused:
             return func(*args, **kwargs)
         own = _read(func)
-        if own.composite:
-            with self:
-                result = func.decompose(*args, **kwargs)
-            if result is not NotImplemented:
-                return result
-        result = func(*args, **kwargs)
+        if not own.composite or types or not torch.is_inference_mode_enabled():
+            result = func(*args, **kwargs)
+        elif self._hides(own, args):
+            return self._composites.run(func, args, kwargs, self)
+        else:
+            result = self._composites.run(func, args, kwargs)
         try:
-            if self._concerns(own, args, result):
+            with torch._C.DisableTorchFunction():
+                concerns = self._concerns(own, args, result)
+            if concerns:
                 with self.recorder.timed(), torch.no_grad():
                     self._saw(own, args, kwargs, result)
         except UnreadableError as why:
@@ -110,22 +123,40 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.fault = self.fault or fault
         return result
 
+    def _hides(self, own: Operation, args: tuple[Any, ...]) -> bool:
+        """Whether a composite operation has parts that are to be seen."""
+        if own.name not in COMPOSITE and not self._known:
+            return False
+        with torch._C.DisableTorchFunction():
+            operands = list(tensors(args))
+            if not all(map(plain, operands)):
+                return False
+            return own.name in COMPOSITE or any(own.data_ptr() in self._known for own in operands)
+
     def _concerns(self, own: Operation, args: tuple[Any, ...], result: Any) -> bool:
         """Whether an operation may begin or change what is followed; quick, as most do not."""
+        self._state.saw(own.views, args, result)
         # Most products are of a layer with its parameters.
         if own.begins and (own.name != "mm" or not any(map(self.is_parameter, args[:2]))):
+            return True
+        if self._unusual and own.base in PRODUCTS:
             return True
         known = self._known
         if not known:
             return False
-        for operand in args:
-            if _plain(operand) and operand.data_ptr() in known:
+        for operand in tensors(args):
+            if plain(operand) and operand.data_ptr() in known:
                 return True
         output = result[0] if isinstance(result, tuple | list) and result else result
-        if not own.views and _plain(output):
-            # Memory is used again: what was known of this place is over.
-            known.pop(output.data_ptr(), None)
-        return False
+        if own.views or not plain(output):
+            return False
+        # Memory is used again: what was known of this place is over.
+        self._forget(output.data_ptr())
+        return own.writes and output.untyped_storage().data_ptr() in self._storages.values()
+
+    def _forget(self, place: int) -> None:
+        self._known.pop(place, None)
+        self._storages.pop(place, None)
 
     @contextmanager
     def entered(self, module: Any) -> Iterator[None]:
@@ -133,9 +164,11 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.modules.append(module)
         self._entries += 1
         self._serials.append(self._entries)
+        self._composites.enter()
         try:
             yield
         finally:
+            self._composites.leave()
             self.modules.pop()
             self._serials.pop()
 
@@ -154,20 +187,18 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def lineage(self, tensor: Any) -> Lineage | None:
         """Tell what is known of a tensor."""
-        if not _plain(tensor):
+        if not plain(tensor):
             return None
         known = self._known.get(tensor.data_ptr())
         return None if known is None else known.get(_layout(tensor))
 
-    def is_parameter(self, tensor: torch.Tensor) -> bool:
+    def is_parameter(self, tensor: Any) -> bool:
         """Whether a tensor is a parameter of the model, or a view of one."""
-        if self._parameters is None:
-            self._parameters = {
-                parameter.untyped_storage().data_ptr()
-                for parameter in self.recorder.model.parameters()
-                if not parameter.is_meta
-            }
-        return tensor.untyped_storage().data_ptr() in self._parameters
+        return self._state.holds_parameter(tensor)
+
+    def is_fixed(self, tensor: Any) -> bool:
+        """Whether a tensor follows from the model's parameters and buffers alone."""
+        return self._state.fixes(tensor)
 
     def is_noise(self, tensor: Any) -> bool:
         """Whether a tensor is the newest that dropout has drawn; asked once."""
@@ -176,10 +207,13 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         own, self.noise = (tensor.data_ptr(), tuple(tensor.shape)) == self.noise, None
         return own
 
-    def pending(self, modules: tuple[Any, ...]) -> None:
-        """Note a softmax that has yet to multiply a value, where that is to be expected."""
+    def pending(self, modules: tuple[Any, ...], product: bool) -> None:
+        """Note a softmax that has yet to multiply a value, where that is to be expected.
+
+        It is of scores, `product`, or in a module that is called an attention.
+        """
         near = modules[-2:]
-        if any("attention" in type(module).__name__.lower() for module in near):
+        if near and (product or any(ATTENTION.search(type(own).__name__) for own in near)):
             self.lost[id(near[-1])] = near[-1]
 
     def settle(self, modules: tuple[Any, ...]) -> None:
@@ -195,40 +229,77 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if own.name in FUSED:
             self.fused = True
             return
+        outputs = list(result) if isinstance(result, tuple | list) else [result]
+        odd = unusual([*args, *outputs[:1]])
+        if odd is not None:
+            self._strange(own, odd)
+            return
         if own.name in fused.KERNELS:
             fused.note(self, own.name, args, kwargs, result)
             return
         followed = None
         if own.follow is not None:
             followed = own.follow(self, args, kwargs, result)
-        output = result[0] if isinstance(result, tuple | list) and result else result
-        if not _plain(output):
+        if followed is None and plain(outputs[0]):
+            followed = derived(self, own, args, outputs[0])
+        if own.writes:
+            self._written(args[0])
+        for output, lineage in zip(
+            outputs, followed if isinstance(followed, list) else [followed], strict=False
+        ):
+            self._keep(own, output, lineage)
+
+    def _keep(self, own: Operation, output: Any, lineage: Lineage | None) -> None:
+        """Remember what is known of a result."""
+        if not plain(output):
             return
         if not own.views:
             # Memory is used again: what was known of this place is over.
-            self._known.pop(output.data_ptr(), None)
-        if followed is None:
+            self._forget(output.data_ptr())
+        if lineage is None:
             return
-        if isinstance(followed, Weights) and own.name in ("bmm", "mm"):
-            finish(self, followed, args, output)
-            return
-        self._known.setdefault(output.data_ptr(), {})[_layout(output)] = followed
+        self._known.setdefault(output.data_ptr(), {})[_layout(output)] = lineage
+        self._storages[output.data_ptr()] = output.untyped_storage().data_ptr()
         while len(self._known) > KEPT:
-            self._known.pop(next(iter(self._known)))
+            self._forget(next(iter(self._known)))
+
+    def _written(self, tensor: Any) -> None:
+        """Know that numbers were changed in place, be it through a view of a part of them."""
+        if not plain(tensor):
+            return
+        storage = tensor.untyped_storage().data_ptr()
+        for place, known in self._known.items():
+            if self._storages.get(place) == storage:
+                for layout, lineage in known.items():
+                    if isinstance(lineage, Scores | Weights | Matrix):
+                        known[layout] = loosened(lineage)
+
+    def _strange(self, own: Operation, odd: torch.Tensor) -> None:
+        """Note an attention over tensors that are not followed."""
+        module = self.modules[-1] if self.modules else self.recorder.model
+        if own.name in fused.KERNELS or own.name == MATH:
+            self.recorder.refuse(module, f"it attends over {kind_of(odd)}, which are not followed")
+        elif own.base in SOFTMAX:
+            self._unusual[id(module)] = odd
+        elif own.base in PRODUCTS and id(module) in self._unusual:
+            kind = kind_of(self._unusual.pop(id(module)))
+            self.recorder.refuse(module, f"it attends over {kind}, which are not followed")
 
 
-KEPT = 16
+ATTENTION = re.compile("att(ention|n)", re.IGNORECASE)
+"""How attention modules are called."""
+
+PRODUCTS = frozenset({"bmm", "mm", "matmul", "einsum"})
+
+SOFTMAX = frozenset({"_softmax", "_safe_softmax", "softmax"})
+
+KEPT = 48
 """Places in memory that are followed at once; the newest."""
 
 
 @cache
 def _read(func: Any) -> Operation:
-    return operation(func, COMPOSITE, FUSED | fused.KERNELS)
-
-
-def _plain(value: Any) -> bool:
-    """Whether something is a tensor whose numbers lie in memory as they are."""
-    return type(value) in (torch.Tensor, torch.nn.Parameter) and value.layout is torch.strided
+    return operation(func, FUSED | fused.KERNELS | {MATH})
 
 
 def _layout(tensor: torch.Tensor) -> Key:

@@ -1,0 +1,152 @@
+"""Matrix products: of queries with keys, of weights with values, and what mixes heads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from attnlab.capture.lineage import Scores, Weights
+from attnlab.capture.matrix import Lineage, Matrix, Output, loosened
+from attnlab.capture.scoring import added
+from attnlab.capture.site import finish
+from attnlab.capture.terms import Scale
+
+if TYPE_CHECKING:
+    from attnlab.capture.axes import Axes
+    from attnlab.capture.tap import Tap
+
+CHANNELS = "it attends between channels, not between tokens"
+
+ONLINE = (
+    "it computes its softmax block by block (online softmax): each block's weights are rescaled "
+    "after they have multiplied the values"
+)
+
+
+def product(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
+    """Follow a product: of weights with values, of heads, or, who knows, of queries with keys."""
+    first, second = args[:2]
+    left, right = tap.lineage(first), tap.lineage(second)
+    sides = ((left, right, first, second, True), (right, left, second, first, False))
+    for known, beside, operand, other, straight in sides:
+        matrix = _multiplies(known, straight)
+        if matrix is None or known is None:
+            continue
+        if tap.is_parameter(other):
+            return None
+        if isinstance(beside, Weights | Matrix):
+            return _composed(matrix, loosened(beside), straight, result)
+        if isinstance(beside, Output) and not (matrix.product and beside.product):
+            # What looks like weights multiplies sums over tokens, by their channels.
+            tap.recorder.withdraw(beside.noted, beside.module, CHANNELS)
+            return None
+        return finish(tap, matrix, known, operand, other, result, straight)
+    for known, _, _, other, straight in sides:
+        if isinstance(known, Output):
+            if _rows(known.axes, -1 if straight else -2) and (
+                tap.is_parameter(other) or not known.product
+            ):
+                tap.recorder.withdraw(known.noted, known.module, CHANNELS)
+                return None
+        elif known is not None:
+            mixed = _mixed(loosened(known), straight, result)
+            if mixed is not None:
+                return mixed
+    # Positions times frequencies, of width 1, are no scores.
+    if tap.is_parameter(first) or tap.is_parameter(second) or first.shape[-1] == 1:
+        return None
+    fixed = tap.is_fixed(first) or tap.is_fixed(second)
+    return Scores.product(first, second, result.shape, tap.running(), fixed)
+
+
+def added_product(tap: Tap, args: tuple[Any, ...], kwargs: Any, result: Any) -> Lineage | None:
+    """Follow a product to which something is added."""
+    other, first, second = args[:3]
+    if result.ndim == 2:  # a layer with a bias
+        followed = [own for own in map(tap.lineage, (first, second)) if own is not None]
+        return product(tap, (first, second), {}, result) if followed else None
+    if any(isinstance(tap.lineage(own), Weights | Matrix) for own in (first, second)):
+        return None
+    scores = Scores.product(first, second, result.shape, tap.running())
+    alpha, beta = float(kwargs.get("alpha", 1)), float(kwargs.get("beta", 1))
+    scores = scores.then(Scale(alpha)) if alpha != 1 else scores
+    return added(scores, other, beta) if beta != 0 else scores
+
+
+def convolution(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
+    """Follow a convolution whose channels are heads, or that reads an attention's output."""
+    known = tap.lineage(args[0])
+    if isinstance(known, Output):
+        if _rows(known.axes, 1):
+            tap.recorder.withdraw(known.noted, known.module, CHANNELS)
+        return None
+    if known is None or tuple(result.shape[2:]) != known.axes.shape[2:]:
+        return None
+    matrix = loosened(known)
+    axes = matrix.axes.resized(1, int(result.shape[1]), "lead") if _leads(matrix.axes, 1) else None
+    return None if axes is None else matrix.reshaped(axes)
+
+
+def _multiplies(known: Any, straight: bool) -> Matrix | None:
+    """Read a matrix that multiplies values; None where its keys are not summed over."""
+    if known is None or isinstance(known, Output):
+        return None
+    matrix = known if isinstance(known, Matrix) else loosened(known)
+    if matrix.stage == "scores" or matrix.fixed:
+        return None
+    rows, columns = (-2, -1) if straight else (-1, -2)
+    if matrix.axes.folded(rows, columns) is not None:
+        return matrix
+    # Scores may have been read the other way round: the product decides what its keys are.
+    flipped = matrix.axes.flipped()
+    if not matrix.product or flipped.folded(rows, columns) is None:
+        return None
+    powers_of = None if matrix.powers_of is None else matrix.powers_of.turned()
+    return replace(matrix, axes=flipped, powers_of=powers_of)
+
+
+def _composed(first: Matrix, second: Matrix, straight: bool, result: Any) -> Matrix | None:
+    """Follow a product of two matrices: the queries of one, the keys of the other."""
+    axis = -1 if straight else -2
+    axes = first.axes.resized(axis, int(result.shape[axis]), "key")
+    if axes is None:
+        return None
+    own = first.reshaped(axes, first.lead)
+    return replace(own, stage="weights", product=first.product or second.product, powers_of=None)
+
+
+def _mixed(matrix: Matrix, straight: bool, result: Any) -> Matrix | None:
+    """Follow a matrix whose heads are mixed."""
+    axis = -1 if straight else -2
+    if not _leads(matrix.axes, axis):
+        return None
+    axes = matrix.axes.resized(axis, int(result.shape[axis]), "lead")
+    if axes is None:
+        return None
+    return matrix.reshaped(axes, matrix.lead_with(axis, int(result.shape[axis])))
+
+
+def _leads(axes: Axes, axis: int) -> bool:
+    """Whether an axis counts heads or items alone."""
+    return bool(axes.groups[axis]) and set(axes.groups[axis]) <= set(axes.atoms("lead"))
+
+
+def _rows(axes: Axes, axis: int) -> bool:
+    """Whether an axis of an output counts its queries, and not the width of its values."""
+    own = set(axes.groups[axis])
+    return bool(own & set(axes.atoms("query"))) and not own & set(axes.atoms("key"))
+
+
+def online(tap: Tap, first: Output, second: Output) -> None:
+    """Tell a sum of two outputs of the same queries over other keys: a softmax block by block."""
+    one, two = first.noted.parts, second.noted.parts
+    if first.noted is second.noted or first.module is not second.module:
+        return
+    if one.get("query") is None or two.get("query") is None:
+        return
+    same = one["query"].shape == two["query"].shape and torch.equal(one["query"], two["query"])
+    if same and not (one["key"].shape == two["key"].shape and torch.equal(one["key"], two["key"])):
+        for own in (first, second):
+            tap.recorder.withdraw(own.noted, own.module, ONLINE)
