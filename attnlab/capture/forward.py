@@ -1,8 +1,9 @@
-"""A model's ``forward`` that was called directly, in place of the model.
+"""Methods of a model that run and were not seen when they were called.
 
-Nothing stands in the way of such a call: what is seen is the first module that it calls
-itself. From there on the recording is of the whole ``forward``, whose frame is found among
-the callers. That the frame is done is learned from an object that it alone holds.
+They are its ``forward``, called directly, and a ``generate`` that was looked up before the
+block. Nothing stands in the way of such a call: what is seen is the first module that it
+calls. From there on the recording is of the whole method, whose frame is found among the
+callers. That the frame is done is learned from an object that it alone holds.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from attnlab.capture.callsite import Callsite
     from attnlab.capture.observation import Observation
     from attnlab.capture.recording import Recording
+    from attnlab.capture.steps import Steps
+
+NAMES = frozenset({"forward", "generate"})
+"""The methods that are looked for."""
 
 RETRIES = 8
 """How often a thread that goes on is looked at before it is taken to run still."""
@@ -29,16 +34,17 @@ RETRIES = 8
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A ``forward`` that runs, and what it was given."""
+    """A method that runs, and what it was given."""
 
     frame: FrameType
     module: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    generates: bool
 
 
 def find(accepts: Callable[[Any], bool]) -> Found | None:
-    """Find the outermost ``forward`` of an accepted module among the callers.
+    """Find the outermost such method of an accepted module among the callers.
 
     To be asked where no call of a module is being recorded: then nobody has called the
     module of a ``forward`` that runs, but ``forward`` itself.
@@ -54,29 +60,31 @@ def find(accepts: Callable[[Any], bool]) -> Found | None:
     found: tuple[FrameType, Any] | None = None
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_name == "forward" and frame.f_code.co_argcount:
+        if frame.f_code.co_name in NAMES and frame.f_code.co_argcount:
             module = _owner(frame)
             if module is not None and accepts(module):
                 found = frame, module
         frame = frame.f_back
     if found is None or found[0].f_trace is not None:
         return None
-    return Found(*found, *_given(found[0]))
+    return Found(*found, *_given(found[0]), found[0].f_code.co_name == "generate")
 
 
 def _owner(frame: FrameType) -> Any | None:
-    """Return the module whose ``forward`` a frame runs; None where it runs something else."""
+    """Return the module whose method a frame runs; None where it runs something else."""
     import torch
 
+    name = frame.f_code.co_name
     module = frame.f_locals.get(frame.f_code.co_varnames[0])
     if not isinstance(module, torch.nn.Module):
         return None
-    own = any(
-        code is frame.f_code
-        for owner in type(module).__mro__
-        for code in _codes(owner.__dict__.get("forward"))
-    )
-    return module if own else None
+    owners: tuple[type, ...] = type(module).__mro__
+    if name == "generate":
+        # A model's own calls that of the library by its name, which is seen.
+        library = sys.modules.get("transformers.generation.utils")
+        owners = (getattr(library, "GenerationMixin", object),)
+    codes = (code for owner in owners for code in _codes(owner.__dict__.get(name)))
+    return module if any(code is frame.f_code for code in codes) else None
 
 
 def _codes(function: Any) -> Iterator[CodeType]:
@@ -104,10 +112,12 @@ def _given(frame: FrameType) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 @dataclass(eq=False)
 class Forward:
-    """One recording of a ``forward`` that was called directly.
+    """One recording of such a method.
 
     Attributes
     ----------
+    listener
+        Who hears of what is called inside.
     thread
         Identifier of the thread that runs it.
     began
@@ -118,7 +128,7 @@ class Forward:
         Why it has probably not come to its end: the newest call inside has raised.
     """
 
-    recording: Recording
+    listener: Recording | Steps
     observations: list[Observation]
     thread: int
     began: float
@@ -130,7 +140,7 @@ class Forward:
         frame.f_trace = Mark(self, end)
 
     def calls(self) -> bool:
-        """Whether it is among the callers of this function."""
+        """Whether its frame is among the callers of this function."""
         return self._among(sys._getframe(1))
 
     def runs(self) -> bool:
@@ -158,7 +168,7 @@ class Forward:
 
 
 class Mark:
-    """What only the frame of a ``forward`` holds, so that it goes when the frame does."""
+    """What only the frame of a method holds, so that it goes when the frame does."""
 
     __slots__ = ("_end", "forward")
 

@@ -1,4 +1,4 @@
-"""Records each ``forward`` that is called directly, from the first module inside to its end."""
+"""Records methods that were not seen when they were called, from the first module inside."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from attnlab.capture import refusals
 from attnlab.capture.callsite import callsites_of
 from attnlab.capture.forward import Forward, find
 from attnlab.capture.frames import between
+from attnlab.capture.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from attnlab.capture.blocks import Blocks, ThreadState
+    from attnlab.capture.forward import Found
     from attnlab.capture.observation import Observation
     from attnlab.capture.recording import Recording
 
-    Prepare = Callable[[list[Observation], Any, tuple[Any, ...], dict[str, Any]], Recording]
+    Prepare = Callable[[list[Observation], Found], Recording | Steps]
 
 log = logging.getLogger(__name__)
 
 
 class Forwards:
-    """The ``forward`` methods that run and were called directly, in all threads.
+    """The methods that run and were not seen when they were called, in all threads.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ class Forwards:
     blocks
         The open blocks.
     prepare
-        Prepares the recording of a call.
+        Makes the listener of a method.
     tell
         Tells of a recording that has ended.
     left
@@ -57,10 +59,8 @@ class Forwards:
         self._left = left
         self._running: set[Forward] = set()
 
-    def begin(self, observations: list[Observation], module: Any) -> Forward | None:
-        """Begin to record the ``forward`` that calls a module; None where none does."""
-        if all(own.only is module for own in observations):
-            return None
+    def begin(self) -> Forward | None:
+        """Begin to record the method that is about to call a module; None where none is."""
         try:
             here = self._blocks.here()
             found = find(lambda owner: any(own.accepts(owner) for own in here))
@@ -68,21 +68,21 @@ class Forwards:
             if found is None or refusals.compiled(found.module):
                 return None
             own = [item for item in here if item.accepts(found.module)]
-            recording = self._prepare(own, found.module, found.args, found.kwargs)
+            listener = self._prepare(own, found)
             callsites = callsites_of(own)
             ident, began = threading.get_ident(), time.perf_counter()
-            forward = Forward(recording, own, ident, began, callsites)
+            forward = Forward(listener, own, ident, began, callsites)
             self._running.add(forward)
             self._blocks.begin(forward, own, found.module)
             self._thread.forward = forward
             forward.follow(found.frame, self.end)
         except Exception:  # Ours, so it must not reach the user's call.
-            log.exception("attnlab could not find who called forward")
+            log.exception("attnlab could not find who calls a module")
             return None
         return forward
 
     def current(self) -> Forward | None:
-        """Return the ``forward`` that runs in this thread; tells of one that has ended."""
+        """Return the method that runs in this thread; tells of one that has ended."""
         forward = self._thread.forward
         if forward is None or self._thread.busy:
             return None
@@ -106,20 +106,25 @@ class Forwards:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """Run the call of a module in a ``forward``."""
-        recording, forward.failed = forward.recording, None
-        self._thread.recording = recording
+        """Run the call of a module in a method."""
+        thread, listener = self._thread, forward.listener
+        forward.failed = None
+        tap = None
+        if isinstance(listener, Steps):
+            thread.generation = listener
+        else:
+            thread.recording, tap = listener, listener.tap
         try:
-            with contextlib.nullcontext() if recording.tap is None else recording.tap:
-                return recording.inside(original, module, args, kwargs)
+            with contextlib.nullcontext() if tap is None else tap:
+                return listener.inside(original, module, args, kwargs)
         except BaseException as error:
-            forward.failed = refusals.failed(recording.model, error)
+            forward.failed = refusals.failed(listener.model, error)
             raise
         finally:
-            self._thread.recording = None
+            thread.recording = thread.generation = None
 
     def end(self, forward: Forward) -> None:
-        """Tell of a ``forward`` that has ended; nothing happens the second time."""
+        """Tell of a method that has ended; nothing happens the second time."""
         thread = self._thread
         try:
             self._running.remove(forward)
@@ -131,8 +136,6 @@ class Forwards:
         state = thread.recording, thread.generation, thread.forward
         thread.recording = thread.generation = thread.forward = None
         try:
-            spent = time.perf_counter() - forward.began - forward.recording.recorder.seconds
-            forward.recording.milliseconds = 1000 * spent
             self._tell(forward)
         except Exception:  # Ours, so it must not reach the user's code.
             log.exception("attnlab could not record a model call")

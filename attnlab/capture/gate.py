@@ -26,12 +26,13 @@ from attnlab.capture.recorder import unseen
 from attnlab.capture.recording import Habits, Recording
 from attnlab.capture.replay import Before
 from attnlab.capture.second import Second
+from attnlab.capture.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from attnlab.capture.callsite import Callsite
-    from attnlab.capture.forward import Forward
+    from attnlab.capture.forward import Forward, Found
     from attnlab.capture.sequences import Sequences
     from attnlab.capture.tokenized import Tokenized
 
@@ -168,7 +169,7 @@ class Gate:
         # A backward pass runs checkpointed layers a second time: not a call of the user's.
         if not observations or torch._C._current_graph_task_id() != -1:
             return self._passed(original, module, args, kwargs)
-        if forward := self._forwards.begin(observations, module):
+        if forward := self._forwards.begin():
             return self._forwards.run(forward, original, module, args, kwargs)
         return self._observed(observations, original, module, args, kwargs)
 
@@ -340,27 +341,43 @@ class Gate:
         if listener is not None or self._thread.forward is None:
             return listener
         forward = self._forwards.current()
-        return None if forward is None else forward.recording
+        return None if forward is None else forward.listener
 
-    def _begun(
-        self,
-        observations: list[Observation],
-        module: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Recording:
-        recording = self._prepared(observations, module, args, kwargs)
+    def _begun(self, observations: list[Observation], found: Found) -> Recording | Steps:
+        if found.generates:
+            return Steps(found.module)
+        recording = self._prepared(observations, found.module, found.args, found.kwargs)
         if self._habits.needs_tap(recording):
             recording.listen()
         return recording
 
     def _ended(self, forward: Forward) -> None:
-        recording, refusal = forward.recording, forward.failed
-        model = recording.model
+        listener, refusal = forward.listener, forward.failed
         if refusal is not None:
-            if recording.recorder.noted or refusals.has_attention(model):
+            if refusals.has_attention(listener.model):
                 self._tell(forward.observations, lambda _: refusal)
-            return
+        elif isinstance(listener, Steps):
+            self._stepped(forward, listener)
+        else:
+            self._returned(forward, listener)
+
+    def _stepped(self, forward: Forward, steps: Steps) -> None:
+        model = steps.model
+        spent = 1000 * (time.perf_counter() - forward.began)
+
+        def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
+            kwargs, prompt = steps.whole()
+            feed = Feed.of(model, (), kwargs, prompt, tokenized, place)
+            return feed if steps.confirmed else feed.refused(UNCONFIRMED)
+
+        make = Second(model, self._thread, spent).after_generate(steps, None)
+        told = partial(self._fed, fed, forward.callsites)
+        self._tell(forward.observations, make, told, model)
+
+    def _returned(self, forward: Forward, recording: Recording) -> None:
+        model = recording.model
+        spent = time.perf_counter() - forward.began - recording.recorder.seconds
+        recording.milliseconds = 1000 * spent
         self._habits.learn(recording)
         after = Second(model, self._thread, recording.milliseconds).after(recording, None, None)
 

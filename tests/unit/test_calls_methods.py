@@ -408,3 +408,63 @@ def test_a_block_without_any_call_says_so():
     with attnlab.record(bert().model()) as own:
         pass
     assert "BertModel was not called. The block called neither it nor a module inside" in repr(own)
+
+
+# --- a method that was looked up before the block -----------------------------------------
+
+MORE = {"max_new_tokens": 4, "eos_token_id": None, "pad_token_id": 0, "do_sample": False}
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_generate_that_was_looked_up_before_the_block_is_one_call(cached):
+    family = llama()
+    model, text = family.model(), ids(2, 5)
+    generate = model.generate
+    with attnlab.record(model) as own:
+        written = generate(input_ids=text, use_cache=cached, **MORE)
+    assert len(own.calls) == 1
+    assert own.generated == 5
+    # No pass has read the last token.
+    said = family.model("eager")(input_ids=written[:, :-1], output_attentions=True)
+    assert differs(own, said.attentions) < 1e-5
+    assert all(site.certificate.exact for site in own.sites)
+    assert torch.equal(written, model.generate(input_ids=text, **MORE))
+
+
+def test_an_encoder_decoders_generate_that_was_looked_up_before_is_one_call():
+    family = FAMILIES["T5, position bias and cross attention"]()
+    model = family.model()
+    generate = model.generate
+    with attnlab.record(model) as own:
+        written = generate(input_ids=family.inputs["input_ids"], decoder_start_token_id=0, **MORE)
+    assert len(own.calls) == 1
+    assert [site.kind for site in own.sites].count("cross") == 2
+    assert own.sites[-1].queries == written.shape[1] - 1
+
+
+def test_beams_of_a_generate_that_was_looked_up_before_are_never_shown_as_certain():
+    model = llama().model()
+    generate = model.generate
+    with attnlab.record(model) as own:
+        generate(input_ids=ids(1, 5), num_beams=3, **MORE)
+    try:
+        sites = own.sites
+    except attnlab.NotRecordedError as why:
+        assert "generate()" in str(why)
+    else:
+        assert not all(site.certificate.exact for site in sites)
+
+
+def test_a_generate_that_was_looked_up_before_and_fails_is_refused():
+    model = llama().model()
+    generate = model.generate
+
+    def fail(*_):
+        raise ValueError("in a step")
+
+    model.model.layers[1].register_forward_pre_hook(fail)
+    told = []
+    with pytest.raises(ValueError, match="in a step"), observing(told.append, {}):
+        generate(input_ids=ids(1, 5), **MORE)
+    assert [type(item) for item in told] == [Refusal]
+    assert watch._gate.blocks.idle
