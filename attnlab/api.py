@@ -71,8 +71,9 @@ def record(model: Any, tokenizer: Any | None = None) -> AbstractContextManager[B
     Parameters
     ----------
     model
-        A transformers model. Its calls on the block's thread are recorded, also those that
-        another object makes, e.g. a pipeline.
+        A transformers model. Its calls are recorded, and those of the modules inside it that
+        are called in its place, also where another object (a pipeline, an adapter) or a thread
+        that the block starts makes them.
     tokenizer
         The tokenizer that made its ids; found by itself where the block calls it.
 

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import FrameType
+
+    from attnlab.capture.observation import Observation
 
 LIBRARIES = frozenset(
     {"accelerate", "attnlab", "contextlib", "functools", "peft", "sentence_transformers", "torch",
      "transformers"}
 )  # fmt: skip
 """Packages whose functions may stand between a cell and a call: what they do is known."""
+
+INNER = frozenset({"<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+"""Code of a cell that does not run when the cell does."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ def callsite(names: Mapping[str, Any]) -> Callsite | None:
             cell, between = frame, list(others)
         others.append(frame)
         frame = frame.f_back
-    if cell is None:
+    # In a thread of its own no cell is among the callers, but a lambda of one may be.
+    if cell is None or cell.f_code.co_name in INNER:
         return None
     position = next(itertools.islice(cell.f_code.co_positions(), cell.f_lasti // 2, None), None)
     if position is None or None in position:
@@ -74,6 +80,15 @@ def callsite(names: Mapping[str, Any]) -> Callsite | None:
     unknown = [caller for caller in own if _package(caller) not in LIBRARIES]
     through = unknown[-1].f_code.co_name if unknown else ""
     return Callsite(cell.f_code.co_filename, (first, last, start, end), through, not own)
+
+
+def callsites_of(observations: Iterable[Observation]) -> dict[int, Callsite | None]:
+    """Find where a call is made that is about to begin, for the blocks that ask, by their id."""
+    return {
+        id(observation): callsite(observation.sequences.namespace)
+        for observation in observations
+        if observation.fed
+    }
 
 
 def _package(frame: FrameType) -> str:

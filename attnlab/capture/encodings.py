@@ -120,7 +120,7 @@ class Encodings:
     def find(self, ids: Sequence[int]) -> Encoded | None:
         """Find the encoding whose ids are `ids`, padding at either end aside; the newest first."""
         wanted = list(ids)
-        for call in reversed(self.calls):
+        for call in reversed(list(self.calls)):  # Other threads may add some meanwhile.
             padding = getattr(call.tokenizer, "pad_token_id", None)
             bare, skipped = _stripped(wanted, padding)
             for item in call.items():

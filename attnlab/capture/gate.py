@@ -12,24 +12,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import refusals
-from attnlab.capture.call import Call
-from attnlab.capture.callsite import callsite
+from attnlab.capture.blocks import Blocks, ThreadState
+from attnlab.capture.call import Call, Refusal
+from attnlab.capture.callsite import callsites_of
 from attnlab.capture.feed import Feed
+from attnlab.capture.forwards import Forwards
 from attnlab.capture.frames import between, hide
 from attnlab.capture.generation import Generation, UnfinishedError
 from attnlab.capture.imports import ImportWatch
 from attnlab.capture.interposition import Interposition
+from attnlab.capture.observation import Observation
 from attnlab.capture.recorder import unseen
 from attnlab.capture.recording import Habits, Recording
 from attnlab.capture.replay import Before
 from attnlab.capture.second import Second
+from attnlab.capture.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from attnlab.capture.call import Refusal
     from attnlab.capture.callsite import Callsite
-    from attnlab.capture.observation import Observation
+    from attnlab.capture.forward import Forward, Found
     from attnlab.capture.sequences import Sequences
     from attnlab.capture.tokenized import Tokenized
 
@@ -39,27 +42,14 @@ log = logging.getLogger(__name__)
 UNCONFIRMED = "one pass over the finished text differs from what generate() computed"
 
 
-class _Thread(threading.local):
-    """What the current thread is doing."""
-
-    recording: Recording | None = None
-    generation: Generation | None = None
-    busy: bool = False
-    tokenizing: int = 0
-
-    @property
-    def listener(self) -> Recording | Generation | None:
-        """Who hears of what is called inside."""
-        return self.recording or self.generation
-
-
 class Gate:
     """Tells watched calls from others; the listener of the interposition."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._observations: list[Observation] = []
-        self._thread = _Thread()
+        self._thread = ThreadState()
+        self.blocks = Blocks(self._thread)
+        self._forwards = Forwards(self._thread, self.blocks, self._begun, self._ended, self._close)
         self._interposition = Interposition(self)
         self._imports: ImportWatch | None = None
         self._habits = Habits()
@@ -67,18 +57,27 @@ class Gate:
     def enter(self, observation: Observation) -> None:
         """Open for one more block; the first puts everything in place."""
         with self._lock:
-            self._observations.append(observation)
+            self.blocks.enter(observation)
             if self._imports is None:
                 self._imports = ImportWatch(Interposition.PARTS, self._arrived)
                 self._imports.start()
             self._interposition.ensure()
 
     def leave(self, observation: Observation) -> None:
-        """Close for a block; the last takes everything away."""
+        """Close for a block; the last takes everything away.
+
+        Calls that other threads have begun are still recorded and told of, so what is in
+        place stays until the last of them has returned.
+        """
+        self._forwards.settle()
         with self._lock:
-            # An interrupt may have come before the block was entered in full.
-            self._observations = [item for item in self._observations if item is not observation]
-            if self._observations:
+            self.blocks.leave(observation)
+        self._close()
+
+    def _close(self) -> None:
+        """Take everything away where nothing needs it any more."""
+        with self._lock:
+            if not self.blocks.idle:
                 return
             imports, self._imports = self._imports, None
             if imports is not None:
@@ -87,15 +86,8 @@ class Gate:
 
     def _arrived(self, name: str, module: Any) -> None:
         with self._lock:
-            if self._observations:
+            if self.blocks.open:
                 self._interposition.add(name, module)
-
-    def _here(self) -> list[Observation]:
-        """List the blocks of the current thread."""
-        if self._thread.busy:
-            return []
-        own = threading.get_ident()
-        return [item for item in self._observations if item.thread == own]
 
     # --- what the interposition tells ---------------------------------------------------
 
@@ -109,7 +101,8 @@ class Gate:
         kwargs: Mapping[str, Any],
     ) -> Any:
         """Run a tokenizer's method, and remember it for the blocks of this thread."""
-        observations = self._here()
+        self._forwards.current()
+        observations = self.blocks.here()
         if not observations:
             return original(tokenizer, *args, **kwargs)
         thread = self._thread
@@ -134,7 +127,7 @@ class Gate:
 
         if torch.compiler.is_compiling():
             return found
-        listener = self._thread.listener
+        listener = self._listener()
         if listener is None:
             return found
 
@@ -142,7 +135,7 @@ class Gate:
         @between
         def attention(*args: Any, **kwargs: Any) -> Any:
             try:
-                if self._thread.listener is not listener:
+                if self._listener() is not listener:
                     return found(*args, **kwargs)
                 return listener.attend(found, default, args, kwargs)
             except BaseException as error:
@@ -169,11 +162,45 @@ class Gate:
         listener = thread.recording or thread.generation
         if listener is not None:
             return listener.inside(original, module, args, kwargs)
-        observations = [item for item in self._here() if item.accepts(module)]
+        if thread.forward is not None and (forward := self._forwards.current()):
+            return self._forwards.run(forward, original, module, args, kwargs)
+        asked = Observation.accepts if thread.passing else Observation.admits
+        observations = [item for item in self.blocks.here() if asked(item, module)]
         # A backward pass runs checkpointed layers a second time: not a call of the user's.
         if not observations or torch._C._current_graph_task_id() != -1:
-            return original(module, *args, **kwargs)
+            return self._passed(original, module, args, kwargs)
+        if forward := self._forwards.begin():
+            return self._forwards.run(forward, original, module, args, kwargs)
         return self._observed(observations, original, module, args, kwargs)
+
+    @between
+    def _passed(
+        self,
+        original: Callable[..., Any],
+        module: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Run a call that nothing is recorded of."""
+        thread = self._thread
+        if thread.passing or not self.blocks.open:
+            return original(module, *args, **kwargs)
+        self.blocks.overlook(module)
+        thread.passing = True
+        try:
+            return original(module, *args, **kwargs)
+        finally:
+            thread.passing = False
+
+    @between
+    def thread_started(self, original: Callable[..., Any], thread: threading.Thread) -> None:
+        """Start a thread, which belongs to the blocks of the code that starts it."""
+        self.blocks.thread_started(thread)
+        original(thread)
+
+    def future_made(self, future: Any) -> None:
+        """Learn of work that is about to be given to another thread."""
+        self.blocks.future_made(future)
 
     @between
     def generate_called(
@@ -181,10 +208,32 @@ class Gate:
     ) -> Any:
         """Run ``generate``; then record one pass over what it has returned."""
         thread = self._thread
-        observations = [item for item in self._here() if item.accepts(model)]
-        if not observations or thread.recording is not None or thread.generation is not None:
+        if thread.listener is not None or self._forwards.current():
             return original(model, *args, **kwargs)
-        callsites = self._callsites(observations)
+        observations = [item for item in self.blocks.here() if item.admits(model)]
+        if not observations:
+            return self._passed(original, model, args, kwargs)
+        call = object()
+        self.blocks.begin(call, observations, model)
+        try:
+            return self._generated(observations, original, model, args, kwargs)
+        finally:
+            self.blocks.end(call)
+            self._close()
+
+    # --- one recording ------------------------------------------------------------------
+
+    @between
+    def _generated(
+        self,
+        observations: list[Observation],
+        original: Callable[..., Any],
+        model: Any,
+        args: tuple[Any, ...],
+        kwargs: Any,
+    ) -> Any:
+        thread = self._thread
+        callsites = callsites_of(observations)
         thread.generation = generation = Generation(model)
         began = time.perf_counter()
         try:
@@ -208,8 +257,6 @@ class Gate:
         self._tell(observations, make, partial(self._fed, fed, callsites))
         return result
 
-    # --- one recording ------------------------------------------------------------------
-
     @between
     def _observed(
         self,
@@ -219,13 +266,41 @@ class Gate:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
+        call = object()
+        self.blocks.begin(call, observations, module)
+        try:
+            return self._recorded(observations, original, module, args, kwargs)
+        finally:
+            self.blocks.end(call)
+            self._close()
+
+    def _prepared(
+        self,
+        observations: list[Observation],
+        module: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Recording:
+        """Prepare to record a call that is about to be made."""
         with self._lock:
             self._interposition.ensure()
         recording = Recording.of(module, args, kwargs)
         for observation in observations:
             recording.stop = recording.stop or observation.stop
             recording.generated = recording.inputs.prompt = observation.prompt()
-        callsites = self._callsites(observations)
+        return recording
+
+    @between
+    def _recorded(
+        self,
+        observations: list[Observation],
+        original: Callable[..., Any],
+        module: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        recording = self._prepared(observations, module, args, kwargs)
+        callsites = callsites_of(observations)
         before = None
         tap: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if refusals.compiled(module):
@@ -255,16 +330,71 @@ class Gate:
             return Feed.of(module, *given, None, tokenized, place)
 
         make = second.after(recording, before, result)
-        self._tell(observations, make, partial(self._fed, fed, callsites))
+        self._tell(observations, make, partial(self._fed, fed, callsites), module)
         return result
 
-    def _callsites(self, observations: list[Observation]) -> dict[int, Callsite | None]:
-        """Find where a call is made that is about to begin, for the blocks that ask."""
-        return {
-            id(observation): callsite(observation.sequences.namespace)
-            for observation in observations
-            if observation.fed
-        }
+    # --- a forward that was called directly ---------------------------------------------
+
+    def _listener(self) -> Recording | Generation | None:
+        """Return who hears of what this thread runs."""
+        listener = self._thread.listener
+        if listener is not None or self._thread.forward is None:
+            return listener
+        forward = self._forwards.current()
+        return None if forward is None else forward.listener
+
+    def _begun(self, observations: list[Observation], found: Found) -> Recording | Steps:
+        if found.generates:
+            return Steps(found.module)
+        recording = self._prepared(observations, found.module, found.args, found.kwargs)
+        if self._habits.needs_tap(recording):
+            recording.listen()
+        return recording
+
+    def _ended(self, forward: Forward) -> None:
+        listener, refusal = forward.listener, forward.failed
+        if refusal is not None:
+            if refusals.has_attention(listener.model):
+                self._tell(forward.observations, lambda _: refusal)
+        elif isinstance(listener, Steps):
+            self._stepped(forward, listener)
+        else:
+            self._returned(forward, listener)
+
+    def _stepped(self, forward: Forward, steps: Steps) -> None:
+        model = steps.model
+        spent = 1000 * (time.perf_counter() - forward.began)
+
+        def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
+            kwargs, prompt = steps.whole()
+            feed = Feed.of(model, (), kwargs, prompt, tokenized, place)
+            return feed if steps.confirmed else feed.refused(UNCONFIRMED)
+
+        make = Second(model, self._thread, spent).after_generate(steps, None)
+        told = partial(self._fed, fed, forward.callsites)
+        self._tell(forward.observations, make, told, model)
+
+    def _returned(self, forward: Forward, recording: Recording) -> None:
+        model = recording.model
+        spent = time.perf_counter() - forward.began - recording.recorder.seconds
+        recording.milliseconds = 1000 * spent
+        self._habits.learn(recording)
+        after = Second(model, self._thread, recording.milliseconds).after(recording, None, None)
+
+        def make(sequences: Sequences) -> Call | Refusal | None:
+            fused = recording.tap is not None and recording.tap.fused
+            # What it returned is not known, so that no second pass could be compared with it.
+            outcome = refusals.direct(model) if fused else after(sequences)
+            seen = recording.recorder.noted or recording.recorder.unread
+            if isinstance(outcome, Refusal) and not seen and recording.error is None:
+                return refusals.direct(model)
+            return outcome
+
+        def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
+            return Feed.of(model, recording.args, recording.kwargs, None, tokenized, place)
+
+        told = partial(self._fed, fed, forward.callsites)
+        self._tell(forward.observations, make, told, model)
 
     def _fed(
         self,
@@ -274,7 +404,8 @@ class Gate:
     ) -> Feed | None:
         """Find how a call was fed; None where that cannot be told, which is no one's error."""
         try:
-            return feed(observation.tokenized, callsites[id(observation)])
+            # A copy: other threads may note calls of tokenizers meanwhile.
+            return feed(list(observation.tokenized), callsites[id(observation)])
         except UnfinishedError:
             return None
         except Exception:  # The call itself is recorded all the same.
@@ -286,9 +417,10 @@ class Gate:
         observations: list[Observation],
         make: Callable[[Sequences], Call | Refusal | None],
         fed: Callable[[Observation], Feed | None] = lambda _: None,
+        module: Any | None = None,
     ) -> None:
         """Make the outcome and hand it on, unobserved, with every error kept from the user."""
-        self._thread.busy = True
+        busy, self._thread.busy = self._thread.busy, True
         try:
             for observation in observations:
                 try:
@@ -300,10 +432,11 @@ class Gate:
                     log.exception("attnlab could not record a model call")
                     outcome = refusals.internal(fault)
                 if outcome is None:
+                    observation.missed.quiet(module)
                     continue
                 try:
-                    observation.on_call(outcome)
+                    observation.tell(outcome)
                 except Exception:
                     log.exception("attnlab could not keep a recording")
         finally:
-            self._thread.busy = False
+            self._thread.busy = busy

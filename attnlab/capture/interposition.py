@@ -1,7 +1,8 @@
 """What is put in the way of a model while a cell is watched, and taken away exactly.
 
-Four places: every module's call (to know the outermost), the look-up of the attention
-function (to see each call's arguments), ``generate``, and the tokenizers' calls. Each is an
+Every module's call (to know the outermost), the look-up of the attention function (to see
+each call's arguments), ``generate``, the tokenizers' calls, and what gives other threads
+something to do: the start of a thread, and the future of submitted work. Each is an
 attribute of one class. A part is put in place only once the notebook has imported its
 module; nothing here imports torch or transformers by itself.
 """
@@ -50,6 +51,12 @@ class Listener(Protocol):
     ) -> Any:
         """Run ``original(tokenizer, *args, **kwargs)``, a tokenizer's method."""
 
+    def thread_started(self, original: Callable[..., Any], thread: Any) -> None:
+        """Run ``original(thread)``, a thread's ``start``."""
+
+    def future_made(self, future: Any) -> None:
+        """Learn of a new future; must not raise."""
+
 
 _MISSING = object()
 
@@ -96,6 +103,8 @@ class Interposition:
         "transformers.modeling_utils",
         "transformers.generation.utils",
         "transformers.tokenization_utils_base",
+        "threading",
+        "concurrent.futures._base",
     )
 
     def ensure(self) -> None:
@@ -122,6 +131,12 @@ class Interposition:
             if hasattr(module, "GenerationMixin"):
                 owner = module.GenerationMixin
                 self._patches[name] = [Patch.place(owner, "generate", self._wrap_generate)]
+        elif name == "threading":
+            self._patches[name] = [Patch.place(module.Thread, "start", self._wrap_start)]
+        elif name == "concurrent.futures._base":
+            if hasattr(module, "Future"):
+                owner = module.Future
+                self._patches[name] = [Patch.place(owner, "__init__", self._wrap_future)]
         elif hasattr(module, "PreTrainedTokenizerBase"):
             owner = module.PreTrainedTokenizerBase
             self._patches[name] = [
@@ -194,3 +209,28 @@ class Interposition:
                 raise
 
         return call
+
+    def _wrap_start(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        listener = self._listener
+
+        @functools.wraps(original)
+        @between
+        def start(self: Any) -> None:
+            try:
+                listener.thread_started(original, self)
+            except BaseException as error:
+                hide(error)
+                raise
+
+        return start
+
+    def _wrap_future(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        listener = self._listener
+
+        @functools.wraps(original)
+        @between
+        def __init__(self: Any) -> None:  # noqa: N807
+            original(self)
+            listener.future_made(self)
+
+        return __init__

@@ -152,9 +152,10 @@ class Projections:
             count = int(samples[0].shape[0])
             own = (_last(query, count), _last(key, count))
             places = tuple(sample.to(query.device) for sample in samples)
-            _seen[module] = Unturned(places, *own, int(key.shape[2]) - count)
+            seen = _seen[module] = Unturned(places, *own, int(key.shape[2]) - count)
             if count >= ENOUGH:
                 _known.add(self._model)
+            return seen  # Another thread may have put its own there meanwhile.
         return _seen.get(module)
 
     def _samples(self, module: Any, queries: int, keys: int) -> tuple[torch.Tensor, ...]:

@@ -53,6 +53,17 @@ def without_attention(module: Any, unread: list[tuple[str, str]]) -> Refusal | N
     )
 
 
+def direct(module: Any) -> Refusal:
+    """Explain a ``forward`` that was called directly, in which no attention was seen."""
+    name = name_of(module)
+    return Refusal(
+        f"No attention was recorded of {name}",
+        "Its forward() was called directly, and what it computes outside of other modules "
+        "cannot be followed then.",
+        f"Call the {name} itself in place of its forward().",
+    )
+
+
 def failed(module: Any, error: BaseException) -> Refusal:
     """Explain a forward pass that ended by an exception or an interrupt."""
     name = name_of(module)

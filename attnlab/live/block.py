@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from attnlab.capture.call import Call
+    from attnlab.capture.missed import Missed
+    from attnlab.capture.observation import Observation
 
 
 YET = "nothing recorded yet: call the model inside the block"
+
+PENDING = "Its attention is here once the call has returned."
 
 
 class NotRecordedError(RuntimeError):
@@ -63,24 +67,21 @@ class Block(Recorded):
     def take(self, outcome: Call | Refusal) -> None:
         """Become the trace of a call, or empty with the reason why it has none."""
         own = {name: vars(self)[name] for name in ("_store", "_made", "_why")}
-        vars(self).clear()
-        vars(self).update(own)
         if isinstance(outcome, Refusal):
-            self._why = f"{outcome.title}. {outcome.cause} {outcome.remedy}"
-            return
-        self._why = ""
-        trace = Recorded.from_call(outcome, f"block-{self._made}", "", 0, self._made)
-        self._made += 1
-        self._store.add(trace)
-        vars(self).update(vars(trace))
+            own["_why"] = f"{outcome.title}. {outcome.cause} {outcome.remedy}"
+        else:
+            trace = Recorded.from_call(outcome, f"block-{self._made}", "", 0, self._made)
+            self._store.add(trace)
+            own |= {"_made": self._made + 1, "_why": "", **vars(trace)}
+        # All at once: the call may have been made in another thread than the one that reads.
+        object.__setattr__(self, "__dict__", own)
 
-    def close(self) -> None:
-        """Say from now on, where nothing came, that the block is over."""
+    def close(self, missed: Missed, model: Any) -> None:
+        """Say from now on, where nothing came, why."""
         if self._why == YET:
-            self._why = (
-                "nothing was recorded: the block has not called this model on its own thread, "
-                "or it has no attention"
-            )
+            why = missed.why(model, "block")
+            remedy = f"{why.remedy} {PENDING}" if missed.running else why.remedy
+            self._why = f"nothing was recorded. {why.title}. {why.cause} {remedy}"
 
     def __getattr__(self, name: str) -> Any:
         # Only asked where an attribute is missing: before the first call, those of a trace.
@@ -94,12 +95,12 @@ class Block(Recorded):
 
 @contextmanager
 def recording(model: Any, tokenizer: Any | None = None) -> Iterator[Block]:
-    """Record the calls of a model that this thread makes in the block.
+    """Record the calls of a model that are made in the block, or in threads that it starts.
 
     Parameters
     ----------
     model
-        The module whose calls are recorded.
+        The module whose calls are recorded, and those of the modules that it consists of.
     tokenizer
         The tokenizer of its ids, where the block does not call it; None to find it among
         the names of the script or notebook.
@@ -112,11 +113,13 @@ def recording(model: Any, tokenizer: Any | None = None) -> Iterator[Block]:
     _check(model)
     block = Block()
     names = vars(sys.modules["__main__"]) if tokenizer is None else {"tokenizer": tokenizer}
+    observation: Observation | None = None
     try:
-        with observing(block.take, names, only=model):
+        with observing(block.take, names, only=model) as observation:
             yield block
     finally:
-        block.close()
+        if observation is not None:
+            block.close(observation.missed, model)
 
 
 def _check(model: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import IPython
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from attnlab.capture.call import Call, Refusal
+    from attnlab.capture.observation import Observation
     from attnlab.live.passes import Passes
     from attnlab.live.run import Listener
 
@@ -53,6 +56,7 @@ class CellWatcher:
         self._request: str | None = None
         self._nested = 0
         self._exits = contextlib.ExitStack()
+        self._observations: list[Observation] = []
 
     def start(self) -> None:
         """Look at cells from the next one on."""
@@ -81,21 +85,21 @@ class CellWatcher:
         if not tagged and not any(self.models):
             return
         cell = getattr(info, "cell_id", None) or parent.get("metadata", {}).get("cellId")
-        self._run = run = Run(cell if isinstance(cell, str) else "", self._count())
+        self._run = run = Run(cell if isinstance(cell, str) else "", self._count(), tagged=tagged)
         text = getattr(info, "raw_cell", None) or ""
         transform, names = self._shell.transform_cell, self._shell.user_ns
         run.document = Document(run.cell, run.execution, text, transform, names)
         self._listener.began(run)
-        self._observe(run, tagged)
+        self._observe(run)
 
-    def after(self, _result: Any) -> None:
+    def after(self, result: Any) -> None:
         """Observe no longer, where the watched cell has run."""
         if self._request is None:
             return
         if self._nested:
             self._nested -= 1
         else:
-            self._end()
+            self._end(_error(result))
 
     def here(self) -> Run:
         """Return the run of the cell that runs now, watched or not."""
@@ -104,31 +108,40 @@ class CellWatcher:
         cell = self._parent().get("metadata", {}).get("cellId")
         return Run(cell if isinstance(cell, str) else "", self._count())
 
-    def _observe(self, run: Run, tagged: bool) -> None:
+    def _observe(self, run: Run) -> None:
         names = self._shell.user_ns
         on_call = self._on_call(run)
-        if tagged:
-            self._exits.enter_context(observing(on_call, names, fed=True))
+        if run.tagged:
+            contexts = [observing(on_call, names, fed=True)]
         else:
-            for watched in self.models:
-                context = observing(on_call, watched.namespace(names), only=watched.model, fed=True)
-                self._exits.enter_context(context)
+            contexts = [
+                observing(on_call, watched.namespace(names), only=watched.model, fed=True)
+                for watched in self.models
+            ]
+        for context in contexts:
+            self._observations.append(self._exits.enter_context(context))
 
     def _on_call(self, run: Run) -> Callable[[Call | Refusal], None]:
+        lock = threading.RLock()  # Threads of the cell may call models at the same time.
+
         def called(outcome: Call | Refusal) -> None:
-            if run.document is not None:
-                run.document.called(run.calls, outcome)
-            self._listener.called(run, outcome)
+            with lock:
+                if run.document is not None:
+                    run.document.called(run.calls, outcome)
+                self._listener.called(run, outcome)
 
         return called
 
-    def _end(self) -> None:
+    def _end(self, error: str = "") -> None:
         run, self._run, self._request = self._run, None, None
+        observations, self._observations = self._observations, []
         try:
             self._exits.close()
         finally:
             try:
                 if run is not None:
+                    run.over = True
+                    run.missed = _missed(run, observations, error)
                     self._listener.ended(run)
                 self._listener.compare()
             finally:
@@ -143,6 +156,28 @@ class CellWatcher:
         kernel = getattr(self._shell, "kernel", None)
         parent = kernel.get_parent("shell") if kernel is not None else None
         return parent if isinstance(parent, dict) else {}
+
+
+def _error(result: Any) -> str:
+    """Return the name of the exception that a cell ended with; empty where it had none."""
+    errors = (getattr(result, name, None) for name in ("error_before_exec", "error_in_exec"))
+    return next((type(error).__name__ for error in errors if error is not None), "")
+
+
+def _missed(run: Run, observations: list[Observation], error: str) -> Refusal | None:
+    """Say why a run has left nothing; None where it has, or where nobody would ask."""
+    if run.calls or any(own.missed.told for own in observations):
+        return None
+    # A model that is watched in all cells is not called in most.
+    own = next((own for own in observations if own.missed.asked), None)
+    if own is None and not run.tagged:
+        return None
+    own = own or observations[0]
+    why = own.missed.why(own.only, "cell")
+    if error and not own.missed.asked:
+        cause = f"The cell ended with {error} before it called a model."
+        why = replace(why, cause=cause, remedy="Run the cell again once it passes.")
+    return why
 
 
 def _tags(parent: dict[str, Any]) -> list[Any]:

@@ -10,6 +10,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from attnlab.capture.threads import disown
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -121,6 +123,7 @@ class Passes:
         self._changed.notify_all()
 
     def _loop(self) -> None:
+        disown()
         while (job := self._next()) is not None:
             self._do(job)
 

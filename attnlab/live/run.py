@@ -23,6 +23,12 @@ class Run:
         The execution count that the cell gets.
     calls
         How many outermost model calls it has made so far.
+    tagged
+        Whether the cell has the tag, so that a call of a model is expected.
+    over
+        Whether the cell has run. Threads that it has started may go on.
+    missed
+        Why nothing was recorded, once the run has ended; None where something was.
     document
         What is noted of the cell, to make its calls again; None for one without a tag.
     context
@@ -33,6 +39,9 @@ class Run:
     cell: str
     execution: int
     calls: int = 0
+    tagged: bool = False
+    over: bool = False
+    missed: Refusal | None = None
     document: Document | None = field(default=None, repr=False)
     context: contextvars.Context = field(default_factory=contextvars.copy_context, repr=False)
 

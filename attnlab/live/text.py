@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from attnlab.analysis.recorded import Recorded
+
+
+MAPPING = re.compile(r"(<class ')?([a-z_]+\.)*(dict|Dict|Mapping|MutableMapping)\b")
+"""Annotations of a dictionary."""
 
 
 def pass_text(
@@ -28,7 +33,10 @@ def pass_text(
         given = {name: value.to(_device(model)) for name, value in _taken(model, inputs).items()}
         try:
             with torch.no_grad():
-                model(**given)
+                if _takes_one(model):
+                    model(given)
+                else:
+                    model(**given)
         except ValueError as error:
             if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
                 error.add_note("An encoder-decoder also reads a target: name it by text_target=.")
@@ -65,6 +73,16 @@ def _taken(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     if "input_ids" not in taken:  # a wrapper that takes anything
         return tensors
     return {name: value for name, value in tensors.items() if name in taken}
+
+
+def _takes_one(model: Any) -> bool:
+    """Whether a model takes all inputs as one dictionary, as its ``forward`` declares."""
+    parameters = iter(inspect.signature(model.forward).parameters.values())
+    first = next(parameters, None)
+    if first is None or first.kind is not first.POSITIONAL_OR_KEYWORD:
+        return False
+    declared = first.annotation if isinstance(first.annotation, str) else repr(first.annotation)
+    return MAPPING.match(declared) is not None
 
 
 def _device(model: Any) -> torch.device:

@@ -25,13 +25,18 @@ def unkept(run: Run, model: str, error: Exception) -> Problem:
 
 
 def uncalled(run: Run) -> Problem:
-    """Say that a run called no model."""
-    return _problem(
-        run,
-        "The cell called no model",
-        "Its newest run ended without a model call on the cell's own thread.",
-        "Run the cell again once it calls a model, or remove its tag.",
-    )
+    """Say that a run has left nothing, and why."""
+    cell = f"Cell [{run.execution}]" if run.execution > 0 else "The cell"
+    why = run.missed
+    if why is None:
+        return _problem(
+            run,
+            f"{cell} ran: no model call was found",
+            "Its newest run did not call a watched model.",
+            "Run the cell again once it calls a model.",
+        )
+    title = f"n{why.title[1:]}" if why.title.startswith("No ") else why.title
+    return _problem(run, f"{cell} ran: {title}", why.cause, why.remedy)
 
 
 def _problem(run: Run, title: str, cause: str, remedy: str) -> Problem:

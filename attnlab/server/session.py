@@ -73,8 +73,10 @@ class Session:
         self._publish = publish
         self._revision = 0
         self._running: str | None = None
+        self._run: Run | None = None
+        """The watched run that began last."""
         self._problems: dict[str, Problem] = {}
-        self._pending: list[tuple[Run, Call | Refusal | Trace, int]] = []
+        self._pending: list[tuple[Run, Call | Refusal | Trace, int, bool]] = []
         self._followers: list[Callable[[], None]] = []
 
     # --- what requests ask ----------------------------------------------------------------
@@ -145,7 +147,7 @@ class Session:
     def called(self, run: Run, outcome: Call | Refusal | Trace) -> None:
         """Note what a model call has left, or a trace that Python hands over."""
         with self.lock:
-            self._pending.append((run, outcome, run.calls))
+            self._pending.append((run, outcome, run.calls, run.over))
             first = len(self._pending) == 1
         run.calls += 1
         if first:
@@ -209,6 +211,7 @@ class Session:
     def _begin(self, run: Run) -> None:
         with self.lock:
             self._running = self.shelf.ran = run.cell
+            self._run = run
             resolved = [run.cell] if self._problems.pop(run.cell, None) else []
             params = self._change()
             if resolved:
@@ -219,13 +222,17 @@ class Session:
         with self.lock:
             self._running = None
             params = self._change()
-            if not run.calls and self.shelf.of(run.cell):
-                # The trace that is shown is of an older run, which must be said.
+            if not run.calls and (run.missed is not None or self.shelf.of(run.cell)):
+                # The trace that is shown is of an older run, or of another cell.
                 params["problem"] = self._problems[run.cell] = problems.uncalled(run)
-            if run.document is not None and run.calls and run.cell not in self._problems:
-                self.shelf.documents[run.cell] = run.document
-                self._tell_source(params, run.document)
+            self._tell_document(params, run)
         self._publish(run, params, [])
+
+    def _tell_document(self, params: PublishParams, run: Run) -> None:
+        """Tell the text that a run's traces are of, where all of its calls have left one."""
+        if run.document is not None and run.calls and run.cell not in self._problems:
+            self.shelf.documents[run.cell] = run.document
+            self._tell_source(params, run.document)
 
     def _retype(self, run: Run, document: Document, text: str, made: Sequence[Made]) -> None:
         if self.shelf.documents.get(document.cell) is not document:
@@ -267,12 +274,26 @@ class Session:
 
         with self.lock:
             pending, self._pending = self._pending, []
+            # A thread has gone on after its cell's end; by now another cell may have run.
+            pending = [item for item in pending if not item[3] or item[0] is self._run]
         calls = [place for place, item in enumerate(pending) if not isinstance(item[1], Refusal)]
-        for place, (run, outcome, index) in enumerate(pending):
+        for place, (run, outcome, index, late) in enumerate(pending):
             if isinstance(outcome, Refusal):
                 self._fail(run, problems.refused(run, outcome))
-            else:
-                self._keep(run, outcome, index, drawn=place == calls[-1])
+                continue
+            resolved = late and self._problems.pop(run.cell, None) is not None
+            self._keep(run, outcome, index, drawn=place == calls[-1])
+            if late:
+                self._follow(run, resolved=resolved)
+
+    def _follow(self, run: Run, *, resolved: bool) -> None:
+        """Say what holds of a cell now that a call has come in after its end."""
+        with self.lock:
+            params = self._change()
+            if resolved and run.cell not in self._problems:
+                params["resolved"] = [run.cell]
+            self._tell_document(params, run)
+        self._publish(run, params, [])
 
     def _fail(self, run: Run, problem: Problem) -> None:
         with self.lock:

@@ -15,6 +15,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from attnlab.capture.threads import disown
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -97,6 +99,7 @@ class Worker:
         return bool(self._pushes) and self._pushes[0][0] <= time.monotonic()
 
     def _loop(self) -> None:
+        disown()
         while True:
             with self._ready:
                 while not (self._closed or self._due() or self._requests or self._yielding):

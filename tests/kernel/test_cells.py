@@ -267,16 +267,24 @@ def test_a_traceback_of_the_users_shows_none_of_our_frames(kernel: Kernel) -> No
 CALLS_NONE = "import torch\ntorch.nn.Linear(2, 2)(torch.ones(2)).shape"
 
 
-def test_a_cell_without_a_model_call_says_only_that_it_ran(kernel: Kernel) -> None:
+def test_a_tagged_cell_without_a_model_call_says_so_and_what_it_called(kernel: Kernel) -> None:
     watched = kernel.watched(CALLS_NONE, cell="calls none")
     assert watched.ran.reply["status"] == "ok"
-    assert [set(push) & {"trace", "problem"} for push in watched.pushes] == [set(), set()]
+    [problem] = watched.problems
+    count = watched.ran.reply["execution_count"]
+    assert problem["title"] == f"Cell [{count}] ran: no attention was found"
+    assert "called Linear, which ran no attention" in problem["cause"]
+    [problem] = kernel.watched("import math", cell="imports only").problems
+    assert problem["title"] == f"Cell [{count + 1}] ran: no model call was found"
+    assert problem["cause"] == "The cell called no torch module."
+    [problem] = kernel.watched("no_such_name", cell="raises").problems
+    assert problem["cause"] == "The cell ended with NameError before it called a model."
 
 
 def test_a_cell_that_calls_a_model_no_more_says_so_of_its_older_trace(kernel: Kernel) -> None:
     kernel.watched(CALL, cell="calls no more")
     [problem] = kernel.watched(CALLS_NONE, cell="calls no more").problems
-    assert problem["title"] == "The cell called no model"
+    assert "ran: no attention was found" in problem["title"]
 
 
 def test_watch_shows_a_model_in_every_cell_until_unwatch(kernel: Kernel) -> None:

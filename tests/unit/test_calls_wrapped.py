@@ -147,12 +147,12 @@ def test_a_module_that_is_given_one_dictionary_shows_the_texts_in_it():
     assert recorded.notes == []
 
 
-def test_encoding_sentences_calls_the_modules_inside_and_shows_their_texts():
+def test_encoding_sentences_is_one_call_of_the_whole_and_shows_its_texts():
     """`encode` calls `forward` itself: the outermost call of a module is the transformer's."""
     recorded = only(
         unnoticed(SentenceTransformer, lambda m: m.encode(["cat", "the cat"]), gradients=True)
     )
-    assert recorded.model == "Transformer"
+    assert recorded.model == "SentenceTransformer"
     assert [own.text for own in recorded.sequences[0].items] == ["cat", "the cat"]
     assert [t.padding for t in recorded.sequences[0].items[0].tokens] == [False] * 3 + [True]
     assert all(site.certificate.exact for site in recorded.sites)

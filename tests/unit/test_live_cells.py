@@ -95,7 +95,7 @@ def told(shell: Shell, pauses: Pauses) -> Told:
 
 
 def observations() -> int:
-    return len(capture._gate._observations)
+    return len(capture._gate.blocks.open)
 
 
 def test_a_tagged_cell_is_observed_from_its_begin_to_its_end(shell: Shell, told: Told) -> None:

@@ -248,7 +248,8 @@ def test_a_run_that_calls_no_model_says_that_its_cells_trace_is_old(page: Page) 
     page.run(execution=3)
     state = page.ask("state")[0]["result"]
     assert [trace["execution"] for trace in state["traces"]] == [2]
-    assert [problem["title"] for problem in state["problems"]] == ["The cell called no model"]
+    [problem] = state["problems"]
+    assert problem["title"] == "Cell [3] ran: no model call was found"
     assert page.pushes()[-1][0]["problem"] == state["problems"][0]
     page.run(call(), execution=4)
     assert page.ask("state")[0]["result"]["problems"] == []
