@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from attnlab.capture.releases import report
 from attnlab.traces.weights import weights
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def certify(record: Record) -> Certificate:
         False,
         error,
         f"These weights do not give the model's own output: it differs by {error:.2g} of "
-        f"the largest value, where {limit:.2g} is rounding.",
+        f"the largest value, where {limit:.2g} is rounding. {report()}",
     )
 
 
