@@ -81,13 +81,13 @@ def _doubt(
     else:
         start = 0
     if key is None or key not in second.seen or user.seen[key].dtype != second.seen[key].dtype:
-        return "Nothing of the user's own pass could be compared with this second pass."
+        return "Nothing that your own call computed could be compared with this second pass."
     row = _first_unmatched(user.seen[key], second.seen[key], masks, start)
     if row is None:
         return ""
     return (
-        "This second pass differs from what the model computed in the user's own pass, first at "
-        f"position {row}."
+        "Your own call computed something else than this second pass over the finished text, "
+        f"first at position {row}."
     )
 
 

@@ -12,10 +12,12 @@ ISSUES = "https://github.com/attnlab/attnlab/issues"
 
 def report() -> str:
     """Say which releases run here and where to report a fault, in two sentences."""
-    present = [f"{name} {_version(name)}" for name in TESTED]
-    tested = [f"{name} {version}" for name, version in TESTED.items()]
-    own = f"attnlab {_version('attnlab')} was tested with {' and '.join(tested)}"
-    return f"This is {' and '.join(present)}; {own}. Please report it at {ISSUES}."
+    present = " and ".join(f"{name} {_version(name)}" for name in TESTED)
+    tested = " and ".join(f"{name} {version}" for name, version in TESTED.items())
+    return (
+        f"Running {present}; attnlab {_version('attnlab')} was tested with {tested}. If this is "
+        f"unexpected, please report it at {ISSUES}."
+    )
 
 
 def _version(name: str) -> str:
