@@ -32,6 +32,8 @@ class Inputs:
     prompt: int | None = None
     """How many of the ids were the user's, where the model has written the others."""
     caches: list[Any] = field(default_factory=list)
+    tensors: list[Any] = field(default_factory=list)
+    """The tensors that its ids were read from."""
     _masks: dict[str, Rows] = field(default_factory=dict)
 
     @classmethod
@@ -42,6 +44,8 @@ class Inputs:
         found.batch = batch_of(given, args)
         found.ids = rows(given.get("input_ids"))
         found.decoder = rows(given.get("decoder_input_ids"))
+        if found.ids is not None:
+            found.tensors.append(given["input_ids"])
         pixels = _shape(given.get("pixel_values"))
         found.pixels = (int(pixels[-2]), int(pixels[-1])) if len(pixels) >= 4 else None
         for name, argument in (
@@ -54,19 +58,30 @@ class Inputs:
                 found._masks[name] = mask
         return found
 
-    def nested(self, model: Any, kwargs: Mapping[str, Any]) -> None:
-        """Learn from a call inside: a decoder's shifted labels, a wrapped model's own ids."""
+    def nested(self, model: Any, kwargs: Mapping[str, Any]) -> bool:
+        """Learn from the call of a decoder inside, e.g. of shifted labels; whether it is one."""
         ids = kwargs.get("input_ids")
-        if ids is None:
-            return
         config = getattr(model, "config", None)
-        if getattr(config, "is_decoder", False) or "Decoder" in type(model).__name__:
-            self.decoder = self.decoder or rows(ids)
-        elif self.ids is None:
-            self.ids = rows(ids)
-            mask = rows(kwargs.get("attention_mask"))
-            if mask is not None:
-                self._masks.setdefault("tokens", mask)
+        decodes = getattr(config, "is_decoder", False) or "Decoder" in type(model).__name__
+        if ids is None or not decodes or self.decoder is not None:
+            return False
+        self.decoder = rows(ids)
+        return True
+
+    def crosses(self, source: Inputs) -> None:
+        """Learn what the states are of that a decoder was given; its own ids are the target."""
+        own = self._masks.get("tokens")
+        self.ids, self.decoder = source.ids, self.ids
+        both = {"source": source._masks.get("tokens"), "target": own}
+        self._masks = {name: mask for name, mask in both.items() if mask is not None}
+
+    def masked(self, other: Inputs) -> None:
+        """Take over the masks of padding of another call that was given the same ids."""
+        self._masks = {**other._masks, **self._masks}
+
+    def aside(self) -> Inputs:
+        """Give what the call was given besides its texts."""
+        return Inputs(batch=self.batch, pixels=self.pixels, caches=self.caches)
 
     def returned(self, result: Any) -> None:
         """Learn the cache that the call made."""
@@ -75,9 +90,9 @@ class Inputs:
 
     def first(self, items: int) -> None:
         """Forget all but the first items of the batch."""
-        for own in (self.ids, self.decoder, *self._masks.values()):
-            if own is not None:
-                del own[items:]
+        self.ids = None if self.ids is None else self.ids[:items]
+        self.decoder = None if self.decoder is None else self.decoder[:items]
+        self._masks = {name: mask[:items] for name, mask in self._masks.items()}
 
     @property
     def lengths(self) -> frozenset[int]:

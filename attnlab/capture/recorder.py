@@ -10,16 +10,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import memory
+from attnlab.capture.inputs import Inputs
 from attnlab.capture.places import Places
 from attnlab.capture.projections import Projections
 from attnlab.capture.records import Record
 from attnlab.capture.terms import Bias, Causal, Fill, Mask, Term
+from attnlab.capture.texts import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import torch
 
+    from attnlab.capture.reading import Reading
     from attnlab.capture.records import Tier
     from attnlab.capture.witness import Key, Witness
 
@@ -67,6 +70,8 @@ class Noted:
     tier: Tier
     parts: dict[str, Any]
     """What the call is made of, by the names of `Record`."""
+    reading: Reading
+    """What it reads: the innermost call of a module with ids of its own in which it was made."""
     serial: int = 0
     """Number of the module's own call in which this one was made; 0 where it is alone."""
     witness: Key | None = None
@@ -95,6 +100,7 @@ class Recorder:
     dense: int = 0
     """Bytes of weights and biases kept that grow with the square of the text's length."""
     projections: Projections = field(default_factory=lambda: Projections(None))
+    texts: Texts = field(default_factory=lambda: Texts(None, Inputs()))
     witness: Witness | None = None
     """Of a second pass: what it computes, to be compared with the user's own."""
     _witnessed: Key | None = None
@@ -173,7 +179,7 @@ class Recorder:
                 parts["unturned"] = self.projections.of(module, parts["query"], parts["key"])
             layer = None if self.witness is None else self.witness.layer
             key = self._witnessed or layer
-            noted = Noted(module, causal, tier, parts, serial, key)
+            noted = Noted(module, causal, tier, parts, self.texts.current, serial, key)
             self.noted.append(noted)
             return noted
 
@@ -202,7 +208,7 @@ class Recorder:
             When it is exceeded.
         """
         items = int(tensor.shape[0])
-        nbytes = tensor.numel() // items * self._share(items) * tensor.element_size()
+        nbytes = tensor.numel() // items * self.share(items) * tensor.element_size()
         limit = memory.budget()
         if self.dense + nbytes > limit:
             raise UnreadableError(
@@ -213,7 +219,7 @@ class Recorder:
 
     def keep(self, tensor: torch.Tensor) -> torch.Tensor:
         """Copy a batched tensor's first items, or all where that is as many as are kept."""
-        own = tensor.detach()[: self._share(int(tensor.shape[0]))]
+        own = tensor.detach()[: self.share(int(tensor.shape[0]))]
         if self._place is not None and own.device.type != self._place:
             return own.to(self._place)
         return own.clone()  # not to other strides, which takes longer
@@ -281,7 +287,7 @@ class Recorder:
                         "of them, with positions of its own."
                     )
 
-    def _share(self, items: int) -> int:
+    def share(self, items: int) -> int:
         """How many of a tensor's items are kept; a tower may have several for one of the batch."""
         if items == 1 or self.items is None or self.items >= self.batch:
             return items

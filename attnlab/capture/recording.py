@@ -15,10 +15,13 @@ from attnlab.capture.frames import between
 from attnlab.capture.inputs import Inputs
 from attnlab.capture.projections import Projections
 from attnlab.capture.recorder import Recorder, UnreadableError, private
+from attnlab.capture.texts import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from attnlab.capture.reading import Reading
+    from attnlab.capture.records import Record
     from attnlab.capture.sequences import Sequences
     from attnlab.capture.tap import Tap
 
@@ -52,6 +55,7 @@ class Recording:
         try:
             with private():
                 recording.inputs = Inputs.of(model, args, kwargs)
+                recorder.texts = Texts(model, recording.inputs, args, kwargs)
             recording.recorder.batch = recording.inputs.batch
         except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
             recording.fault = fault
@@ -69,8 +73,21 @@ class Recording:
         """Run the call of a module in the model."""
         if self.stop is not None and self.stop():
             raise StoppedPass
-        if "input_ids" in kwargs:
-            self._learn(module, kwargs)
+        texts = self.recorder.texts
+        if not texts.concerns(args, kwargs):
+            return self._run(original, module, args, kwargs)
+        reads = self._safely(texts.enter, module, args, kwargs)
+        result = None
+        try:
+            result = self._run(original, module, args, kwargs)
+        finally:
+            if reads:
+                self._safely(texts.leave, result)
+        self._safely(texts.saw, module, args, kwargs, result)
+        return result
+
+    @between
+    def _run(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         witness, projections = self.recorder.witness, self.recorder.projections
         if witness is not None and witness.follows(module):
             original = partial(witness.call, original)
@@ -105,12 +122,15 @@ class Recording:
                 self.fault = self.fault or fault
         return result
 
-    def _learn(self, module: Any, kwargs: Mapping[str, Any]) -> None:
+    def _safely(self, note: Callable[..., Any], *given: Any) -> Any:
+        """Note something of our own; an error in it must not reach the user's call."""
+        tap = self.tap
         try:
-            with private():
-                self.inputs.nested(module, kwargs)
-        except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
-            self.fault = fault
+            with self.recorder.timed(), contextlib.nullcontext() if tap is None else tap.aside():
+                return note(*given)
+        except Exception as fault:  # noqa: BLE001 - ours
+            self.fault = self.fault or fault
+            return None
 
     @property
     def error(self) -> Exception | None:
@@ -138,13 +158,11 @@ class Recording:
                 f"({memory.VARIABLE})."
             )
         inputs.returned(result)
-        inputs.first(items)
-        records = recorder.records(inputs.lengths)
-        counts = Counter(record.items for record in records)
-        # The first axis of what a model is given need not count items: tokens come first in
-        # some plain modules, books of codes in MusicGen. The calls know better.
-        items = items if items in counts else counts.most_common(1)[0][0]
-        layout = sequences.layout(self.model, inputs, records, notes)
+        owners = recorder.texts.owners([noted.reading for noted in recorder.noted])
+        recorder.texts.trim(recorder.share)
+        records = recorder.records(recorder.texts.lengths)
+        layout = sequences.layout(records, owners, notes)
+        items = _items(items, records, owners)
         return Call(
             refusals.name_of(self.model),
             records,
@@ -155,6 +173,17 @@ class Recording:
             self.generated,
             list(dict.fromkeys(notes)),
         )
+
+
+def _items(kept: int, records: list[Record], owners: list[Reading]) -> int:
+    """Count the items of a call: where its texts differ in their number, the most."""
+    texts = {len(own.inputs.ids) for own in owners if own.reads and own.inputs.ids}
+    if len(texts) > 1:
+        return max(texts)
+    # The first axis of what a model is given need not count items: tokens come first in
+    # some plain modules, books of codes in MusicGen. The calls know better.
+    counts = Counter(record.items for record in records)
+    return kept if kept in counts else counts.most_common(1)[0][0]
 
 
 class Habits:

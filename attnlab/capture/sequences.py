@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from attnlab.capture.inputs import Inputs
+    from attnlab.capture.reading import Reading
     from attnlab.capture.records import Record
 
 UNKNOWN = TokenInfo(id=-1, text="·", piece="")
@@ -36,6 +37,12 @@ class Layout:
                     return index
         return None
 
+    def merge(self, sequence: Sequence) -> int:
+        """Add a sequence; positions and patches are the same wherever there are as many."""
+        if sequence.name in ("positions", "patches") and sequence in self.sequences:
+            return self.sequences.index(sequence)
+        return self.add(sequence)
+
     def add(self, sequence: Sequence) -> int:
         """Add a sequence; its index."""
         self.sequences.append(sequence)
@@ -54,8 +61,27 @@ class Sequences:
     namespace: Mapping[str, Any]
     _cached: dict[int, tuple[weakref.ref[Any], list[Tokens]]] = field(default_factory=dict)
 
-    def layout(self, model: Any, inputs: Inputs, records: list[Record], notes: list[str]) -> Layout:
-        """Name what stands along each axis; adds to `notes` what a reader must know."""
+    def layout(self, records: list[Record], owners: list[Reading], notes: list[str]) -> Layout:
+        """Name what stands along each axis; adds to `notes` what a reader must know.
+
+        `owners` are, by record, the readings that they belong to.
+        """
+        whole = Layout([], [(0, 0)] * len(records))
+        # The main sequence comes first: positions only where there are no texts.
+        order = sorted(dict.fromkeys(owners), key=lambda own: not own.reads)
+        for reading in order:
+            places = [place for place, own in enumerate(owners) if own is reading]
+            # A tower beside a text has patches or positions as a matter of course.
+            said = [] if reading.beside and reading.inputs.pixels else notes
+            own = self._reading(reading, [records[place] for place in places], said)
+            at = [whole.merge(sequence) for sequence in own.sequences]
+            for place, (rows, columns) in zip(places, own.axes, strict=True):
+                whole.axes[place] = (at[rows], at[columns])
+        return whole
+
+    def _reading(self, reading: Reading, records: list[Record], notes: list[str]) -> Layout:
+        """Name what stands along the axes of the records of one reading."""
+        model, inputs = reading.module, reading.inputs
         patches = Patches(model, inputs)
         written = [record for record in records if not patches.owns(record)] or records
         crossed = any(record.kind == "cross" for record in written)

@@ -61,7 +61,7 @@ def finish(
         mixed = output
     rows, columns = (-2, -1) if straight else (-1, -2)
     beside = matrix.axes.folded(rows, columns) or ()
-    split = Split.of(exact.lead, recorder.batch, module)
+    split = Split.of(exact.lead, recorder.texts.batch or recorder.batch, module)
     value = split(_ordered(exact, value, beside, rows=False))
     mixed = split(_ordered(exact, mixed, beside, rows=True))
     parts: dict[str, Any] = {"doubt": matrix.doubt, "value": value}
