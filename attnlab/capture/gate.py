@@ -156,7 +156,7 @@ class Gate:
             return listener.inside(original, module, args, kwargs)
         if thread.forward is not None and (forward := self._forwards.current()):
             return self._forwards.run(forward, original, module, args, kwargs)
-        asked = Observation.accepts if thread.passing else Observation.admits
+        asked = Observation.accepts if thread.passed is not None else Observation.admits
         observations = [item for item in self.blocks.here() if asked(item, module)]
         # A backward pass runs checkpointed layers a second time: not a call of the user's.
         if not observations or torch._C._current_graph_task_id() != -1:
@@ -175,14 +175,14 @@ class Gate:
     ) -> Any:
         """Run a call that nothing is recorded of."""
         thread = self._thread
-        if thread.passing or not self.blocks.open:
+        if thread.passed is not None or not self.blocks.open:
             return original(module, *args, **kwargs)
         self.blocks.overlook(module)
-        thread.passing = True
+        thread.passed = self.blocks.here()
         try:
             return original(module, *args, **kwargs)
         finally:
-            thread.passing = False
+            thread.passed = None
 
     @between
     def thread_started(self, original: Callable[..., Any], thread: threading.Thread) -> None:
