@@ -283,8 +283,9 @@ class Gate:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
+        others = [item for item in self.blocks.here() if item not in observations]
         recording = self._prepared(observations, module, args, kwargs)
-        callsites = callsites_of(observations)
+        callsites = callsites_of([*observations, *others])
         before = None
         tap: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if refusals.compiled(module):
@@ -306,7 +307,8 @@ class Gate:
             self._thread.recording = None
         spent = time.perf_counter() - began - recording.recorder.seconds
         recording.milliseconds = 1000 * spent
-        self._teller.returned(observations, callsites, recording, before, result)
+        own = [*observations, *self._teller.concerned(others, recording)]
+        self._teller.returned(own, callsites, recording, before, result)
         return result
 
     # --- a forward that was called directly ---------------------------------------------

@@ -96,7 +96,7 @@ class Missed:
             same = " (another object of this class)" if model in named else ""
             return Refusal(
                 f"{model}{same} was not called",
-                f"The {place} called {_listed(named)}, which the given model is not part of.",
+                f"The {place} called {_listed(named)} instead.",
                 "Name the model that is called.",
             )
         remedy = f"Call {model} in the {place}. Calls in other processes are not seen."

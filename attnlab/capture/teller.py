@@ -94,6 +94,18 @@ class Teller:
         make = second.after(recording, before, result)
         self._tell(observations, make, partial(_fed, fed, callsites), model)
 
+    def concerned(self, others: list[Observation], recording: Recording) -> list[Observation]:
+        """List those of the other blocks whose model has run inside the call of another.
+
+        One call is recorded once in a thread: a block in a tagged cell gets the cell's trace.
+        """
+        modules = [noted.module for noted in recording.recorder.noted]
+        found = [own for own in others if any(own.accepts(module) for module in modules)]
+        for own in others:
+            if own not in found:
+                own.missed.other(recording.model)
+        return found
+
     def ended(self, forward: Forward) -> None:
         """Tell of a method that was not seen when it was called, nor what it has returned."""
         listener, refusal = forward.listener, forward.failed
