@@ -61,7 +61,8 @@ def awaited(run):
     async def main():
         return await asyncio.to_thread(run)
 
-    return asyncio.run(main())
+    # In a thread of its own: a browser that tests drive has a loop in this one.
+    return joined(lambda: asyncio.run(main()))
 
 
 class Eager(threading.Thread):
