@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import refusals
-from attnlab.capture.threads import Threads, disowned, name_of_current
+from attnlab.capture.threads import Threads, disowned, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from attnlab.capture.generation import Generation
     from attnlab.capture.observation import Observation
     from attnlab.capture.recording import Recording
+    from attnlab.capture.threads import References
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +29,8 @@ class ThreadState(threading.local):
     ----------
     forward
         A ``forward`` that was called directly; it may have ended.
-    passing
-        Whether a call of a module runs that nothing is recorded of.
-    here
-        The blocks that this call belongs to; None where that is to be found out.
+    passed
+        While a call of a module runs that nothing is recorded of, the blocks that it is in.
     blocks
         The blocks that the thread entered, or was started in; None before that was asked.
     own
@@ -42,9 +42,8 @@ class ThreadState(threading.local):
     forward: Forward | None = None
     busy: bool = False
     tokenizing: int = 0
-    passing: bool = False
-    here: list[Observation] | None = None
-    blocks: list[Observation] | None = None
+    passed: list[Observation] | None = None
+    blocks: References | None = None
     own: bool = False
 
     @property
@@ -76,8 +75,9 @@ class Blocks:
 
     def enter(self, observation: Observation) -> None:
         """Open a block in the current thread."""
-        self._own().append(observation)
-        self._thread.here = None
+        self._own().append(weakref.ref(observation))
+        if self._thread.passed is not None:
+            self._thread.passed.append(observation)
         with self._lock:
             self.open.append(observation)
 
@@ -85,8 +85,7 @@ class Blocks:
         """Close a block: no call that begins from now on is recorded for it."""
         observation.open = False
         thread = self._thread
-        thread.blocks = [item for item in self._own() if item is not observation]
-        thread.here = None
+        thread.blocks = [item for item in self._own() if item() is not observation]
         with self._lock:
             # An interrupt may have come before the block was entered in full.
             self.open = [item for item in self.open if item is not observation]
@@ -96,19 +95,16 @@ class Blocks:
         thread = self._thread
         if thread.busy or not self.open:
             return []
-        if thread.passing and thread.here is not None:
-            return [item for item in thread.here if item.open]
-        found = [item for item in self._own() if item.open]
-        if not found and not thread.own:
-            found = [item for item in self._threads.of_work() if item.open]
-        thread.here = found
-        return found
+        if thread.passed is not None:
+            return [item for item in thread.passed if item.open]
+        found = _open(self._own())
+        return found if found or thread.own else _open(self._threads.of_work())
 
     def begin(self, call: object, observations: Sequence[Observation], module: Any) -> None:
         """Know a call as one that is being recorded."""
-        named = refusals.name_of(module), name_of_current()
+        running = refusals.name_of(module), threading.get_ident()
         for observation in observations:
-            observation.missed.running[call] = named
+            observation.missed.running[call] = running
         with self._lock:
             self._running[call] = observations
 
@@ -128,11 +124,11 @@ class Blocks:
             here = self.here()
             for observation in list(self.open):
                 accepted = observation.admits(module)
-                if not any(observation is item for item in here):
-                    if accepted and not self._thread.own:
-                        observation.missed.elsewhere(module, name_of_current())
-                elif not accepted:
-                    observation.missed.other(module)
+                if any(observation is item for item in here):
+                    if not accepted:
+                        observation.missed.other(module)
+                elif accepted:
+                    observation.missed.elsewhere(module, name_of())
         except Exception:  # Ours, so it must not reach the user's call.
             log.exception("attnlab could not note a model call")
 
@@ -144,10 +140,14 @@ class Blocks:
         """Note a new future: what it stands for belongs to the blocks of this code."""
         self._threads.submitted(future, self.here())
 
-    def _own(self) -> list[Observation]:
+    def _own(self) -> References:
         """List the blocks that the current thread entered, or was started in."""
         thread = self._thread
         if thread.blocks is None:
             thread.own = disowned()
             thread.blocks = [] if thread.own else self._threads.of_current()
         return thread.blocks
+
+
+def _open(references: References) -> list[Observation]:
+    return [item for reference in references if (item := reference()) is not None and item.open]

@@ -86,8 +86,9 @@ class Forwards:
         forward = self._thread.forward
         if forward is None or self._thread.busy:
             return None
-        if forward.calls():
+        if forward in self._running and forward.calls():
             return forward
+        self._thread.forward = None
         self.end(forward)
         return None
 
@@ -142,4 +143,6 @@ class Forwards:
         finally:
             thread.recording, thread.generation, thread.forward = state
             self._blocks.end(forward)
+            # A traceback may keep the frame, and that keeps this, for long.
+            del forward.listener
             self._left()

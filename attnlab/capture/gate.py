@@ -7,39 +7,28 @@ import functools
 import logging
 import threading
 import time
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture import refusals
 from attnlab.capture.blocks import Blocks, ThreadState
-from attnlab.capture.call import Call, Refusal
 from attnlab.capture.callsite import callsites_of
-from attnlab.capture.feed import Feed
 from attnlab.capture.forwards import Forwards
 from attnlab.capture.frames import between, hide
-from attnlab.capture.generation import Generation, UnfinishedError
+from attnlab.capture.generation import Generation
 from attnlab.capture.imports import ImportWatch
 from attnlab.capture.interposition import Interposition
 from attnlab.capture.observation import Observation
-from attnlab.capture.recorder import unseen
 from attnlab.capture.recording import Habits, Recording
 from attnlab.capture.replay import Before
-from attnlab.capture.second import Second
 from attnlab.capture.steps import Steps
+from attnlab.capture.teller import Teller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from attnlab.capture.callsite import Callsite
-    from attnlab.capture.forward import Forward, Found
-    from attnlab.capture.sequences import Sequences
-    from attnlab.capture.tokenized import Tokenized
+    from attnlab.capture.forward import Found
 
 log = logging.getLogger(__name__)
-
-
-UNCONFIRMED = "one pass over the finished text differs from what generate() computed"
 
 
 class Gate:
@@ -48,11 +37,14 @@ class Gate:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._thread = ThreadState()
+        self._habits = Habits()
+        self._teller = Teller(self._thread, self._habits)
         self.blocks = Blocks(self._thread)
-        self._forwards = Forwards(self._thread, self.blocks, self._begun, self._ended, self._close)
+        self._forwards = Forwards(
+            self._thread, self.blocks, self._begun, self._teller.ended, self._close
+        )
         self._interposition = Interposition(self)
         self._imports: ImportWatch | None = None
-        self._habits = Habits()
 
     def enter(self, observation: Observation) -> None:
         """Open for one more block; the first puts everything in place."""
@@ -164,7 +156,7 @@ class Gate:
             return listener.inside(original, module, args, kwargs)
         if thread.forward is not None and (forward := self._forwards.current()):
             return self._forwards.run(forward, original, module, args, kwargs)
-        asked = Observation.accepts if thread.passing else Observation.admits
+        asked = Observation.accepts if thread.passed is not None else Observation.admits
         observations = [item for item in self.blocks.here() if asked(item, module)]
         # A backward pass runs checkpointed layers a second time: not a call of the user's.
         if not observations or torch._C._current_graph_task_id() != -1:
@@ -183,14 +175,14 @@ class Gate:
     ) -> Any:
         """Run a call that nothing is recorded of."""
         thread = self._thread
-        if thread.passing or not self.blocks.open:
+        if thread.passed is not None or not self.blocks.open:
             return original(module, *args, **kwargs)
         self.blocks.overlook(module)
-        thread.passing = True
+        thread.passed = self.blocks.here()
         try:
             return original(module, *args, **kwargs)
         finally:
-            thread.passing = False
+            thread.passed = None
 
     @between
     def thread_started(self, original: Callable[..., Any], thread: threading.Thread) -> None:
@@ -241,20 +233,12 @@ class Gate:
         except BaseException as error:
             refusal = refusals.failed(model, error)
             thread.generation = None
-            self._tell(observations, lambda _: refusal)
+            self._teller.refused(observations, refusal)
             raise
         finally:
             thread.generation = None
         milliseconds = 1000 * (time.perf_counter() - began)
-        second = Second(model, thread, milliseconds)
-
-        def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
-            kwargs, prompt = generation.whole(result)
-            feed = Feed.of(model, (), kwargs, prompt, tokenized, place)
-            return feed if generation.confirmed else feed.refused(UNCONFIRMED)
-
-        make = second.after_generate(generation, result)
-        self._tell(observations, make, partial(self._fed, fed, callsites))
+        self._teller.generated(observations, callsites, generation, result, milliseconds)
         return result
 
     @between
@@ -299,8 +283,9 @@ class Gate:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
+        others = [item for item in self.blocks.here() if item not in observations]
         recording = self._prepared(observations, module, args, kwargs)
-        callsites = callsites_of(observations)
+        callsites = callsites_of([*observations, *others])
         before = None
         tap: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if refusals.compiled(module):
@@ -316,21 +301,14 @@ class Gate:
             self._thread.recording = None
             if recording.recorder.noted or refusals.has_attention(module):
                 refusal = refusals.failed(module, error)
-                self._tell(observations, lambda _: refusal)
+                self._teller.refused(observations, refusal)
             raise
         finally:
             self._thread.recording = None
         spent = time.perf_counter() - began - recording.recorder.seconds
         recording.milliseconds = 1000 * spent
-        self._habits.learn(recording)
-        second = Second(module, self._thread, recording.milliseconds)
-
-        def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
-            given = (args, kwargs) if before is None else (before.args, before.kwargs)
-            return Feed.of(module, *given, None, tokenized, place)
-
-        make = second.after(recording, before, result)
-        self._tell(observations, make, partial(self._fed, fed, callsites), module)
+        own = [*observations, *self._teller.concerned(others, recording)]
+        self._teller.returned(own, callsites, recording, before, result)
         return result
 
     # --- a forward that was called directly ---------------------------------------------
@@ -350,93 +328,3 @@ class Gate:
         if self._habits.needs_tap(recording):
             recording.listen()
         return recording
-
-    def _ended(self, forward: Forward) -> None:
-        listener, refusal = forward.listener, forward.failed
-        if refusal is not None:
-            if refusals.has_attention(listener.model):
-                self._tell(forward.observations, lambda _: refusal)
-        elif isinstance(listener, Steps):
-            self._stepped(forward, listener)
-        else:
-            self._returned(forward, listener)
-
-    def _stepped(self, forward: Forward, steps: Steps) -> None:
-        model = steps.model
-        spent = 1000 * (time.perf_counter() - forward.began)
-
-        def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
-            kwargs, prompt = steps.whole()
-            feed = Feed.of(model, (), kwargs, prompt, tokenized, place)
-            return feed if steps.confirmed else feed.refused(UNCONFIRMED)
-
-        make = Second(model, self._thread, spent).after_generate(steps, None)
-        told = partial(self._fed, fed, forward.callsites)
-        self._tell(forward.observations, make, told, model)
-
-    def _returned(self, forward: Forward, recording: Recording) -> None:
-        model = recording.model
-        spent = time.perf_counter() - forward.began - recording.recorder.seconds
-        recording.milliseconds = 1000 * spent
-        self._habits.learn(recording)
-        after = Second(model, self._thread, recording.milliseconds).after(recording, None, None)
-
-        def make(sequences: Sequences) -> Call | Refusal | None:
-            fused = recording.tap is not None and recording.tap.fused
-            # What it returned is not known, so that no second pass could be compared with it.
-            outcome = refusals.direct(model) if fused else after(sequences)
-            seen = recording.recorder.noted or recording.recorder.unread
-            if isinstance(outcome, Refusal) and not seen and recording.error is None:
-                return refusals.direct(model)
-            return outcome
-
-        def fed(tokenized: Sequence[Tokenized], place: Callsite | None) -> Feed:
-            return Feed.of(model, recording.args, recording.kwargs, None, tokenized, place)
-
-        told = partial(self._fed, fed, forward.callsites)
-        self._tell(forward.observations, make, told, model)
-
-    def _fed(
-        self,
-        feed: Callable[[Sequence[Tokenized], Callsite | None], Feed],
-        callsites: Mapping[int, Callsite | None],
-        observation: Observation,
-    ) -> Feed | None:
-        """Find how a call was fed; None where that cannot be told, which is no one's error."""
-        try:
-            # A copy: other threads may note calls of tokenizers meanwhile.
-            return feed(list(observation.tokenized), callsites[id(observation)])
-        except UnfinishedError:
-            return None
-        except Exception:  # The call itself is recorded all the same.
-            log.exception("attnlab could not find how a model was fed")
-            return None
-
-    def _tell(
-        self,
-        observations: list[Observation],
-        make: Callable[[Sequences], Call | Refusal | None],
-        fed: Callable[[Observation], Feed | None] = lambda _: None,
-        module: Any | None = None,
-    ) -> None:
-        """Make the outcome and hand it on, unobserved, with every error kept from the user."""
-        busy, self._thread.busy = self._thread.busy, True
-        try:
-            for observation in observations:
-                try:
-                    with unseen():
-                        outcome = make(observation.sequences)
-                        if observation.fed and isinstance(outcome, Call):
-                            outcome = replace(outcome, feed=fed(observation))
-                except Exception as fault:
-                    log.exception("attnlab could not record a model call")
-                    outcome = refusals.internal(fault)
-                if outcome is None:
-                    observation.missed.quiet(module)
-                    continue
-                try:
-                    observation.tell(outcome)
-                except Exception:
-                    log.exception("attnlab could not keep a recording")
-        finally:
-            self._thread.busy = busy

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from attnlab.capture import refusals
+from attnlab.capture import refusals, threads
 from attnlab.capture.call import Refusal
 from attnlab.capture.tokens import sendable
 
@@ -23,11 +23,11 @@ class Missed:
     told
         Whether the block has been told of any call.
     running
-        Calls that have begun and not ended: the module's name and the thread's.
+        Calls that have begun and not ended: the module's name, the thread's identifier.
     """
 
     told: bool = False
-    running: dict[object, tuple[str, str]] = field(default_factory=dict)
+    running: dict[object, tuple[str, int]] = field(default_factory=dict)
     _elsewhere: dict[str, str] = field(default_factory=dict)
     _others: dict[str, bool] = field(default_factory=dict)
     _quiet: dict[str, None] = field(default_factory=dict)
@@ -72,9 +72,9 @@ class Missed:
             running, elsewhere = list(self.running.values()), dict(self._elsewhere)
             others, quiet = dict(self._others), list(self._quiet)
         if running:
-            name, thread = running[-1]
+            name, ident = running[-1]
             return Refusal(
-                f"{name} is still running in the thread “{sendable(thread)}”",
+                f"{name} is still running in the thread “{sendable(threads.name_of(ident))}”",
                 f"The {place} ended before the call returned.",
                 f"Wait for the thread in the {place}, e.g. with thread.join().",
             )
@@ -96,7 +96,7 @@ class Missed:
             same = " (another object of this class)" if model in named else ""
             return Refusal(
                 f"{model}{same} was not called",
-                f"The {place} called {_listed(named)}, which the given model is not part of.",
+                f"The {place} called {_listed(named)} instead.",
                 "Name the model that is called.",
             )
         remedy = f"Call {model} in the {place}. Calls in other processes are not seen."

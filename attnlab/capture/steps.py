@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.contents import is_tensor
+from attnlab.capture.frames import between
 from attnlab.capture.generation import Generation, UnfinishedError
 from attnlab.capture.inputs import arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
 
@@ -26,12 +29,16 @@ class Steps(Generation):
     mixed: bool = False
     """Whether the passes are other than one new token at a time, e.g. those of candidates."""
 
-    def _saw(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """See a module's call inside."""
-        super()._saw(module, args, kwargs)
-        if module is not self.model or self.mixed:
-            return
-        given = arguments(module, args, kwargs)
+    @between
+    def inside(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Run a module's call inside."""
+        if module is self.model and not self.mixed:
+            self._gather(args, kwargs)
+        return super().inside(original, module, args, kwargs)
+
+    def _gather(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Add the ids of one pass."""
+        given = arguments(self.model, args, kwargs)
         ids = given.get("decoder_input_ids" if self.encoder is not None else "input_ids")
         if not is_tensor(ids) or ids.ndim != 2:
             return

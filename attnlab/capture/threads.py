@@ -32,25 +32,30 @@ def disowned() -> bool:
     return _marked.own
 
 
+References = list["weakref.ref[Observation]"]
+"""Blocks, without keeping them alive: a thread may live as long as the kernel."""
+
+
 class Notes:
-    """What was noted about objects, by identity; the notes keep no object alive.
+    """What was noted about objects, by identity; the notes keep nothing alive.
 
     A `WeakKeyDictionary` would ask the objects whether they are equal, which a subclass of
     `threading.Thread` may answer in its own way.
     """
 
     def __init__(self) -> None:
-        self._notes: dict[int, tuple[weakref.ref[Any], list[Observation]]] = {}
+        self._notes: dict[int, tuple[weakref.ref[Any], References]] = {}
 
     def add(self, own: Any, observations: list[Observation]) -> None:
         """Note the blocks of an object."""
         key, notes = id(own), self._notes
-        notes[key] = (weakref.ref(own, lambda _: notes.pop(key, None)), observations)
+        references = [weakref.ref(observation) for observation in observations]
+        notes[key] = (weakref.ref(own, lambda _: notes.pop(key, None)), references)
 
-    def get(self, own: Any) -> list[Observation]:
+    def get(self, own: Any) -> References:
         """Return the blocks that were noted; none for an object that nobody noted."""
-        reference, observations = self._notes.get(id(own), (None, []))
-        return observations if reference is not None and reference() is own else []
+        reference, references = self._notes.get(id(own), (None, []))
+        return list(references) if reference is not None and reference() is own else []
 
 
 class Threads:
@@ -70,12 +75,12 @@ class Threads:
         if observations:
             self._submitted.add(future, observations)
 
-    def of_current(self) -> list[Observation]:
+    def of_current(self) -> References:
         """Return the blocks that the current thread was started by."""
         thread = current()
-        return [] if thread is None else list(self._started.get(thread))
+        return [] if thread is None else self._started.get(thread)
 
-    def of_work(self) -> list[Observation]:
+    def of_work(self) -> References:
         """Return the blocks that have submitted the work that the current thread is doing.
 
         The threads of an executor may be older than the block. What they run is not wrapped,
@@ -88,21 +93,21 @@ class Threads:
         while frame is not None:
             if frame.f_code is code:
                 future = getattr(frame.f_locals.get("self"), "future", None)
-                return [] if future is None else list(self._submitted.get(future))
+                return [] if future is None else self._submitted.get(future)
             frame = frame.f_back
         return []
 
 
-def current() -> threading.Thread | None:
-    """Return the current thread; None for one that Python has not started.
+def current(ident: int | None = None) -> threading.Thread | None:
+    """Return the current thread, or that of an identifier; None for one not of Python's.
 
     `threading.current_thread` would make an object for such a thread, which stays.
     """
-    own = threading.get_ident()
+    own = threading.get_ident() if ident is None else ident
     return next((thread for thread in threading.enumerate() if thread.ident == own), None)
 
 
-def name_of_current() -> str:
-    """Return the name of the current thread."""
-    thread = current()
+def name_of(ident: int | None = None) -> str:
+    """Return the name of the current thread, or of that of an identifier."""
+    thread = current(ident)
     return "of another library" if thread is None else thread.name

@@ -189,7 +189,7 @@ export class Session {
     problems.value = state.problems;
     running.value = state.running;
     this.documents.load(state.sources);
-    last.value = state.traces.at(-1)?.cell ?? state.problems.at(-1)?.cell ?? null;
+    last.value = lastOf(state);
     this.revision = state.revision;
     const missed = this.missed ?? [];
     this.missed = null;
@@ -238,4 +238,14 @@ export class Session {
       }
     }
   }
+}
+
+/** The cell that ran last, as far as what the kernel holds tells: a run may leave no trace. */
+function lastOf({ traces, problems }: State): string | null {
+  const trace = traces.at(-1);
+  const later = problems
+    .filter(({ execution }) => execution > (trace?.execution ?? -1))
+    .sort((a, b) => a.execution - b.execution)
+    .at(-1);
+  return (later ?? trace)?.cell ?? null;
 }

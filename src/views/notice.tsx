@@ -9,6 +9,9 @@ export function Notice() {
   const { kind, message, remedy } = state.follower.status.value;
   const problem = state.follower.problem.value;
   const stale = state.follower.stale.value;
+  const trace = state.trace.value;
+  // A run of another cell has left nothing: what is shown is not of that run.
+  const other = trace !== null && problem !== null && problem.cell !== trace.cell;
   const edited = state.follower.document.value?.current.value === false;
   const notes = state.trace.value?.notes ?? [];
   const failure = state.failure.value;
@@ -27,19 +30,21 @@ export function Notice() {
             {stale && (
               <span>
                 {' · '}
-                {edited
-                  ? t('The picture is of an older text.')
-                  : t('The picture is of an older run.')}
+                {other
+                  ? t('The view shows an earlier run, of %1.', nameOf(trace))
+                  : edited
+                    ? t('The picture is of an older text.')
+                    : t('The picture is of an older run.')}
               </span>
             )}
           </p>
           {problem && (
             <p>
-              {problem.cell !== state.trace.value?.cell && `${nameOf(problem)}: `}
+              {other && `${nameOf(problem)}: `}
               {problem.cause}
             </p>
           )}
-          {edited && kind === 'stale' && <TryButton plain />}
+          {edited && !other && kind === 'stale' && <TryButton plain />}
           {(problem?.remedy ?? remedy) && <p class="attnlab-remedy">{problem?.remedy ?? remedy}</p>}
         </div>
       )}

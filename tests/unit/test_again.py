@@ -15,6 +15,7 @@ from feeding import PLAIN, crossed, decoder, encoder, gpt2, ran, seen, tokenizer
 from watching import inside, world
 
 from attnlab.capture.again import NotAgainError, Stopped, again
+from attnlab.capture.threads import disown
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,7 @@ def called(feed, texts, names, limit=500, stop=lambda: False):
     outcome = []
 
     def work():
+        disown()
         try:
             outcome.append(again(feed, texts, stop, limit, names))
         except BaseException as error:  # noqa: BLE001 - raised below

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
+import traceback
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from multiprocessing.pool import ThreadPool
@@ -14,6 +17,7 @@ import torch
 import transformers
 from test_tokens import wordpiece
 from tiny_models import FAMILIES, bert, ids, llama, trace
+from torch import nn
 from watching import differs, leaves, only, unnoticed
 
 import attnlab
@@ -57,7 +61,8 @@ def awaited(run):
     async def main():
         return await asyncio.to_thread(run)
 
-    return asyncio.run(main())
+    # In a thread of its own: a browser that tests drive has a loop in this one.
+    return joined(lambda: asyncio.run(main()))
 
 
 class Eager(threading.Thread):
@@ -388,3 +393,50 @@ def test_results_of_a_call_in_a_thread_are_bit_identical():
     with observing(lambda _: None, {}):
         watched = leaves(joined(lambda: without_gradients(model, family.inputs)))
     assert all(torch.equal(one, other) for one, other in zip(plain, watched, strict=True))
+
+
+def test_a_thread_that_lives_on_keeps_neither_the_block_nor_its_model():
+    family = bert()
+    model = family.model()
+    go = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        with attnlab.record(model) as own:
+            pool.submit(model, **family.inputs).result(PATIENCE)
+            thread = threading.Thread(target=go.wait, args=(PATIENCE,))
+            thread.start()
+        kept = weakref.ref(model)
+        assert len(own.calls) == 1
+        del model
+        gc.collect()
+        assert kept() is None
+        go.set()
+        thread.join(PATIENCE)
+
+
+def ours(error):
+    """Frames of attnlab in a traceback."""
+    shown = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in shown if "attnlab/capture" in frame.filename]
+
+
+def test_tracebacks_of_threads_and_methods_show_none_of_our_frames():
+    family = bert()
+    model = family.model()
+
+    def fail(*_):
+        raise ValueError("half way")
+
+    handle = model.encoder.layer[1].register_forward_pre_hook(fail)
+    with observing(lambda _: None, {}), ThreadPoolExecutor(1) as pool:
+        raised = [pool.submit(model, **family.inputs).exception(PATIENCE)]
+        for call in (model, model.forward, lambda **given: nn.DataParallel(model)(**given)):
+            with pytest.raises(ValueError, match="half way") as caught:
+                call(**family.inputs)
+            raised.append(caught.value)
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        with pytest.raises(RuntimeError) as twice:
+            thread.start()
+        raised.append(twice.value)
+    handle.remove()
+    assert [ours(error) for error in raised] == [[]] * 5

@@ -223,7 +223,7 @@ def test_a_call_is_recorded_even_where_its_feed_cannot_be_found(names, monkeypat
     def fails(*_args):
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr("attnlab.capture.gate.Feed.of", fails)
+    monkeypatch.setattr("attnlab.capture.teller.Feed.of", fails)
     (call,) = ran(PLAIN.format('"the cat"'), names)
     assert call.records
     assert call.feed is None

@@ -186,6 +186,28 @@ def test_a_failed_run_says_why_and_the_way_out_beside_the_old_picture(panel: Pan
     assert "cell [" in notice.inner_text()
 
 
+def test_a_run_of_another_cell_that_left_nothing_is_said_and_the_old_view_is_not_its(
+    panel: Panel,
+) -> None:
+    panel.show(execution=1)
+    title = "Cell [2] ran: no model call was found"
+    why = ("cell-2nd", title, "The cell called no torch module.", "Call a model in the cell.")
+    panel.page.evaluate("why => lab.kernel.fail(...why)", why)
+    panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=stale]")
+    notice = panel.page.locator(".attnlab-notice")
+    for _ in range(2):
+        assert title in notice.inner_text()
+        assert "an earlier run, of cell [1]" in notice.inner_text()
+        assert "The cell called no torch module." in notice.inner_text()
+        assert panel.page.locator(".attnlab-body[data-stale]").count() == 1
+        # A page that is loaded anew knows it too.
+        panel.page.evaluate("lab.state.session.attach(lab.kernel)")
+        panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=stale]")
+    panel.run(cell="cell-2nd", execution=7)
+    panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=ready]")
+    assert notice.count() == 0
+
+
 def test_several_calls_of_a_cell_are_picked_from(panel: Panel) -> None:
     panel.show(["first"], execution=7, call=0)
     assert panel.find("picker").count() == 0
