@@ -19,7 +19,7 @@ ARGS   ?=
 BIN := $(VENV)/bin
 LOCK := requirements.lock
 INSTALL := -m pip --disable-pip-version-check install --quiet
-# Since release 25.3 pip takes constraints of isolated builds from a variable of their own.
+# Newer releases of pip take constraints of isolated builds from a variable of their own.
 CONSTRAINED = PIP_CONSTRAINT=$(1) PIP_BUILD_CONSTRAINT=$(1)
 PIP := $(call CONSTRAINED,$(LOCK)) $(BIN)/python $(INSTALL)
 # The built extension is taken, and not built again.

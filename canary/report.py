@@ -42,7 +42,7 @@ class Tests:
 
     ended: bool = False
     outcomes: dict[str, str] = field(default_factory=dict)
-    absent: Counter[str] = field(default_factory=Counter)
+    unrun: Counter[str] = field(default_factory=Counter)
     """Why tests were skipped, and how many."""
 
     @classmethod
@@ -55,11 +55,12 @@ class Tests:
             except json.JSONDecodeError:
                 continue
             if "ended" in entry:
-                tests.ended = True
+                # Any other status is pytest's own trouble, or an interruption.
+                tests.ended = entry["ended"] in (0, 1)
             elif tests.outcomes.get(entry["test"]) != "failed":
                 tests.outcomes[entry["test"]] = entry["outcome"]
                 if entry["outcome"] == "skipped":
-                    tests.absent[entry["reason"].removeprefix("Skipped: ")] += 1
+                    tests.unrun[entry["reason"].removeprefix("Skipped: ")] += 1
         return tests
 
     def named(self, outcome: str) -> list[str]:
@@ -89,15 +90,15 @@ def report(folder: Path, locked: Mapping[str, str]) -> str:
     else:
         lines += ["Not as in the lock:", *(f"  {line}" for line in differ)]
     if found["same"]:
-        return "\n".join([*lines, "The tests of the lock are its tests; they ran once.", ""])
+        return "\n".join([*lines, "Its tests are those of the lock, and do not run twice.", ""])
     tests = Tests.read(folder / OUTCOMES)
     lines.append(f"Tests {'finished' if tests.ended else unfinished}:")
     lines.append(f"  passing: {len(tests.named('passed')):,}")
     lines.append(f"  failing: {len(tests.named('failed')):,}")
     lines += [f"    {test}" for test in tests.named("failed")]
-    if tests.absent:
-        lines.append(f"  absent:  {tests.absent.total():,}")
-        lines += [f"    {count} x {reason}" for reason, count in tests.absent.most_common()]
+    if tests.unrun:
+        lines.append(f"  not run: {tests.unrun.total():,}")
+        lines += [f"    {count} x {reason}" for reason, count in tests.unrun.most_common()]
     return "\n".join([*lines, ""])
 
 

@@ -52,14 +52,7 @@ def resolve(uv: str, torch: str, models: list[str]) -> str:
         also = Path(folder) / "also.in"
         requires = pyproject["build-system"]["requires"]
         also.write_text("\n".join([torch, *models, *requires]), encoding="utf-8")
-        command = [
-            str(Path(uv).absolute()),
-            "pip",
-            "compile",
-            "--quiet",
-            "--universal",
-            f"--python-version={python}",
-        ]
+        command = [str(Path(uv).absolute()), "pip", "compile", "--quiet", "--universal"]
         command += [f"--python-version={python}", f"--python={sys.executable}"]
         command += [f"--config-file={config}"]
         command += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]

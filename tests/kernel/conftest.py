@@ -131,7 +131,11 @@ class Kernel:
 
     def run(self, code: str, tags: Sequence[str] = (), cell: str = "") -> Ran:
         """Run a cell to its end."""
-        return self.finish(self.begin(code, tags, cell))
+        ran = self.finish(self.begin(code, tags, cell))
+        # For a moment after an error ipykernel 6 refuses every cell, also one sent after it.
+        while ran.reply["status"] == "aborted":
+            ran = self.finish(self.begin(code, tags, cell))
+        return ran
 
     def value(self, expression: str) -> Any:
         """The value of a JSON-able expression."""

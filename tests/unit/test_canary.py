@@ -100,7 +100,7 @@ def test_a_run_that_finished_tells_counts_and_the_names_of_failing_tests(tmp_pat
         "  failing: 2",
         "    a::two",
         "    a::three",
-        "  absent:  1",
+        "  not run: 1",
         "    1 x 5.25.0 has no XModel",
     ]
 
@@ -122,6 +122,8 @@ def test_a_run_that_broke_is_not_taken_for_one_that_finished(tmp_path: Path) -> 
     left(tmp_path, versions={"transformers": "5.25.0"})
     ended(tmp_path, 2)
     assert "Tests did not finish:\n  passing: 0\n" in report(tmp_path, LOCKED)
+    outcomes(tmp_path, {"test": "a::one", "outcome": "passed", "reason": ""}, {"ended": 3})
+    assert "Tests did not finish:\n  passing: 1\n" in report(tmp_path, LOCKED)
 
 
 @pytest.mark.parametrize(
@@ -176,14 +178,15 @@ def test_each_outcome_is_written_down_once(tmp_path: Path, workers: list[str]) -
     assert {"    test_it.py::test_fails", "    test_it.py::test_breaks_afterwards"} <= set(
         told.splitlines()
     )
-    assert "  absent:  1\n    1 x not in this release\n" in told
+    assert "  not run: 1\n    1 x not in this release\n" in told
 
 
 def test_a_file_that_cannot_be_imported_counts_as_failing(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("import no_such_package\n")
     left(tmp_path, versions={"transformers": "5.25.0"})
     pytest_in(tmp_path, "-p", "canary.outcomes", f"--outcomes={OUTCOMES}")
-    assert "  failing: 1\n    test_it.py\n" in report(tmp_path, LOCKED)
+    told = report(tmp_path, LOCKED)
+    assert "Tests did not finish:\n  passing: 0\n  failing: 1\n    test_it.py\n" in told
 
 
 def test_the_report_stands_right_before_the_only_summary(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -15,7 +17,7 @@ from attnlab.capture.releases import TESTED
 from canary.lock import LOCK, locked
 from canary.oldest import minimums
 from canary.requirements import PYPROJECT, ROOT, direct
-from canary.resolve import settings, torch_requirements
+from canary.resolve import HEADER, resolve, settings, torch_requirements
 
 TEXT = LOCK.read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -90,6 +92,25 @@ def test_packages_that_carry_models_bring_nothing_into_the_lock() -> None:
         {"name": "torch", "requires-dist": ["filelock"]},
         {"name": "a-model", "requires-dist": []},
     ]
+
+
+UV = """\
+#!{python}
+import sys, pathlib
+options = [word.partition("=")[0] for word in sys.argv[1:] if word.startswith("--")]
+assert len({*options} - {"--extra"}) == len([o for o in options if o != "--extra"]), options
+print("# asked for", *pathlib.Path(sys.argv[-1]).read_text().split())
+print("one==1.0 ; python_full_version < '3.12'")
+"""
+
+
+def test_a_new_lock_holds_what_is_resolved_and_each_option_is_given_once(tmp_path: Path) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text(UV.replace("{python}", sys.executable))
+    uv.chmod(0o755)
+    assert resolve(str(uv), "torch==1.0", ["a-model"]) == (
+        HEADER + "one==1.0 ; python_full_version < '3.12'\n"
+    )
 
 
 def test_what_a_kernel_is_told_to_install_is_what_the_package_requires() -> None:

@@ -325,8 +325,8 @@ def test_reads_are_the_same_in_inference_mode_and_after_it():
     outside = site.tile(0, range(12), range(5), (12, 5))
     np.testing.assert_allclose(outside[:3], inside, atol=1e-7)
     np.testing.assert_allclose(site.weights(0)[:, :5], outside, atol=1e-6)
-    torch.set_default_device("meta")
-    try:
+    # Set and taken back, a default device leaves torch 2.9 without one.
+    with torch.device("meta"):
         assert np.array_equal(site.weights(0), site.weights(0))
         assert site.row(1).shape == (2, 12)
         assert trace_of(record).thumbnails(4).any()
@@ -334,5 +334,3 @@ def test_reads_are_the_same_in_inference_mode_and_after_it():
         assert site.topk(2, head=0).rest.any()
         assert site.topk(2, "key", head=0).rest.any()
         assert site.neuron(3, 0).weights.any()
-    finally:
-        torch.set_default_device(None)
