@@ -27,6 +27,7 @@ def plain(value: Any) -> bool:
         and not value.is_meta
         and not torch._C._functorch.is_functorch_wrapped_tensor(value)
         and not value._is_zerotensor()
+        and value.numel() > 0
     )
 
 
@@ -66,7 +67,7 @@ def kind_of(tensor: torch.Tensor) -> str:
         return "tensors on the meta device, which hold no numbers"
     if tensor.layout is not torch.strided:
         return f"tensors with the layout {tensor.layout}"
-    return f"tensors of the class {type(tensor).__name__}"
+    return "tensors without any numbers"
 
 
 def _jagged(tensor: torch.Tensor) -> bool:

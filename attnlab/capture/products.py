@@ -55,6 +55,8 @@ def product(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Linea
             if mixed is not None:
                 return mixed
     # Positions times frequencies, of width 1, are no scores.
+    if not result.is_floating_point():
+        return None
     if tap.is_parameter(first) or tap.is_parameter(second) or first.shape[-1] == 1:
         return None
     fixed = tap.is_fixed(first) or tap.is_fixed(second)
@@ -68,6 +70,8 @@ def added_product(tap: Tap, args: tuple[Any, ...], kwargs: Any, result: Any) -> 
         followed = [own for own in map(tap.lineage, (first, second)) if own is not None]
         return product(tap, (first, second), {}, result) if followed else None
     if any(isinstance(tap.lineage(own), Weights | Matrix) for own in (first, second)):
+        return None
+    if not result.is_floating_point():
         return None
     scores = Scores.product(first, second, result.shape, tap.running())
     alpha, beta = float(kwargs.get("alpha", 1)), float(kwargs.get("beta", 1))

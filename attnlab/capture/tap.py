@@ -102,6 +102,14 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run an operation as it is, and see what it did."""
         kwargs = kwargs or {}
+        if not types and any(type(operand) not in PLAIN for operand in tensors(args)):
+            # Their class has been asked what to do before, and is not to be asked again.
+            with torch._C.DisableTorchFunctionSubclass():
+                return self._ran(func, types, args, kwargs)
+        return self._ran(func, types, args, kwargs)
+
+    @between
+    def _ran(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
         if self.paused:
             return func(*args, **kwargs)
         own = _read(func)
@@ -226,11 +234,12 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return tuple(self.modules)
 
     def _saw(self, own: Operation, args: tuple[Any, ...], kwargs: Any, result: Any) -> None:
-        if own.name in FUSED:
-            self.fused = True
-            return
         outputs = list(result) if isinstance(result, tuple | list) else [result]
         odd = unusual([*args, *outputs[:1]])
+        # Padded texts are nested there; in a second pass they are not.
+        if own.name in FUSED and (odd is None or odd.is_nested):
+            self.fused = True
+            return
         if odd is not None:
             self._strange(own, odd)
             return
@@ -277,7 +286,7 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _strange(self, own: Operation, odd: torch.Tensor) -> None:
         """Note an attention over tensors that are not followed."""
         module = self.modules[-1] if self.modules else self.recorder.model
-        if own.name in fused.KERNELS or own.name == MATH:
+        if own.name in FUSED | fused.KERNELS | {MATH}:
             self.recorder.refuse(module, f"it attends over {kind_of(odd)}, which are not followed")
         elif own.base in SOFTMAX:
             self._unusual[id(module)] = odd
@@ -285,6 +294,8 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kind = kind_of(self._unusual.pop(id(module)))
             self.recorder.refuse(module, f"it attends over {kind}, which are not followed")
 
+
+PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 ATTENTION = re.compile("att(ention|n)", re.IGNORECASE)
 """How attention modules are called."""

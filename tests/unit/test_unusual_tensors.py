@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import pytest
@@ -289,7 +290,8 @@ def outcome(model, kind, context, at_home=False):
         try:
             result = ["returned", described(made(x))]
         except Exception as error:  # noqa: BLE001 - whatever it is, it must be the same
-            result = ["raised", type(error).__name__, str(error)]
+            # Each jagged tensor has a symbol of its own for its length: j1, j2, …
+            result = ["raised", type(error).__name__, re.sub(r"\bj\d+", "j", str(error))]
     said = sorted({str(own.message) for own in warned if "attnlab" in str(own.filename)})
     return [*result, said, Counting.count, torch.get_rng_state().sum().item()]
 
@@ -302,6 +304,7 @@ def outcome(model, kind, context, at_home=False):
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_call_over_any_tensors_is_as_without(model, kind, context):
     told = []
+    outcome(model, kind, context)  # PyTorch may load something at the first call.
     expected = outcome(model, kind, context)
     with observing(told.append, {}):
         found = outcome(model, kind, context)
