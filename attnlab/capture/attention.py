@@ -9,8 +9,11 @@ itself. So the function's kind is read first.
 
 from __future__ import annotations
 
+from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.plain import kind_of, plain
 from attnlab.capture.recorder import UnreadableError
 from attnlab.capture.terms import Bias, Causal, Mask, Scale, Softcap, Term, Window
 
@@ -20,6 +23,30 @@ if TYPE_CHECKING:
     import torch
 
     from attnlab.capture.recorder import Recorder
+
+
+UNKNOWN = "the attention function {name} computes something else with its arguments"
+
+
+def of_the_library(function: Any) -> bool:
+    """Whether an attention function is one of transformers' own, whatever its name is.
+
+    Where a function's code stands tells, and not its ``__module__``, which a decorator copies.
+    """
+    while isinstance(function, FunctionType | partial):
+        if isinstance(function, partial):
+            if function.args:
+                return False
+            function = function.func
+            continue
+        home = str(function.__globals__.get("__name__", "")).partition(".")[0]
+        if home == "transformers":
+            return True
+        # PyTorch wraps functions that are not to be compiled.
+        if home != "torch" or "__wrapped__" not in vars(function):
+            return False
+        function = vars(function)["__wrapped__"]
+    return False
 
 
 def note(
@@ -40,6 +67,9 @@ def note(
     import torch
 
     with recorder.timed(), torch.no_grad():
+        while isinstance(function, partial) and not function.args:
+            kwargs = {**function.keywords, **kwargs}
+            function = function.func
         given = _named(args, kwargs)
         _check(given)
         Reading(recorder, function, function is default, given).note(result)
@@ -55,9 +85,12 @@ class Reading:
         eager: bool,
         given: dict[str, Any],
     ) -> None:
-        name = getattr(function, "__name__", "")
+        known = of_the_library(function)
+        name = getattr(function, "__name__", "") if isinstance(function, FunctionType) else ""
         self.recorder, self.eager, self.given = recorder, eager, given
-        self.sdpa, self.flash = name.startswith("sdpa"), name.startswith("flash")
+        self.sdpa = known and name.startswith("sdpa")
+        self.flash = known and name.startswith("flash")
+        self.caveat = "" if known else UNKNOWN.format(name=name or type(function).__name__)
         self.module, self.query, self.key = given["module"], given["query"], given["key"]
         self.heads, self.queries = int(self.query.shape[1]), int(self.query.shape[2])
         self.keys = int(self.key.shape[2])
@@ -83,6 +116,7 @@ class Reading:
             rows=rows,
             output=output,
             doubt=doubt,
+            caveat=self.caveat,
         )
 
     def _terms(self, flag: Any) -> list[Term]:
@@ -174,14 +208,12 @@ def _check(given: dict[str, Any]) -> None:
         raise UnreadableError("it reads its keys from a paged cache")
     for name in ("query", "key", "value"):
         tensor = given[name]
-        if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
-            raise UnreadableError(f"its {name} is a {type(tensor).__name__}, not a plain tensor")
-        if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-            raise UnreadableError(f"its {name} is inside a torch.func transformation")
+        if not isinstance(tensor, torch.Tensor):
+            raise UnreadableError(f"its {name} is a {type(tensor).__name__}, not a tensor")
+        if not plain(tensor):
+            raise UnreadableError(f"it attends over {kind_of(tensor)}, which are not followed")
         if tensor.ndim != 4:
             raise UnreadableError(f"its {name} has {tensor.ndim} axes, not 4")
-        if tensor.is_meta:
-            raise UnreadableError("it runs on the meta device, which holds no numbers")
     heads, groups = given["query"].shape[1], given["key"].shape[1]
     if heads % groups:
         raise UnreadableError(f"its {heads} heads are no multiple of its {groups} key heads")

@@ -110,14 +110,24 @@ class Recording:
     ) -> Any:
         """Run an attention function of the interface, and note it."""
         tap = self.tap
-        # What the function does, and what we do ourselves, goes past the tap.
-        with contextlib.nullcontext() if tap is None else tap.aside():
+        known = attention.of_the_library(found)
+        noted, unread = len(self.recorder.noted), len(self.recorder.unread)
+        # What the library's functions do follows from their arguments; others' are followed.
+        with contextlib.nullcontext() if tap is None or not known else tap.aside():
             result = found(*args, **kwargs)
+        if len(self.recorder.noted) > noted:
+            return result
+        # What we do ourselves goes past the tap.
+        with contextlib.nullcontext() if tap is None else tap.aside():
+            module = args[0] if args else kwargs.get("module")
             try:
                 with self.recorder.witnessed(args, kwargs, result):
                     attention.note(self.recorder, found, default, args, kwargs, result)
+                del self.recorder.unread[unread:]
+                if tap is not None:
+                    tap.settle((module,))
             except UnreadableError as why:
-                self.recorder.refuse(args[0] if args else kwargs.get("module"), str(why))
+                self.recorder.refuse(module, str(why))
             except Exception as fault:  # noqa: BLE001 - ours, so it must not reach the user's call
                 self.fault = self.fault or fault
         return result

@@ -62,6 +62,8 @@ class Record:
         there.
     doubt
         Why `output` cannot confirm the weights (e.g. dropout); empty where it can.
+    caveat
+        What it means where `output` does not confirm the weights; empty where that is not known.
     unturned
         What the parts of the module gave before it attended, in this call or an earlier one;
         None where that was not seen.
@@ -83,6 +85,7 @@ class Record:
     rows: tuple[int, ...] = ()
     output: torch.Tensor | None = None
     doubt: str = ""
+    caveat: str = ""
     unturned: Unturned | None = None
     depth: int = 0
 

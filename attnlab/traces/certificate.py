@@ -66,11 +66,12 @@ def certify(record: Record) -> Certificate:
     if error <= limit:
         # A doubt beside a passing comparison is of something else, e.g. a second pass.
         return Certificate(not record.doubt, error, record.doubt)
+    meaning = f"Most likely, {record.caveat}." if record.caveat else report()
     return Certificate(
         False,
         error,
         f"These weights do not give the model's own output: it differs by {error:.2g} of "
-        f"the largest value, where {limit:.2g} is rounding. {report()}",
+        f"the largest value, where {limit:.2g} is rounding. {meaning}",
     )
 
 
