@@ -47,6 +47,8 @@ class Matrix:
         Why it is not the matrix that multiplies the values; empty for nothing.
     fixed
         As of `Scores`.
+    normalized
+        Whether a softmax, or an exponential, was among what was done.
     """
 
     axes: Axes
@@ -57,6 +59,7 @@ class Matrix:
     powers_of: Scores | None = None
     doubt: str = ""
     fixed: bool = False
+    normalized: bool = False
 
     def permuted(self, order: Sequence[int]) -> Matrix:
         """Put the axes into another order."""
@@ -138,6 +141,12 @@ def loosened(known: Scores | Weights | Matrix) -> Matrix:
             return matrix.reshaped(axes)
         case Weights():
             return Matrix(
-                known.axes, known.lead, known.modules, "weights", product=True, doubt=known.doubt
+                known.axes,
+                known.lead,
+                known.modules,
+                "weights",
+                product=True,
+                doubt=known.doubt,
+                normalized=True,
             )
     return replace(known, powers_of=None)

@@ -93,7 +93,8 @@ def _staged(
         keys = matrix.axes.atoms("key")
         if known.axes is matrix.axes and all(_once_along(matrix, own, keys) for own in others):
             powers_of = known.powers_of
-    return replace(matrix, stage=stage, powers_of=powers_of, doubt=doubt)
+    normalized = matrix.normalized or base in POWERS
+    return replace(matrix, stage=stage, powers_of=powers_of, doubt=doubt, normalized=normalized)
 
 
 def _once_along(matrix: Matrix, other: torch.Tensor, atoms: tuple[int, ...]) -> bool:

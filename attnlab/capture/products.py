@@ -105,7 +105,7 @@ def _multiplies(known: Any, straight: bool) -> Matrix | None:
         return matrix
     # Scores may have been read the other way round: the product decides what its keys are.
     flipped = matrix.axes.flipped()
-    if not matrix.product or flipped.folded(rows, columns) is None:
+    if not (matrix.product and matrix.normalized) or flipped.folded(rows, columns) is None:
         return None
     powers_of = None if matrix.powers_of is None else matrix.powers_of.turned()
     return replace(matrix, axes=flipped, powers_of=powers_of)

@@ -33,6 +33,12 @@ CERTIFIED_ITEMS = 4
 """Of how many items of the batch they are kept."""
 
 
+PIECES = (
+    "The module attends in several pieces (blocks of the text); this is one of them, with "
+    "positions of its own."
+)
+
+
 class UnreadableError(Exception):
     """An attention call whose weights do not follow from what was seen; says why."""
 
@@ -282,10 +288,7 @@ class Recorder:
             shapes = {_shape(noted.parts) for noted in own}
             if len(shapes) > 1 and not {queries for queries, _ in shapes} <= lengths:
                 for noted in own:
-                    noted.parts["doubt"] = (
-                        "The module attends in several pieces (blocks of the text); this is one "
-                        "of them, with positions of its own."
-                    )
+                    noted.parts["doubt"] = PIECES
 
     def share(self, items: int) -> int:
         """How many of a tensor's items are kept; a tower may have several for one of the batch."""

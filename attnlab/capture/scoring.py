@@ -198,12 +198,14 @@ def softmax(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Linea
     if isinstance(known, Matrix):
         modules = common(known.modules, running)
         tap.pending(modules, product=known.product)
-        return replace(known, stage="weights", powers_of=None, modules=modules, fixed=False)
+        return replace(
+            known, stage="weights", powers_of=None, modules=modules, fixed=False, normalized=True
+        )
     if axis != result.ndim - 1 or result.ndim < 3:
         return None
     tap.pending(running, product=False)
     lead = tuple(map(int, result.shape[:-2]))
-    return Matrix(Axes.of(result.shape), lead, running, "weights", product=False)
+    return Matrix(Axes.of(result.shape), lead, running, "weights", product=False, normalized=True)
 
 
 def oriented(scores: Scores, turned: bool) -> Scores:

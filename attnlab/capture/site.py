@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.lineage import Scores, Weights, common, mapped
 from attnlab.capture.matrix import Matrix, Output
-from attnlab.capture.recorder import UnreadableError
+from attnlab.capture.recorder import PIECES, UnreadableError
 from attnlab.capture.terms import Scale, Term, tensor_of
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def finish(
         parts |= _scored(scores, split, recorder.shared)
     parts["rows"], kept = recorder.kept_rows(mixed.transpose(1, 2))
     parts["output"] = None if matrix.doubt else kept
+    if split.blocks > 1 and output.shape[rows] != value.shape[2]:
+        parts["doubt"] = PIECES
     noted = recorder.note(module, None, "tap", tap.serial(modules), **parts)
     return Output(_output_axes(matrix, output, straight), noted, module, matrix.product)
 
@@ -156,11 +158,14 @@ class Split:
         Which of them counts the heads; None where the one there is counts both.
     shape
         Number of items and of heads.
+    blocks
+        How many blocks of each item are among the items.
     """
 
     lead: tuple[int, ...]
     heads: int | None
     shape: tuple[int, int]
+    blocks: int = 1
 
     @classmethod
     def of(cls, lead: tuple[int, ...], batch: int, module: Any) -> Split:
@@ -181,7 +186,8 @@ class Split:
             return cls(lead, None, (batch, count // batch) if count % batch == 0 else (1, count))
         places = [place for place, size in enumerate(lead) if place and size == own]
         if places:
-            return cls(lead, places[-1], (count // lead[places[-1]], lead[places[-1]]))
+            items = count // lead[places[-1]]
+            return cls(lead, places[-1], (items, lead[places[-1]]), items // lead[0])
         if lead[0] == batch and own in (None, count // batch):
             return cls(lead, None, (batch, count // batch))  # groups of heads, then heads
         raise UnreadableError(f"its scores have the axes {lead} before queries and keys")

@@ -228,7 +228,7 @@ OUTSIDE_TEXT: list[Specimen] = [
         lsh_attn_chunk_length=4,
         num_buckets=4,
         num_hashes=1,
-        expected=Expected("refused", HASHED),
+        expected=Expected("pieces", HASHED),
     ),
     outside("rembert", "RemBertModel", right(), softmax("RemBertSelfAttention")),
     outside("roformer", "RoFormerModel", right(), softmax("RoFormerSelfAttention"), "rotary"),

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 
 from tests.zoo.inputs import image, noise
-from tests.zoo.oracle import softmax
+from tests.zoo.oracle import Oracle, softmax
 from tests.zoo.specimen import Expected, Specimen, interface, outside
 
-GROUPING = "where it groups patches, each key chooses its group: no softmax over keys"
+GROUPING = "where it groups patches, each chooses a group; the mean over a group is shown"
+
+
+@dataclass(frozen=True)
+class Grouping(Oracle):
+    """Also hears where patches are put into groups, each into one; by the definition."""
+
+    def weights(self, model: torch.nn.Module, inputs: Mapping[str, Any]) -> list[torch.Tensor]:
+        heard = super().weights(model, inputs)
+        means: list[torch.Tensor] = []
+
+        def grouped(assign: Any, given: tuple[torch.Tensor, torch.Tensor], _: Any) -> None:
+            scores = assign.q_proj(given[0]) @ assign.k_proj(given[1]).mT
+            chosen = scores.argmax(1, keepdim=True)
+            member = torch.zeros_like(scores).scatter(1, chosen, 1.0)
+            means.append((member / (member.sum(-1, keepdim=True) + 1))[:, None])
+
+        groups = [part for part in model.modules() if "AssignAttention" in type(part).__name__]
+        hooks = [part.register_forward_hook(grouped) for part in groups]
+        with torch.no_grad():
+            model(**inputs)
+        for hook in hooks:
+            hook.remove()
+        return [*heard[:2], *means, *heard[2:]]
+
+
 # Models in stages: two of one layer each, with different numbers of heads.
 STAGES = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4]}
 PYRAMID = {
@@ -142,8 +171,9 @@ VISION: list[Specimen] = [
         "groupvit_vision_model",
         "GroupViTVisionModel",
         image(),
-        softmax("GroupViTAttention", heads=4),
-        expected=Expected("part", GROUPING),
+        None,
+        oracle=Grouping(softmax("GroupViTAttention", heads=4)),
+        expected=Expected("weights", GROUPING),
         depths=[1, 1],
         num_hidden_layers=2,
         num_group_tokens=[8, 0],
