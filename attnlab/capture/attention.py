@@ -13,6 +13,7 @@ from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.attributes import stored
 from attnlab.capture.plain import kind_of, plain
 from attnlab.capture.recorder import UnreadableError
 from attnlab.capture.terms import Bias, Causal, Mask, Scale, Softcap, Term, Window
@@ -98,7 +99,7 @@ class Reading:
     def note(self, result: Any) -> None:
         """Hand everything to the recorder."""
         flag = self.given.get("is_causal")
-        flag = getattr(self.module, "is_causal", None) if flag is None else flag
+        flag = stored(self.module, "is_causal") if flag is None else flag
         self.recorder.begin(self.module, self.query, self.key, self.given["value"])
         terms = self._terms(flag)
         rows, output, doubt = self._output(result)
@@ -164,13 +165,13 @@ class Reading:
 
     def _scale(self) -> float:
         """Scale of a call that names none; eager functions may read the module's instead."""
-        own = getattr(self.module, "scaling", None) if self.eager else None
+        own = stored(self.module, "scaling") if self.eager else None
         return float(own) if isinstance(own, int | float) else float(self.query.shape[-1]) ** -0.5
 
     def _sinks(self) -> torch.Tensor | None:
         sinks = self.given.get("s_aux")
         sinks = self.given.get("sinks") if sinks is None else sinks
-        sinks = getattr(self.module, "sinks", None) if sinks is None else sinks
+        sinks = stored(self.module, "sinks") if sinks is None else sinks
         if sinks is None or sinks.numel() != self.heads:
             return None
         return self.recorder.keep(sinks.reshape(1, self.heads))[0]
@@ -179,12 +180,12 @@ class Reading:
         """Keep some rows of the kernel's own output, or say why they would confirm nothing."""
         output = result[0] if isinstance(result, tuple) and result else result
         width = int(self.given["value"].shape[3])
-        shape = tuple(getattr(output, "shape", ()))
+        shape = tuple(output.shape) if plain(output) else ()
         known = ((self.queries, self.heads, width), (self.queries, self.heads * width))
         if shape[1:] not in known:
             return (), None, f"the attention function returned a tensor of shape {shape}"
         # Eager functions ask the module as well, the others only the argument.
-        training = not self.eager or getattr(self.module, "training", True)
+        training = not self.eager or stored(self.module, "training") is not False
         if self.given.get("dropout") and training:
             return (), None, "dropout was active: the weights are those before dropout"
         whole = output.detach().reshape(shape[0], self.queries, self.heads, width)

@@ -90,6 +90,20 @@ def select(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineag
     return _with(loosened(known), known.axes.without(args[1] % (result.ndim + 1)))
 
 
+def pick(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
+    """Follow a tensor into chosen places along one axis, in an order of their own."""
+    known = resize(tap, args, _kwargs, result)
+    return None if known is None or isinstance(known, Output) else loosened(known)
+
+
+def index(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
+    """Follow a tensor into chosen places, where they are along one axis."""
+    chosen = [own for own in args[1] if own is not None]
+    if len(chosen) != 1 or chosen[0].ndim != 1:
+        return None
+    return pick(tap, args, _kwargs, result)
+
+
 def unbind(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> list[Lineage | None]:
     """Follow a tensor into all places along an axis that leads."""
     axis = args[1] if len(args) > 1 else 0

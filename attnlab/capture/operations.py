@@ -96,9 +96,10 @@ TABLE: dict[str, Follow] = {
         layout.same,
     ),
     **dict.fromkeys(("permute", "transpose", "t", "swapaxes", "swapdims"), layout.permute),
-    **dict.fromkeys(("slice", "narrow", "index_select", "constant_pad_nd"), layout.resize),
-    **dict.fromkeys(("topk",), layout.resize),
+    **dict.fromkeys(("slice", "narrow", "constant_pad_nd"), layout.resize),
+    **dict.fromkeys(("topk", "index_select"), layout.pick),
     "select": layout.select,
+    "index": layout.index,
     "unbind": layout.unbind,
     **dict.fromkeys(
         ("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes"), layout.split

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.attributes import stored
 from attnlab.capture.lineage import Scores, Weights, common, mapped
 from attnlab.capture.matrix import Matrix, Output
 from attnlab.capture.recorder import PIECES, UnreadableError
@@ -243,7 +244,7 @@ def _heads(module: Any) -> int | None:
         "n_head",
         "heads",
     ):
-        number = getattr(module, name, None)
+        number = stored(module, name)
         if isinstance(number, int) and number > 0:
             return number
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -11,6 +12,7 @@ from torch.nn import functional
 from watching import differs, only, unnoticed
 
 from attnlab.capture.call import Refusal
+from attnlab.traces.certificate import certify
 
 HEADS, WIDTH = 4, 6
 SIZE = HEADS * WIDTH
@@ -275,7 +277,26 @@ class Smoothed(Attention):
         return weights @ weights
 
 
+class Reordered(Attention):
+    """Heads in another order, by an index."""
+
+    def matrix(self, scores):
+        return scores.softmax(-1)[:, [2, 0, 3, 1]]
+
+
+class Restricted(Attention):
+    """Only some keys are kept, with their values."""
+
+    def matrix(self, scores):
+        return scores.softmax(-1)[..., torch.arange(0, scores.shape[-1], 2)]
+
+    def parts(self, given):
+        q, k, v = super().parts(given)
+        return q, k, v[:, :, ::2]
+
+
 CHANGED = [
+    Reordered, Restricted,
     Gated, GatedByTheInput, Thresholded, ThresholdedAndRenormalized, RenormalizedByFunction,
     KeptTop, TalkingHeads, MoreHeadsThanBefore, Convolved, Reattention, Positional, Differential,
     DifferentialInHalves, ByLogSoftmax, OffByOne, Rectified, Squared, Sigmoid, Sparsemax,
@@ -346,3 +367,62 @@ def test_weights_that_exceed_the_budget_are_refused_with_it(monkeypatch):
     told, _ = shown(Gated, torch.no_grad)
     assert [type(own) for own in told] == [Refusal]
     assert "ATTNLAB_MEMORY" in told[0].cause
+
+
+@pytest.mark.parametrize("kind", [Gated, TalkingHeads, Differential, Rectified])
+def test_changed_weights_are_certified_by_a_comparison_that_can_fail(kind):
+    told, _ = shown(kind, torch.no_grad)
+    for site in only(told).sites:
+        record = site.record
+        assert certify(record).exact
+        for wrong in (
+            {"weights": record.weights * 1.05},
+            {"weights": record.weights.roll(1, dims=1)},
+            {"weights": record.weights.roll(1, dims=3)},
+            {"value": record.value.roll(1, dims=2)},
+        ):
+            verdict = certify(dataclasses.replace(record, **wrong))
+            assert not verdict.exact
+            assert "do not give the model's own output" in verdict.reason
+
+
+class Mixer(Attention):
+    """Its matrix goes where nothing follows it; its name says nothing of what it does."""
+
+    def matrix(self, scores):
+        return torch.from_numpy(scores.detach().softmax(-1).numpy().copy())
+
+
+class Kept(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.unseen = Attention(), Mixer()
+
+    @property
+    def used(self):
+        return self.seen.used
+
+    def forward(self, given):
+        return self.unseen(self.seen(given))
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_a_layer_whose_weights_are_lost_is_named_whatever_it_is_called(context):
+    told, _ = shown(Kept, context)
+    recorded = only(told)
+    assert len(recorded.sites) == 2
+    (note,) = [note for note in recorded.notes if "not shown" in note]
+    assert "Mixer: its softmax was not seen to multiply values" in note
+
+
+class Asked(Attention):
+    """Says how many heads it has by a property, which must not be read."""
+
+    @property
+    def num_heads(self):
+        raise RuntimeError("read")
+
+
+def test_no_code_of_a_module_is_run_to_learn_of_its_heads():
+    told, used = shown(Asked, torch.no_grad)
+    assert differs(only(told), used) < 2e-6
