@@ -14,7 +14,6 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.attributes import stored
-from attnlab.capture.plain import kind_of, plain
 from attnlab.capture.recorder import UnreadableError
 from attnlab.capture.terms import Bias, Causal, Mask, Scale, Softcap, Term, Window
 
@@ -178,6 +177,8 @@ class Reading:
 
     def _output(self, result: Any) -> tuple[tuple[int, ...], torch.Tensor | None, str]:
         """Keep some rows of the kernel's own output, or say why they would confirm nothing."""
+        from attnlab.capture.plain import plain
+
         output = result[0] if isinstance(result, tuple) and result else result
         width = int(self.given["value"].shape[3])
         shape = tuple(output.shape) if plain(output) else ()
@@ -204,6 +205,8 @@ def _named(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
 def _check(given: dict[str, Any]) -> None:
     """Refuse what is not made of plain tensors."""
     import torch
+
+    from attnlab.capture.plain import kind_of, plain
 
     if given.get("cache") is not None:
         raise UnreadableError("it reads its keys from a paged cache")

@@ -29,8 +29,8 @@ class Scores:
     modules
         The modules that were running, the outermost first.
     fixed
-        Whether one side follows from the model's parameters and buffers alone, as weights do
-        that are unpacked for each use: then only a softmax makes an attention of them.
+        Whether one side does not descend from what the call was given, as weights that are
+        unpacked for each use: then only a softmax makes an attention of them.
     """
 
     axes: Axes

@@ -105,7 +105,7 @@ class Output:
     axes
         The axes of the tensor; ``key`` are those of the values' width.
     noted
-        The attention that was noted.
+        The attention that was noted; None where its weights are still to be normalized.
     module
         Its module.
     product
@@ -113,7 +113,7 @@ class Output:
     """
 
     axes: Axes
-    noted: Noted
+    noted: Noted | None
     module: Any
     product: bool
 

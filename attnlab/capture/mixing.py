@@ -12,10 +12,16 @@ from attnlab.capture.lineage import Scores, Weights
 from attnlab.capture.matrix import Lineage, Matrix, Output, loosened
 from attnlab.capture.plain import tensors
 from attnlab.capture.products import online
+from attnlab.capture.recorder import UnreadableError
 
 if TYPE_CHECKING:
     from attnlab.capture.operations import Operation
     from attnlab.capture.tap import Tap
+
+LATE = (
+    "its weights are normalized only after they have multiplied the values, as an online softmax "
+    "does block by block"
+)
 
 LINEAR = frozenset(
     {"mul", "div", "add", "sub", "rsub", "neg", "masked_fill", "where", "copy", "fill", "zero",
@@ -51,7 +57,8 @@ def derived(tap: Tap, own: Operation, args: tuple[Any, ...], result: Any) -> Lin
     followed = [(operand, tap.lineage(operand)) for operand in operands]
     outputs = [known for _, known in followed if isinstance(known, Output)]
     if outputs:
-        return _output(tap, own, outputs, result)
+        others = [operand for operand, known in followed if not isinstance(known, Output)]
+        return _output(tap, own, outputs, others, result)
     shape = tuple(result.shape)
     found = [(operand, known) for operand, known in followed if known is not None]
     whole = [pair for pair in found if tuple(pair[0].shape) == shape]
@@ -97,7 +104,7 @@ def _staged(
     return replace(matrix, stage=stage, powers_of=powers_of, doubt=doubt, normalized=normalized)
 
 
-def _once_along(matrix: Matrix, other: torch.Tensor, atoms: tuple[int, ...]) -> bool:
+def _once_along(matrix: Matrix | Output, other: torch.Tensor, atoms: tuple[int, ...]) -> bool:
     """Whether a tensor that broadcasts to a matrix is the same along some of its atoms."""
     groups = matrix.axes.groups
     for place in range(1, other.ndim + 1):
@@ -111,13 +118,21 @@ def _equal(operand: torch.Tensor, result: torch.Tensor) -> bool:
     return operand.dtype == result.dtype and torch.equal(operand, result)
 
 
-def _output(tap: Tap, own: Operation, outputs: list[Output], result: Any) -> Lineage | None:
+def _output(
+    tap: Tap, own: Operation, outputs: list[Output], others: list[torch.Tensor], result: Any
+) -> Lineage | None:
     """Follow an attention's output that is gated, scaled, or added to something."""
     first = outputs[0]
     for other in outputs[1:]:
         if own.base in ("add", "lerp"):
             online(tap, first, other)
-    return first if first.axes.shape == tuple(result.shape) else None
+    if first.axes.shape != tuple(result.shape):
+        return None
+    if first.noted is None and own.base in ("div", "mul"):
+        widths = first.axes.atoms("key")
+        if any(other.numel() > 1 and _once_along(first, other, widths) for other in others):
+            raise UnreadableError(LATE)
+    return first
 
 
 def scatter(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:

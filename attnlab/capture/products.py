@@ -10,7 +10,7 @@ import torch
 from attnlab.capture.lineage import Scores, Weights
 from attnlab.capture.matrix import Lineage, Matrix, Output, loosened
 from attnlab.capture.scoring import added
-from attnlab.capture.site import finish
+from attnlab.capture.site import SLACK, finish
 from attnlab.capture.terms import Scale
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def product(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Linea
             continue
         if tap.is_parameter(other):
             return None
+        if not _attends(tap, matrix, operand, other):
+            continue
         if isinstance(beside, Weights | Matrix):
             return _composed(matrix, loosened(beside), straight, result)
         if isinstance(beside, Output) and not (matrix.product and beside.product):
@@ -59,7 +61,7 @@ def product(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Linea
         return None
     if tap.is_parameter(first) or tap.is_parameter(second) or first.shape[-1] == 1:
         return None
-    fixed = tap.is_fixed(first) or tap.is_fixed(second)
+    fixed = not (tap.is_given(first) and tap.is_given(second))
     return Scores.product(first, second, result.shape, tap.running(), fixed)
 
 
@@ -98,7 +100,7 @@ def _multiplies(known: Any, straight: bool) -> Matrix | None:
     if known is None or isinstance(known, Output):
         return None
     matrix = known if isinstance(known, Matrix) else loosened(known)
-    if matrix.stage == "scores" or matrix.fixed:
+    if matrix.stage == "scores":
         return None
     rows, columns = (-2, -1) if straight else (-1, -2)
     if matrix.axes.folded(rows, columns) is not None:
@@ -109,6 +111,24 @@ def _multiplies(known: Any, straight: bool) -> Matrix | None:
         return None
     powers_of = None if matrix.powers_of is None else matrix.powers_of.turned()
     return replace(matrix, axes=flipped, powers_of=powers_of)
+
+
+def _attends(tap: Tap, matrix: Matrix, operand: torch.Tensor, value: torch.Tensor) -> bool:
+    """Whether a matrix is an attention's, and not what a layer made of a text to read it by.
+
+    An activation of a product times something else is what every perceptron computes, and its
+    weights need not be parameters at the time. So there must be a softmax, or rows that sum to
+    one, or keys that are as many as the tokens given, where all three come of what was given.
+    """
+    if matrix.stage == "powers":
+        return not matrix.fixed
+    if matrix.normalized:
+        return True
+    dense = matrix.axes.dense(operand.detach())
+    if bool(((dense.float().sum(-1) - 1).abs() < SLACK).all()):
+        return True
+    lengths = tap.recorder.projections.lengths
+    return not matrix.fixed and tap.is_given(value) and int(dense.shape[-1]) in lengths
 
 
 def _composed(first: Matrix, second: Matrix, straight: bool, result: Any) -> Matrix | None:
@@ -145,9 +165,11 @@ def _rows(axes: Axes, axis: int) -> bool:
 
 def online(tap: Tap, first: Output, second: Output) -> None:
     """Tell a sum of two outputs of the same queries over other keys: a softmax block by block."""
-    one, two = first.noted.parts, second.noted.parts
     if first.noted is second.noted or first.module is not second.module:
         return
+    if first.noted is None or second.noted is None:
+        return
+    one, two = first.noted.parts, second.noted.parts
     if one.get("query") is None or two.get("query") is None:
         return
     same = one["query"].shape == two["query"].shape and torch.equal(one["query"], two["query"])

@@ -125,6 +125,16 @@ class Projections:
             _idle.add(type(done.module))
 
     @property
+    def given(self) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Arguments of the outermost call."""
+        return self._running[0].args, self._running[0].kwargs
+
+    @property
+    def lengths(self) -> set[int]:
+        """How many tokens the modules that are running were given."""
+        return {own.length for own in self._running}
+
+    @property
     def waits(self) -> bool:
         """Whether the running module may yet attend, so that what its parts give is sampled."""
         own = self._running[-1]

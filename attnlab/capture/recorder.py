@@ -189,7 +189,7 @@ class Recorder:
             self.noted.append(noted)
             return noted
 
-    def withdraw(self, noted: Noted, module: Any, why: str) -> None:
+    def withdraw(self, noted: Noted | None, module: Any, why: str) -> None:
         """Take a call back that turned out to be something else than was thought."""
         before = len(self.noted)
         self.noted = [own for own in self.noted if own is not noted]

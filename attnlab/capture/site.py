@@ -47,13 +47,15 @@ def finish(
     Raises
     ------
     UnreadableError
-        When heads and items cannot be told apart, the matrix holds no weights yet, or memory
-        does not suffice.
+        When heads and items cannot be told apart, or memory does not suffice.
     """
     recorder = tap.recorder
     modules = common(matrix.modules, tap.running())
     module = modules[-1] if modules else recorder.model
     tap.settle(matrix.modules)
+    axes = _output_axes(matrix, output, straight)
+    if matrix.stage == "powers" and not _sums_to_one(matrix, operand):
+        return Output(axes, None, module, matrix.product)
     scores, lead = _scores(matrix, known, operand)
     exact = matrix if scores is None else replace(matrix, lead=lead)
     if not straight:
@@ -78,16 +80,11 @@ def finish(
     if split.blocks > 1 and output.shape[rows] != value.shape[2]:
         parts["doubt"] = PIECES
     noted = recorder.note(module, None, "tap", tap.serial(modules), **parts)
-    return Output(_output_axes(matrix, output, straight), noted, module, matrix.product)
+    return Output(axes, noted, module, matrix.product)
 
 
 SLACK = 2e-2
 """How far sums of weights may be from 1, by rounding in half precision."""
-
-LATE = (
-    "its weights are normalized only after they have multiplied the values, as an online softmax "
-    "does block by block"
-)
 
 
 def _scores(
@@ -98,16 +95,16 @@ def _scores(
         # A product over what the softmax did not sum over needs the numbers themselves.
         same = matrix.axes is known.axes
         return (known.scores, known.lead) if same else (None, matrix.lead)
-    if matrix.stage != "powers" and matrix.powers_of is None:
-        return None, matrix.lead
-    sums = matrix.axes.dense(operand.detach()).float().sum(-1)
-    ones = bool((((sums - 1).abs() < SLACK) | (sums == 0)).all())
-    if not ones and matrix.stage == "powers":
-        raise UnreadableError(LATE)
-    if not ones or matrix.powers_of is None:
+    if matrix.powers_of is None or not _sums_to_one(matrix, operand):
         return None, matrix.lead
     scores = matrix.powers_of.unfolded().settled()
     return scores, scores.axes.lead()
+
+
+def _sums_to_one(matrix: Matrix, operand: torch.Tensor) -> bool:
+    """Whether each row is normalized, or of zeros."""
+    sums = matrix.axes.dense(operand.detach()).float().sum(-1)
+    return bool((((sums - 1).abs() < SLACK) | (sums == 0)).all())
 
 
 def _output_axes(matrix: Matrix, output: torch.Tensor, straight: bool) -> Axes:

@@ -1,4 +1,4 @@
-"""What of a forward pass follows from the model alone, whatever it is given."""
+"""What of a forward pass follows from the model alone, and what from what it was given."""
 
 from __future__ import annotations
 
@@ -7,57 +7,72 @@ from typing import TYPE_CHECKING, Any
 from attnlab.capture.plain import plain, tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class State:
-    """Knows tensors of a model's parameters and buffers, and what is computed from them.
+    """Knows a model's parameters, and the tensors that descend from a call's arguments.
 
-    Weights that are stored in few bits are unpacked for each use. What comes of it is no
-    parameter, but still no key that a query is compared with.
+    Layers may multiply by what is no parameter at the time: weights that are unpacked from
+    few bits, loaded for one call, or merged with others. None of that descends from what the
+    call was given.
 
     Parameters
     ----------
     model
         The module that was called.
+    args, kwargs
+        What it was called with.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, args: Iterable[Any], kwargs: Mapping[str, Any]) -> None:
         self._model = model
         self._parameters: set[int] | None = None
-        self._buffers: set[int] = set()
-        self._computed: set[int] = set()
+        self._offloaded = False
+        self._given = {_place(own) for own in _all([*args, *kwargs.values()]) if plain(own)}
 
-    def holds_parameter(self, tensor: Any) -> bool:
-        """Whether a tensor is a parameter, or a view of one."""
+    def holds_parameter(self, tensor: Any, running: Any = None) -> bool:
+        """Whether a tensor is a parameter, or a view of one, also of one just loaded.
+
+        Parameters
+        ----------
+        running
+            The innermost module that is running.
+        """
         if self._parameters is None:
-            self._read()
-        return plain(tensor) and _place(tensor) in (self._parameters or ())
-
-    def fixes(self, tensor: Any) -> bool:
-        """Whether a tensor follows from parameters and buffers alone."""
-        if self.holds_parameter(tensor):
+            own = list(self._model.parameters())
+            self._parameters = {place for one in own for place in _places(one)}
+            self._offloaded = any(one.is_meta for one in own)
+        if not plain(tensor):
+            return False
+        if _place(tensor) in self._parameters:
             return True
-        return plain(tensor) and (
-            _place(tensor) in self._buffers or _place(tensor) in self._computed
-        )
+        # Offloaded parameters are in memory while their own module runs.
+        held = running._parameters.values() if self._offloaded and running is not None else ()
+        return any(_place(tensor) == _place(own) for own in held if plain(own))
 
-    def saw(self, views: bool, args: tuple[Any, ...], result: Any) -> None:
-        """Know an operation that was computed, and whether it makes views of its operands."""
-        if views:
-            return
-        operands = list(tensors(args))
-        fixed = bool(operands) and all(map(self.fixes, operands))
-        if not fixed and not self._computed:
-            return
+    def given(self, tensor: Any) -> bool:
+        """Whether a tensor descends from what the call was given."""
+        return plain(tensor) and _place(tensor) in self._given
+
+    def saw(self, args: tuple[Any, ...], result: Any) -> None:
+        """Know an operation that was computed."""
+        descends = any(map(self.given, tensors(args)))
+        change = self._given.add if descends else self._given.discard
         for own in result if isinstance(result, tuple | list) else (result,):
             if plain(own):
-                change = self._computed.add if fixed else self._computed.discard
                 change(_place(own))
 
-    def _read(self) -> None:
-        self._parameters = {place for own in self._model.parameters() for place in _places(own)}
-        self._buffers = {place for own in self._model.buffers() for place in _places(own)}
+
+def _all(values: Iterable[Any]) -> Iterator[Any]:
+    """List the values, and those in lists and dicts among them."""
+    for value in values:
+        if isinstance(value, dict):
+            yield from _all(value.values())
+        elif isinstance(value, list | tuple):
+            yield from _all(value)
+        else:
+            yield value
 
 
 def _place(tensor: Any) -> int:

@@ -25,7 +25,7 @@ from attnlab.capture.matrix import Matrix, loosened
 from attnlab.capture.mixing import derived
 from attnlab.capture.operations import Operation, operation
 from attnlab.capture.plain import kind_of, plain, tensors, unusual
-from attnlab.capture.recorder import UnreadableError
+from attnlab.capture.recorder import UnreadableError, private
 from attnlab.capture.state import State
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._composites = Composites()
         self._storages: dict[int, int] = {}
         self._unusual: dict[int, torch.Tensor] = {}
-        self._state = State(recorder.model)
+        with private():
+            self._state = State(recorder.model, *recorder.projections.given)
 
     @classmethod
     def ignore_compile_internals(cls) -> bool:
@@ -143,7 +144,7 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _concerns(self, own: Operation, args: tuple[Any, ...], result: Any) -> bool:
         """Whether an operation may begin or change what is followed; quick, as most do not."""
-        self._state.saw(own.views, args, result)
+        self._state.saw(args, result)
         # Most products are of a layer with its parameters.
         if own.begins and (own.name != "mm" or not any(map(self.is_parameter, args[:2]))):
             return True
@@ -202,11 +203,11 @@ class Tap(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def is_parameter(self, tensor: Any) -> bool:
         """Whether a tensor is a parameter of the model, or a view of one."""
-        return self._state.holds_parameter(tensor)
+        return self._state.holds_parameter(tensor, self.modules[-1] if self.modules else None)
 
-    def is_fixed(self, tensor: Any) -> bool:
-        """Whether a tensor follows from the model's parameters and buffers alone."""
-        return self._state.fixes(tensor)
+    def is_given(self, tensor: Any) -> bool:
+        """Whether a tensor descends from what the model was given."""
+        return self._state.given(tensor)
 
     def is_noise(self, tensor: Any) -> bool:
         """Whether a tensor is the newest that dropout has drawn; asked once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -13,7 +14,7 @@ from attnlab.capture.call import Refusal
 
 
 class Hidden(torch.nn.Module):
-    """Attention computed by means that no softmax shows."""
+    """Attention whose weights come from NumPy, where nothing follows them."""
 
     def __init__(self):
         super().__init__()
@@ -23,8 +24,8 @@ class Hidden(torch.nn.Module):
         q, k, v = (
             own(given).unflatten(-1, (3, 4)).transpose(1, 2) for own in (self.q, self.k, self.v)
         )
-        powers = torch.exp(q @ k.mT / 2)
-        weights = powers / powers.sum(-1, keepdim=True)
+        powers = np.exp((q @ k.mT / 2).detach().numpy())
+        weights = torch.from_numpy(powers / powers.sum(-1, keepdims=True))
         return (weights @ v).transpose(1, 2).flatten(2), weights
 
 

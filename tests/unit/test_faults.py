@@ -181,7 +181,7 @@ def test_an_interrupt_in_the_second_pass_is_the_users_and_leaves_all_as_it_was(e
 
 
 def test_an_error_of_ours_in_the_tap_becomes_a_refusal_and_leaves_the_result(monkeypatch):
-    from attnlab.capture import tap
+    from attnlab.capture import products
 
     model = bloom()
     with torch.no_grad():
@@ -191,7 +191,7 @@ def test_an_error_of_ours_in_the_tap_becomes_a_refusal_and_leaves_the_result(mon
         raise RuntimeError("a fault of ours")
 
     before = world()
-    monkeypatch.setattr(tap, "finish", broken)
+    monkeypatch.setattr(products, "finish", broken)
     result, told = record(model, {"input_ids": ids(1, 5)})
     assert world() == before
     same(result, expected)
