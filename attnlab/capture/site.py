@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from attnlab.capture.axes import Axes
     from attnlab.capture.matrix import Lineage
+    from attnlab.capture.recorder import Recorder
     from attnlab.capture.tap import Tap
 
 
@@ -77,7 +78,7 @@ def finish(
         parts |= _scored(scores, split, recorder.shared)
     parts["rows"], kept = recorder.kept_rows(mixed.transpose(1, 2))
     parts["output"] = None if matrix.doubt else kept
-    if split.blocks > 1 and output.shape[rows] != value.shape[2]:
+    if _overlaps(split.blocks, int(mixed.shape[2]), int(value.shape[2]), recorder):
         parts["doubt"] = PIECES
     noted = recorder.note(module, None, "tap", tap.serial(modules), **parts)
     return Output(axes, noted, module, matrix.product)
@@ -105,6 +106,13 @@ def _sums_to_one(matrix: Matrix, operand: torch.Tensor) -> bool:
     """Whether each row is normalized, or of zeros."""
     sums = matrix.axes.dense(operand.detach()).float().sum(-1)
     return bool((((sums - 1).abs() < SLACK) | (sums == 0)).all())
+
+
+def _overlaps(blocks: int, queries: int, keys: int, recorder: Recorder) -> bool:
+    """Whether blocks of queries make up a text, and each sees keys of its neighbors too."""
+    lengths = recorder.projections.lengths
+    whole = blocks * queries in lengths and blocks * keys not in lengths
+    return blocks > 1 and keys > queries and whole
 
 
 def _output_axes(matrix: Matrix, output: torch.Tensor, straight: bool) -> Axes:

@@ -173,3 +173,74 @@ def test_grouped_heads_folded_into_the_queries_are_told():
     assert Axes.of((2, 3, 5, 7)).folded(-2, -1) == ()
     assert Axes.of((2, 3, 5, 7)).folded(-1, -2) is None
     assert Axes.of((2, 3, 5, 7)).permuted([0, 1, 3, 2]).folded(-1, -2) == ()
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_an_axis_of_one_kind_that_gets_another_size_keeps_all_other_places(data):
+    axes, truth = known(data.draw(SHAPES))
+    order = data.draw(st.permutations(range(len(axes.shape))))
+    axes = axes.permuted(order)
+    truth = {kind: own.permute(order) for kind, own in truth.items()}
+    axis = data.draw(st.integers(0, len(axes.shape) - 1))
+    size = data.draw(SIZES)
+    found = axes.resized(axis, size)
+    kinds = {axes.kinds[atom] for atom in axes.groups[axis]}
+    if len(kinds) != 1:
+        assert found is None
+        return
+    shape = list(axes.shape)
+    shape[axis] = size
+    assert found.shape == tuple(shape)
+    (changed,) = kinds
+    for kind in truth:
+        if kind != changed:
+            # The other kinds' places are the same wherever both have a number.
+            first = truth[kind].narrow(axis, 0, 1).expand(shape)
+            assert torch.equal(labels(found, kind), first)
+    assert math.prod(found.sizes[atom] for atom in found.atoms(changed)) * axes.shape[axis] == (
+        math.prod(axes.sizes[atom] for atom in axes.atoms(changed)) * size
+    )
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_the_numbers_of_a_tensor_are_laid_out_by_leads_queries_and_keys(data):
+    axes, truth = known(data.draw(SHAPES))
+    order = data.draw(st.permutations(range(len(axes.shape))))
+    axes = axes.permuted(order)
+    numbers = torch.arange(math.prod(axes.shape)).reshape(axes.shape)
+    laid = axes.dense(numbers)
+    leads = math.prod(axes.leads)
+    places = {kind: own.permute(order) for kind, own in truth.items()}
+    own = laid.reshape(leads, *laid.shape[-2:])
+    assert torch.equal(own[places["lead"], places["query"], places["key"]], numbers)
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_leading_atoms_are_put_into_the_order_of_the_tensor(data):
+    axes, _ = known(data.draw(SHAPES))
+    axes = axes.permuted(data.draw(st.permutations(range(len(axes.shape)))))
+    settled = axes.settled()
+    order = [atom for group in settled.groups for atom in group]
+    assert [atom for atom in order if atom in settled.atoms("lead")] == list(settled.atoms("lead"))
+    assert settled.shape == axes.shape
+    for kind in ("query", "key"):
+        assert torch.equal(labels(settled, kind), labels(axes, kind))
+
+
+def test_what_is_repeated_along_an_axis_leads():
+    axes = Axes.of((1, 3, 5, 7)).expanded((2, 3, 5, 7))
+    assert axes.leads == (2, 3)
+    assert Axes.of((5, 7)).expanded((2, 3, 5, 7)).leads == (2, 3)
+    assert Axes.of((3, 1, 7)).expanded((3, 5, 7)) is None
+    assert Axes.of((3, 5, 7)).expanded((3, 5, 8)) is None
+
+
+def test_one_place_of_an_axis_that_leads_is_taken_away():
+    axes = Axes.of((2, 3, 5, 7))
+    assert axes.without(1).shape == (2, 5, 7)
+    assert axes.without(1).leads == (2,)
+    assert axes.without(2) is None
+    assert axes.without(3) is None
