@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from attnlab.capture.blocks import Blocks, ThreadState
     from attnlab.capture.forward import Found
+    from attnlab.capture.generation import Generation
     from attnlab.capture.observation import Observation
     from attnlab.capture.recording import Recording
 
@@ -91,6 +92,14 @@ class Forwards:
         self._thread.forward = None
         self.end(forward)
         return None
+
+    def listener(self) -> Recording | Generation | None:
+        """Return who hears of what this thread runs."""
+        listener = self._thread.listener
+        if listener is not None or self._thread.forward is None:
+            return listener
+        forward = self.current()
+        return None if forward is None else forward.listener
 
     def settle(self) -> None:
         """Tell of all that have ended by an exception, which keeps their frames."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +14,15 @@ from attnlab.capture.callsite import callsites_of
 from attnlab.capture.forwards import Forwards
 from attnlab.capture.frames import between, hide
 from attnlab.capture.generation import Generation
-from attnlab.capture.imports import ImportWatch
-from attnlab.capture.interposition import Interposition
 from attnlab.capture.observation import Observation
+from attnlab.capture.placement import Placement
 from attnlab.capture.recording import Habits, Recording
 from attnlab.capture.replay import Before
 from attnlab.capture.steps import Steps
 from attnlab.capture.teller import Teller
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
 
     from attnlab.capture.forward import Found
@@ -35,25 +34,18 @@ class Gate:
     """Tells watched calls from others; the listener of the interposition."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         self._thread = ThreadState()
         self._habits = Habits()
         self._teller = Teller(self._thread, self._habits)
         self.blocks = Blocks(self._thread)
-        self._forwards = Forwards(
-            self._thread, self.blocks, self._begun, self._teller.ended, self._close
-        )
-        self._interposition = Interposition(self)
-        self._imports: ImportWatch | None = None
+        self._placement = Placement(self, self.blocks)
+        tell, release = self._teller.ended, self._placement.release
+        self._forwards = Forwards(self._thread, self.blocks, self._begun, tell, release)
 
     def enter(self, observation: Observation) -> None:
         """Open for one more block; the first puts everything in place."""
-        with self._lock:
-            self.blocks.enter(observation)
-            if self._imports is None:
-                self._imports = ImportWatch(Interposition.PARTS, self._arrived)
-                self._imports.start()
-            self._interposition.ensure()
+        self.blocks.enter(observation)
+        self._placement.place()
 
     def leave(self, observation: Observation) -> None:
         """Close for a block; the last takes everything away.
@@ -62,24 +54,8 @@ class Gate:
         place stays until the last of them has returned.
         """
         self._forwards.settle()
-        with self._lock:
-            self.blocks.leave(observation)
-        self._close()
-
-    def _close(self) -> None:
-        """Take everything away where nothing needs it any more."""
-        with self._lock:
-            if not self.blocks.idle:
-                return
-            imports, self._imports = self._imports, None
-            if imports is not None:
-                imports.stop()
-            self._interposition.remove()
-
-    def _arrived(self, name: str, module: Any) -> None:
-        with self._lock:
-            if self.blocks.open:
-                self._interposition.add(name, module)
+        self.blocks.leave(observation)
+        self._placement.release()
 
     # --- what the interposition tells ---------------------------------------------------
 
@@ -119,7 +95,7 @@ class Gate:
 
         if torch.compiler.is_compiling():
             return found
-        listener = self._listener()
+        listener = self._forwards.listener()
         if listener is None:
             return found
 
@@ -127,7 +103,7 @@ class Gate:
         @between
         def attention(*args: Any, **kwargs: Any) -> Any:
             try:
-                if self._listener() is not listener:
+                if self._forwards.listener() is not listener:
                     return found(*args, **kwargs)
                 return listener.attend(found, default, args, kwargs)
             except BaseException as error:
@@ -211,7 +187,7 @@ class Gate:
             return self._generated(observations, original, model, args, kwargs)
         finally:
             self.blocks.end(call)
-            self._close()
+            self._placement.release()
 
     # --- one recording ------------------------------------------------------------------
 
@@ -256,7 +232,7 @@ class Gate:
             return self._recorded(observations, original, module, args, kwargs)
         finally:
             self.blocks.end(call)
-            self._close()
+            self._placement.release()
 
     def _prepared(
         self,
@@ -266,8 +242,7 @@ class Gate:
         kwargs: dict[str, Any],
     ) -> Recording:
         """Prepare to record a call that is about to be made."""
-        with self._lock:
-            self._interposition.ensure()
+        self._placement.ensure()
         recording = Recording.of(module, args, kwargs)
         for observation in observations:
             recording.stop = recording.stop or observation.stop
@@ -312,14 +287,6 @@ class Gate:
         return result
 
     # --- a forward that was called directly ---------------------------------------------
-
-    def _listener(self) -> Recording | Generation | None:
-        """Return who hears of what this thread runs."""
-        listener = self._thread.listener
-        if listener is not None or self._thread.forward is None:
-            return listener
-        forward = self._forwards.current()
-        return None if forward is None else forward.listener
 
     def _begun(self, observations: list[Observation], found: Found) -> Recording | Steps:
         if found.generates:
