@@ -131,15 +131,19 @@ class Kernel:
 
     def run(self, code: str, tags: Sequence[str] = (), cell: str = "") -> Ran:
         """Run a cell to its end."""
-        ran = self.finish(self.begin(code, tags, cell))
-        # For a moment after an error ipykernel 6 refuses every cell, also one sent after it.
+        return self._until_taken(lambda: self.begin(code, tags, cell))
+
+    def _until_taken(self, begin: Callable[[], str]) -> Ran:
+        """Ask until it is done: after an error, ipykernel 6 refuses every request for a moment."""
+        ran = self.finish(begin())
         while ran.reply["status"] == "aborted":
-            ran = self.finish(self.begin(code, tags, cell))
+            ran = self.finish(begin())
         return ran
 
     def value(self, expression: str) -> Any:
         """The value of a JSON-able expression."""
-        ran = self.finish(self.begin("", silent=True, expressions={"v": f"repr({expression})"}))
+        asked = {"v": f"repr({expression})"}
+        ran = self._until_taken(lambda: self.begin("", silent=True, expressions=asked))
         said = ran.reply["user_expressions"]["v"]
         assert said["status"] == "ok", said
         text = eval(said["data"]["text/plain"])
