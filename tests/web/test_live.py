@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.web.panel import FOX, Panel
 
@@ -80,7 +81,7 @@ def test_a_tried_text_that_fails_says_so_and_marks_the_picture(live: Panel) -> N
 def test_a_call_that_cannot_be_made_again_says_why(live: Panel) -> None:
     live.page.evaluate("lab.kernel.untried = 'The model is in training mode.'; 0")
     live.find("try").click()
-    assert "training mode" in live.find("try-box").inner_text()
+    expect(live.find("try-box")).to_contain_text("training mode")
 
 
 def test_a_tried_text_that_takes_long_says_how_far_it_is_until_its_picture_comes(
