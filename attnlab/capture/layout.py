@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.matrix import Lineage, Matrix, Output, loosened
@@ -93,7 +94,9 @@ def select(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineag
 def pick(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
     """Follow a tensor into chosen places along one axis, in an order of their own."""
     known = resize(tap, args, _kwargs, result)
-    return None if known is None or isinstance(known, Output) else loosened(known)
+    if known is None or isinstance(known, Output):
+        return None
+    return replace(loosened(known), source=None)
 
 
 def index(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage | None:
@@ -126,7 +129,7 @@ def join(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> Lineage 
     if any(own.stage != first.stage for own in matrices):
         return None
     if result.ndim == len(first.axes.groups):
-        return resized(first, tuple(result.shape))
+        return resized(replace(first, source=None), tuple(result.shape))
     return None
 
 

@@ -49,6 +49,11 @@ class Matrix:
         As of `Scores`.
     normalized
         Whether a softmax, or an exponential, was among what was done.
+    source
+        The scores that its numbers were computed from, place by place; None where heads were
+        mixed, places moved, or several matrices joined.
+    softened
+        Whether a softmax was what was done to these scores first.
     """
 
     axes: Axes
@@ -60,6 +65,8 @@ class Matrix:
     doubt: str = ""
     fixed: bool = False
     normalized: bool = False
+    source: Scores | None = None
+    softened: bool = False
 
     def permuted(self, order: Sequence[int]) -> Matrix:
         """Put the axes into another order."""
@@ -77,7 +84,8 @@ class Matrix:
             lead = axes.lead()
         if lead is None:
             lead = axes.leads
-        return replace(self, axes=axes, lead=lead)
+        source = self.source if axes == self.axes else None
+        return replace(self, axes=axes, lead=lead, source=source)
 
     def lead_with(self, axis: int, size: int) -> tuple[int, ...]:
         """Sizes of what leads, where one of the tensor's axes that leads gets another size."""
@@ -138,7 +146,7 @@ def loosened(known: Scores | Weights | Matrix) -> Matrix:
             axes = known.axes.unfolded() if curved else known.axes
             stage: Stage = "weights" if curved else "scores"
             matrix = Matrix(axes, axes.leads, known.modules, stage, product=True, fixed=known.fixed)
-            return matrix.reshaped(axes)
+            return replace(matrix.reshaped(axes), source=known.unfolded().settled())
         case Weights():
             return Matrix(
                 known.axes,
@@ -148,5 +156,7 @@ def loosened(known: Scores | Weights | Matrix) -> Matrix:
                 product=True,
                 doubt=known.doubt,
                 normalized=True,
+                source=known.scores,
+                softened=True,
             )
     return replace(known, powers_of=None)

@@ -38,6 +38,9 @@ ACTIVATIONS = frozenset(
 )  # fmt: skip
 """These turn scores into weights where no softmax does."""
 
+MOVES = frozenset({"sort", "cumsum"})
+"""After these, a place holds what was computed from other places."""
+
 POWERS = frozenset({"exp", "exp2", "expm1"})
 
 KEEPS_SHAPE = frozenset(
@@ -76,6 +79,8 @@ def derived(tap: Tap, own: Operation, args: tuple[Any, ...], result: Any) -> Lin
         return None
     doubts = [one.doubt for _, one in found if isinstance(one, Weights | Matrix)]
     others = [one for one in operands if one is not operand]
+    if len(found) > 1 or own.base in MOVES:
+        matrix = replace(matrix, source=None)
     return _staged(own, known, matrix, others, next(filter(None, doubts), ""))
 
 

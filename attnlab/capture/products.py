@@ -92,7 +92,7 @@ def convolution(tap: Tap, args: tuple[Any, ...], _kwargs: Any, result: Any) -> L
         return None
     matrix = loosened(known)
     axes = matrix.axes.resized(1, int(result.shape[1]), "lead") if _leads(matrix.axes, 1) else None
-    return None if axes is None else matrix.reshaped(axes)
+    return None if axes is None else replace(matrix.reshaped(axes), source=None)
 
 
 def _multiplies(known: Any, straight: bool) -> Matrix | None:
@@ -110,7 +110,8 @@ def _multiplies(known: Any, straight: bool) -> Matrix | None:
     if not (matrix.product and matrix.normalized) or flipped.folded(rows, columns) is None:
         return None
     powers_of = None if matrix.powers_of is None else matrix.powers_of.turned()
-    return replace(matrix, axes=flipped, powers_of=powers_of)
+    source = None if matrix.source is None else matrix.source.turned()
+    return replace(matrix, axes=flipped, powers_of=powers_of, source=source)
 
 
 def _attends(tap: Tap, matrix: Matrix, operand: torch.Tensor, value: torch.Tensor) -> bool:
@@ -138,7 +139,9 @@ def _composed(first: Matrix, second: Matrix, straight: bool, result: Any) -> Mat
     if axes is None:
         return None
     own = first.reshaped(axes, first.lead)
-    return replace(own, stage="weights", product=first.product or second.product, powers_of=None)
+    return replace(
+        own, stage="weights", product=first.product or second.product, powers_of=None, source=None
+    )
 
 
 def _mixed(matrix: Matrix, straight: bool, result: Any) -> Matrix | None:
@@ -149,7 +152,8 @@ def _mixed(matrix: Matrix, straight: bool, result: Any) -> Matrix | None:
     axes = matrix.axes.resized(axis, int(result.shape[axis]), "lead")
     if axes is None:
         return None
-    return matrix.reshaped(axes, matrix.lead_with(axis, int(result.shape[axis])))
+    mixed = matrix.reshaped(axes, matrix.lead_with(axis, int(result.shape[axis])))
+    return replace(mixed, source=None)
 
 
 def _leads(axes: Axes, axis: int) -> bool:

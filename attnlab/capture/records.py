@@ -26,8 +26,9 @@ class Record:
     """What one attention call was given.
 
     Tensors are private copies in the model's own dtype without gradients: a cache that is
-    overwritten later does not reach them. All but `weights` are there where the call was
-    seen to multiply queries with keys; `weights` alone where only its softmax was.
+    overwritten later does not reach them. All but `weights` are there where the weights are the
+    softmax of a product of queries with keys. `weights` are there where they are anything else;
+    `query`, `key` and `terms` beside them are then what they were made from, where that is known.
 
     Attributes
     ----------
@@ -54,7 +55,10 @@ class Record:
     sinks
         Shape (heads,): a score that takes part in the softmax and is then dropped.
     weights
-        Shape (items, heads, queries, keys), of a call whose q and k were not seen.
+        Shape (items, heads, queries, keys): what multiplied the values, where it is not the
+        softmax of the scores.
+    softened
+        Whether `weights` were made from the softmax of the scores, e.g. gated or renormalized.
     rows
         Indices of the queries whose output was kept.
     output
@@ -82,6 +86,7 @@ class Record:
     terms: tuple[Term, ...] = ()
     sinks: torch.Tensor | None = None
     weights: torch.Tensor | None = None
+    softened: bool = False
     rows: tuple[int, ...] = ()
     output: torch.Tensor | None = None
     doubt: str = ""
@@ -90,8 +95,10 @@ class Record:
     depth: int = 0
 
     def __post_init__(self) -> None:
-        if (self.query is None or self.key is None) == (self.weights is None):
-            raise ValueError("a record has either queries and keys, or weights")
+        if (self.query is None) != (self.key is None):
+            raise ValueError("a record has both queries and keys, or neither")
+        if self.query is None and self.weights is None:
+            raise ValueError("a record has queries and keys, or weights")
 
     def __repr__(self) -> str:
         return f"<Record {self.name}: {self.kind} {self.layer}, {self.shape}>"

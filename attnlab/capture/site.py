@@ -73,6 +73,7 @@ def finish(
         dense = matrix.axes.dense(operand.detach())
         parts["weights"] = split(dense.reshape(*matrix.lead, *dense.shape[-2:]))
         recorder.begin(module, value, parts["weights"])
+        parts |= _before(matrix, split, recorder.shared)
     else:
         recorder.begin(module, value, scores.query, scores.key)
         parts |= _scored(scores, split, recorder.shared)
@@ -100,6 +101,24 @@ def _scores(
         return None, matrix.lead
     scores = matrix.powers_of.unfolded().settled()
     return scores, scores.axes.lead()
+
+
+def _before(matrix: Matrix, split: Split, shared: Any) -> dict[str, Any]:
+    """Give the queries, keys and terms that a changed matrix was made from, where known."""
+    source = matrix.source
+    if source is None or source.axes.lead() != matrix.lead:
+        return {}
+    ends = int(source.query.shape[-2]), int(source.key.shape[-2])
+    sizes = matrix.axes.sizes
+    counts = [
+        math.prod(sizes[atom] for atom in matrix.axes.atoms(kind)) for kind in ("query", "key")
+    ]
+    if list(ends) != counts:
+        return {}
+    try:
+        return _scored(source, split, shared) | {"softened": matrix.softened}
+    except UnreadableError:  # Its terms take more memory than there is; the weights are known.
+        return {}
 
 
 def _sums_to_one(matrix: Matrix, operand: torch.Tensor) -> bool:

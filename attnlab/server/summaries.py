@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from attnlab.server.messages import SequenceSummary, SiteSummary, Token, TraceItem, TraceSummary
 from attnlab.traces.errors import NoSuchItemError
@@ -10,6 +10,7 @@ from attnlab.traces.errors import NoSuchItemError
 if TYPE_CHECKING:
     from collections.abc import Sequence as Several
 
+    from attnlab.capture.records import Record
     from attnlab.capture.tokens import TokenInfo
     from attnlab.traces.site import Site
     from attnlab.traces.trace import Trace
@@ -80,6 +81,12 @@ def _tokens(tokens: Several[TokenInfo]) -> list[Token]:
     ]
 
 
+def _terms(record: Record) -> Literal["qk", "changed", "weights"]:
+    if record.query is None:
+        return "weights"
+    return "qk" if record.weights is None else "changed"
+
+
 def _site(site: Site) -> SiteSummary:
     result = SiteSummary(
         index=site.index,
@@ -95,7 +102,7 @@ def _site(site: Site) -> SiteSummary:
         rows=site.rows,
         columns=site.columns,
         tier=site.tier,
-        terms="weights" if site.record.query is None else "qk",
+        terms=_terms(site.record),
     )
     if not site.certificate.exact:
         result["certificate"] = site.certificate.reason

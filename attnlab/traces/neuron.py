@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from attnlab.traces.weights import Portion, divisors, softmax, steps, surroundings
+from attnlab.traces.weights import Portion, divisors, kept, softmax, steps, surroundings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,9 @@ class Neuron:
     """How the weights of one query in one head come about.
 
     ``products.sum(1)`` are the first scores; each term of the call changes them in turn; the
-    softmax of the last, in which the sink takes part, are the weights.
+    softmax of the last, in which the sink takes part, are the weights. Where the model changes
+    the weights after the softmax, the softmax is one more step, and the weights are those that
+    multiply the values.
 
     Attributes
     ----------
@@ -37,7 +39,7 @@ class Neuron:
         Pairs of a label and of the scores after it, shape (keys,), float32, -inf where a
         key is hidden. The first is ``q·k``, then one for each term as the model applies
         it: ``scale``, ``softcap``, ``bias``, ``mask``, ``fill``, ``floor``, ``causal``,
-        ``window``.
+        ``window``. Last comes ``softmax`` where the model changes what it gives.
     weights
         Shape (keys,), float32; NaN where the query may attend to no key.
     sink
@@ -66,7 +68,12 @@ def neuron(record: Record, query: int, head: int, item: int = 0) -> Neuron:
     for term, scores in steps(record, portion):
         finished = scores
         taken.append((label(term), _numpy(scores[0, 0])))
-    weights = softmax(record, portion, finished)[0, 0]
+    if record.weights is None:
+        weights = softmax(record, portion, finished)[0, 0]
+    else:
+        weights = kept(record.weights, portion)[0, 0]
+        if record.softened:
+            taken.append(("softmax", _numpy(softmax(record, portion, finished)[0, 0])))
     with surroundings(finished.device):
         q = record.query[item, head, query].float()
         k = record.key[item, head // (record.heads // record.groups)].float()

@@ -8,6 +8,8 @@ interface NeuronFigure {
   query: string;
   keys: readonly string[];
   neuron: Neuron;
+  /** Name of the column of weights. */
+  column: string;
   vectors: Vectors;
   products: Vectors;
   /** Dimensions in the order in which they are shown. */
@@ -59,7 +61,7 @@ export function neuronFigure(figure: NeuronFigure): Scene {
   neuron.steps.forEach(({ label }, i) =>
     heading(numbers + i * (NUMBER + GAP) + NUMBER, top - 6, label, 'end')
   );
-  heading(weights, top - 6, 'softmax');
+  heading(weights, top - 6, figure.column);
   strips(k, top, keys.length, vectors.data);
   strips(product, top, keys.length, products.data);
   keys.forEach((text, key) => {

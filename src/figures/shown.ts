@@ -1,7 +1,7 @@
 import type { Edge } from '../draw/curves';
 import { layerRamps } from '../draw/hues';
 import type { HeadWeights } from '../state/heads';
-import { byContribution, inOrder, largest } from '../state/neuron';
+import { byContribution, inOrder, largest, weightsName } from '../state/neuron';
 import type { PanelState } from '../state/panel';
 import { headFigure } from './head';
 import { matrixFigure } from './matrix';
@@ -140,6 +140,7 @@ export function neuronScene(state: PanelState, title: string, width: number): Sc
     query: queries[shown.query]?.text ?? '',
     keys: keys.map(({ text }) => text),
     neuron,
+    column: weightsName(state.site.value),
     vectors,
     products,
     order:
@@ -161,7 +162,7 @@ export function neuronRows(state: PanelState): (string | number)[][] {
   }
   const { neuron, vectors } = shown;
   const dimensions = inOrder(vectors.width);
-  const names = [...neuron.steps.map(({ label }) => label), 'softmax'];
+  const names = [...neuron.steps.map(({ label }) => label), weightsName(state.site.value)];
   return [
     ['token', ...names, ...dimensions.map(dimension => `dimension ${dimension}`)],
     ['query', ...names.map(() => ''), ...neuron.q],

@@ -2,7 +2,7 @@
 // change those files, not this one.
 
 /** Version of the messages; a panel and a kernel that differ refuse each other by name. */
-export const PROTOCOL = 4;
+export const PROTOCOL = 5;
 
 /** A head with more than `WHOLE` × `WHOLE` weights is shown by its edges and tiles, not whole. */
 export const WHOLE = 512;
@@ -92,8 +92,11 @@ export interface SiteSummary {
   tier: 'interface' | 'tap' | 'replayed' | 'output_attentions';
   /** Why it is open whether the weights are the model's own; absent when they are exact. */
   certificate?: string;
-  /** Whether queries and keys are known, or the weights alone. */
-  terms: 'qk' | 'weights';
+  /**
+   * Whether the weights are the softmax of known scores; something else that was made from
+   * known scores; or known alone.
+   */
+  terms: 'qk' | 'changed' | 'weights';
 }
 
 /** A trace without its numbers. */

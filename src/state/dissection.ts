@@ -55,7 +55,7 @@ export class Dissection {
   ) {
     const place = computed<Place | null>(() => {
       const { trace, item } = shown.value ?? {};
-      const of = site.value?.terms === 'qk' ? site.value : null;
+      const of = site.value?.terms === 'weights' ? null : site.value;
       const { head } = selection.focus.value;
       return trace && of && head < of.heads
         ? { trace: trace.id, item: item ?? 0, site: of.index, head }

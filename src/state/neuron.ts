@@ -1,3 +1,4 @@
+import type { SiteSummary } from '../protocol/messages';
 import type { Numbers } from './pictures';
 
 /** One query of one head, taken apart: from its vector to its weights. */
@@ -14,6 +15,11 @@ export interface Neuron {
 export interface Step {
   label: string;
   scores: Float32Array;
+}
+
+/** Names the column of the weights, which need not be the softmax of the last scores. */
+export function weightsName(site: SiteSummary | null): 'softmax' | 'weight' {
+  return site?.terms === 'changed' ? 'weight' : 'softmax';
 }
 
 /** The vectors of a head's keys, one after the other. */

@@ -2,7 +2,7 @@ import type { Signal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import { scored } from '../draw/score';
 import type { Dissected } from '../state/dissection';
-import type { Step } from '../state/neuron';
+import { weightsName, type Step } from '../state/neuron';
 import { shown } from './chip';
 import { useEnv } from './env';
 import type { Caret } from './neuron-caret';
@@ -28,6 +28,7 @@ export function NeuronHeader(props: HeaderProps) {
   const { state, t } = useEnv();
   const describe = useSteps();
   const token = state.sides.value.queries[dissected?.query ?? -1];
+  const weights = weightsName(state.site.value);
   const q = dissected?.neuron.q;
   const onStrips = useOnStrips(q?.length ?? 0, dissected?.rotated.size ?? 0);
   const blocks = useMemo(
@@ -64,7 +65,13 @@ export function NeuronHeader(props: HeaderProps) {
           </>
         )}
         {steps.map(({ label }) => title(label, true, describe(label)))}
-        {title(t('softmax'), false, t('The weights: softmax of the last scores over all keys'))}
+        {title(
+          weights,
+          false,
+          weights === 'softmax'
+            ? t('The weights: softmax of the last scores over all keys')
+            : t('The weights that multiply the values: the model changes them before it does')
+        )}
       </div>
       <div
         class="attnlab-neuron-row attnlab-neuron-query"
@@ -161,7 +168,8 @@ function useSteps(): (label: string) => string {
     fill: t('The score where it is not replaced by another number'),
     floor: t('The score, no lower than a bound'),
     causal: t('The score of the keys that are not later than the query'),
-    window: t('The score of the keys that are near enough')
+    window: t('The score of the keys that are near enough'),
+    softmax: t('The softmax of the scores over all keys, before the model changes it')
   };
   return label => sentences[label] ?? t('The score after the term “%1”', label);
 }

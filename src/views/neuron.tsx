@@ -19,7 +19,7 @@ export function NeuronView() {
   const { dissection, sides } = state;
   const query = dissection.query.value;
   const shown = dissection.shown.value;
-  const known = site?.terms === 'qk';
+  const known = site !== null && site.terms !== 'weights';
   const loads = known && query !== null ? [dissection.neuron.value, dissection.vectors.value] : [];
   const failed = loads.find(load => load.state === 'failed');
   const token = sides.value.queries[shown?.query ?? query ?? -1];

@@ -332,8 +332,41 @@ def test_the_weights_are_the_matrix_that_multiplies_the_values(kind, context):
     assert [site.name for site in recorded.sites] == ["0", "1"]
 
 
-@pytest.mark.parametrize("kind", CHANGED)
-def test_changed_weights_do_not_claim_to_be_the_softmax_of_queries_and_keys(kind):
+SOFTENED = [
+    Gated, GatedByTheInput, Thresholded, ThresholdedAndRenormalized, RenormalizedByFunction,
+    WrittenInto, ScaledInPlace, AHeadAblated,
+]  # fmt: skip
+"""Each place of the weights was computed from that place of a softmax."""
+
+SCORED = [ByLogSoftmax, OffByOne, Rectified, Squared, Sigmoid, Sparsemax, ScoresWrittenInto]
+"""Each place of the weights was computed from that place of the scores."""
+
+
+@pytest.mark.parametrize("context", MODES)
+@pytest.mark.parametrize("kind", SOFTENED + SCORED)
+def test_what_changed_weights_were_made_from_is_shown_beside_them(kind, context):
+    told, used = shown(kind, context)
+    site = only(told).sites[0]
+    torch.manual_seed(0)
+    with torch.no_grad():
+        part = kind().eval()
+        q, k, _ = part.parts(tokens())
+        scores = part.scores(tokens())
+    for item, head, query in [(0, 2, 5), (1, 1, 0)]:
+        taken = site.neuron(query, head, item)
+        steps = {name: torch.from_numpy(own) for name, own in taken.steps}
+        products = k[item, head] @ q[item, head, query] * 3  # The model triples q.
+        assert torch.allclose(steps["q·k"], products, atol=1e-5)
+        assert torch.allclose(steps["scale"], scores[item, head, query], atol=1e-5)
+        assert torch.equal(torch.from_numpy(taken.weights), used[0][item, head, query])
+        assert ("softmax" in steps) == (kind in SOFTENED)
+        if kind in SOFTENED:
+            expected = scores[item, head, query].softmax(-1)
+            assert torch.allclose(steps["softmax"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CHANGED if kind not in SOFTENED + SCORED])
+def test_weights_whose_places_are_mixed_do_not_claim_to_come_from_queries_and_keys(kind):
     told, _ = shown(kind, torch.no_grad)
     for site in only(told).sites:
         with pytest.raises(LookupError, match="not seen"):

@@ -120,7 +120,7 @@ __all__ = [
     "VectorsParams",
 ]
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Version of the messages; a panel and a kernel that differ refuse each other by name."""
 
 WHOLE = 512

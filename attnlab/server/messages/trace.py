@@ -57,8 +57,9 @@ class SiteSummary(TypedDict):
     products; either of them in a second forward pass; or only as the model returned it."""
     certificate: NotRequired[str]
     """Why it is open whether the weights are the model's own; absent when they are exact."""
-    terms: Literal["qk", "weights"]
-    """Whether queries and keys are known, or the weights alone."""
+    terms: Literal["qk", "changed", "weights"]
+    """Whether the weights are the softmax of known scores; something else that was made from
+    known scores; or known alone."""
 
 
 class TraceSummary(TypedDict):
