@@ -67,7 +67,8 @@ function Sink() {
       data-value={rest}
       title={t('The weights of this query sum to less than one; the rest goes to no key.')}
     >
-      <span>{t('sink')}</span>
+      {/* A sink is part of a softmax; of changed weights anything may be missing. */}
+      <span>{state.site.value?.terms === 'qk' ? t('sink') : t('no key')}</span>
       <Bar weight={rest} exact />
     </div>
   );

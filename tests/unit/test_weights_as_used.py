@@ -365,6 +365,24 @@ def test_what_changed_weights_were_made_from_is_shown_beside_them(kind, context)
             assert torch.allclose(steps["softmax"], expected, atol=1e-6)
 
 
+class FirstQueryLeftWithItself(Attention):
+    """All later keys are below the threshold for the first query, not for the others."""
+
+    def matrix(self, scores):
+        weights = scores.softmax(-1).clone()
+        weights[..., 0, 1:] = 0.0
+        return weights
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(FirstQueryLeftWithItself, "encoder"), (Gated, "encoder"), (DifferentialInHalves, "decoder")],
+)
+def test_changed_weights_are_causal_only_if_no_query_sees_a_later_key(kind, expected):
+    told, _ = shown(kind, torch.no_grad)
+    assert {site.kind for site in only(told).sites} == {expected}
+
+
 @pytest.mark.parametrize("kind", [kind for kind in CHANGED if kind not in SOFTENED + SCORED])
 def test_weights_whose_places_are_mixed_do_not_claim_to_come_from_queries_and_keys(kind):
     told, _ = shown(kind, torch.no_grad)
