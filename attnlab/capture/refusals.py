@@ -42,13 +42,13 @@ def without_attention(module: Any, unread: list[tuple[str, str]]) -> Refusal | N
             f"The attention of {name} cannot be read",
             "Of its attention calls none can be shown: "
             f"{'; '.join(sorted({f'{owner}: {why}' for owner, why in unread}))}.",
-            "attnlab reads attention whose softmax is over keys and multiplies values.",
+            "attnlab reads attention as a matrix over tokens that multiplies values.",
         )
     if not has_attention(module):
         return None
     return Refusal(
         f"No attention was recorded of {name}",
-        f"{name} ran no softmax over keys whose result multiplies values.",
+        f"No matrix over tokens was seen to multiply values in {name}.",
         "Its layers may use another mixing than attention; docs/models.md lists what is read.",
     )
 

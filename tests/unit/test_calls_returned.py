@@ -100,8 +100,8 @@ def test_dropout_of_the_second_pass_draws_nothing_from_the_user():
     [
         ("scores", "no weights"),
         ("three axes", "shape"),
-        ("nothing", "softmax"),
-        ("empty", "softmax"),
+        ("nothing", "matrix over tokens"),
+        ("empty", "matrix over tokens"),
     ],
 )
 def test_what_is_no_weights_is_refused_with_the_models_name_and_the_reason(says, reason):
