@@ -32,7 +32,9 @@ const ARROWS = {
 };
 
 export default tseslint.config(
-  { ignores: ['lib', 'attnlab', 'node_modules', 'dist', '.venv', '.demo'] },
+  {
+    ignores: ['lib', 'attnlab', 'node_modules', 'dist', '.venv', '.venv-*', '.demo', 'test-results']
+  },
   {
     files: ['src/**/*.{ts,tsx}'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked, prettier],
