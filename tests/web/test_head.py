@@ -288,6 +288,9 @@ def test_where_the_pointer_rests_the_exact_row_comes(panel: Panel) -> None:
     # The heaviest are exact at once; what is read from a thumbnail is said to be.
     panel.page.evaluate("lab.kernel.delay = -1")
     panel.find("head-query", 6).hover()
+    panel.page.wait_for_function(
+        "document.querySelectorAll('[data-testid=attnlab-weight][data-exact=true]').length <= 8"
+    )
     weights = panel.weights(0, 0)[6 * LONG : 7 * LONG]
     heavy = sorted(range(LONG), key=weights.__getitem__, reverse=True)[:8]
     for key, value in panel.printed().items():
