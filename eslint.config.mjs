@@ -31,6 +31,61 @@ const ARROWS = {
   lab: ['widget']
 };
 
+/**
+ * Room → its packages and the files beside them, from the first to the last: each knows those
+ * after it alone, and those of one line do not know each other.
+ */
+const LAYERS = {
+  state: [
+    ['panel'],
+    ['heads'],
+    ['kernel'],
+    ['view-state'],
+    ['text'],
+    ['debounced.ts', 'timing.ts', 'when-true.ts']
+  ],
+  views: [['index.ts'], ['panel'], ['model', 'head', 'neuron'], ['parts']],
+  lab: [
+    ['index.ts'],
+    ['plugins'],
+    ['panels', 'editor'],
+    ['notebook'],
+    ['kernel'],
+    ['commands.ts', 'translate.ts']
+  ]
+};
+
+/** Where imports must not lead, those of types neither. */
+const BETWEEN_ROOMS = Object.entries(ARROWS).map(([room, others]) => ({
+  target: `./src/${room}`,
+  from: others.map(other => `./src/${other}`),
+  message: 'Arrows go one way: lab, widget → views → figures → draw, state → protocol.'
+}));
+
+const BETWEEN_PACKAGES = Object.entries(LAYERS).flatMap(([room, layers]) =>
+  layers.flatMap((layer, i) => {
+    const known = new Set(layers.slice(i + 1).flat());
+    const message = `Arrows in ${room} go one way: ${layers.map(one => one.join(', ')).join(' → ')}.`;
+    return layer.flatMap(name =>
+      layers
+        .flat()
+        .filter(other => other !== name && !known.has(other))
+        .map(other => ({
+          target: `./src/${room}/${name}`,
+          from: `./src/${room}/${other}`,
+          message
+        }))
+    );
+  })
+);
+
+const MATRIX = {
+  target: './src/views/head/matrix',
+  from: './src/views/head',
+  except: ['./matrix'],
+  message: 'The head view knows its matrix, and the matrix does not know the head view.'
+};
+
 export default tseslint.config(
   {
     ignores: ['lib', 'attnlab', 'node_modules', 'dist', '.venv', '.venv-*', '.demo', 'test-results']
@@ -43,16 +98,7 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
       'import-x/no-cycle': 'error',
-      'import-x/no-restricted-paths': [
-        'error',
-        {
-          zones: Object.entries(ARROWS).map(([room, others]) => ({
-            target: `./src/${room}`,
-            from: others.map(other => `./src/${other}`),
-            message: 'Arrows go one way: lab, widget → views → figures → draw, state → protocol.'
-          }))
-        }
-      ],
+      'import-x/no-restricted-paths': ['error', { zones: BETWEEN_ROOMS }],
       'no-restricted-imports': [
         'error',
         {
@@ -72,6 +118,17 @@ export default tseslint.config(
       ],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }]
+    }
+  },
+  {
+    files: ['src/**/*.{ts,tsx}'],
+    // A test sees how packages work together.
+    ignores: ['**/__tests__/**'],
+    rules: {
+      'import-x/no-restricted-paths': [
+        'error',
+        { zones: [...BETWEEN_ROOMS, ...BETWEEN_PACKAGES, MATRIX] }
+      ]
     }
   },
   {

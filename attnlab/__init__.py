@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
     from attnlab.api import trace as trace
     from attnlab.api import unwatch as unwatch
     from attnlab.api import watch as watch
-    from attnlab.live.block import NotRecordedError as NotRecordedError
-    from attnlab.server.selection import selection as selection
+    from attnlab.live.blocks.block import NotRecordedError as NotRecordedError
+    from attnlab.server.selection.active import selection as selection
 
 __all__ = [
     "NotRecordedError",
@@ -37,11 +38,11 @@ def __getattr__(name: str) -> Any:
 
         return version("attnlab")
     if name == "NotRecordedError":
-        from attnlab.live.block import NotRecordedError
+        from attnlab.live.blocks.block import NotRecordedError
 
         return NotRecordedError
     if name == "selection":
-        from attnlab.server.selection import selection
+        from attnlab.server.selection.active import selection
 
         return selection
     if name in __all__:
@@ -49,6 +50,30 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module 'attnlab' has no attribute {name!r}")
+
+
+def _adopt() -> None:
+    """Take the modules that a kernel's backend is made of, where ours were imported anew.
+
+    Its code imports more as it runs, and must not get other classes than it has.
+    """
+    library = sys.modules.get("IPython.core.getipython")
+    backend = getattr(library.get_ipython(), "_attnlab_backend", None) if library else None
+    package = getattr(backend, "package", None)
+    if package is None or package is sys.modules[__name__]:
+        return
+    found = [package]
+    for module in found:
+        sys.modules[module.__name__] = module
+        inside = module.__name__ + "."
+        found += [own for own in vars(module).values() if _name(own).startswith(inside)]
+
+
+def _name(own: Any) -> str:
+    return own.__name__ if type(own) is type(sys) else ""
+
+
+_adopt()
 
 
 def __dir__() -> list[str]:

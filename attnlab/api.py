@@ -1,6 +1,6 @@
-"""What a person calls from a notebook or a script.
+"""The public functions for notebooks and scripts.
 
-Nothing heavy is imported before it is needed: JupyterLab's server imports this package too.
+Heavy modules are imported inside functions, because JupyterLab's server imports this package.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
     from attnlab.analysis.recorded import Recorded
     from attnlab.inline import Inline
-    from attnlab.live.block import Block
+    from attnlab.live.blocks.block import Block
     from attnlab.traces.trace import Trace
 
 
 def watch(model: Any, tokenizer: Any | None = None) -> None:
     """Show the attention of a model in every cell from now on, tagged or not.
 
-    In JupyterLab a cell's tag ``attention`` does the same for one cell without any code.
+    In JupyterLab, the tag ``attention`` does the same for one cell, without any code.
 
     Parameters
     ----------
     model
-        A transformers model. It is not changed, and to be watched keeps it in memory no
-        longer than the notebook does.
+        A transformers model. It is not changed, and watching does not keep it alive.
     tokenizer
-        The tokenizer that made its ids; found by itself where the cell calls it.
+        The tokenizer of its inputs; found automatically if the cell calls it. Watching the model
+        keeps the tokenizer alive.
 
     Raises
     ------
     TypeError
-        Where `model` is no model.
+        If `model` is not a model.
     RuntimeError
         Outside a notebook's kernel.
     """
@@ -44,12 +44,12 @@ def watch(model: Any, tokenizer: Any | None = None) -> None:
 
 
 def unwatch(model: Any | None = None) -> None:
-    """Show a watched model no longer; all of them where none is named.
+    """Stop watching a model, or all models if none is given.
 
     Raises
     ------
     ValueError
-        Where the model is not watched.
+        If the model is not watched.
     """
     from attnlab import widget
 
@@ -59,36 +59,37 @@ def unwatch(model: Any | None = None) -> None:
 def record(model: Any, tokenizer: Any | None = None) -> AbstractContextManager[Block]:
     """Record the attention of the model's calls in a ``with`` block.
 
-    The model's results are the same as without, and nothing stays on it. Needs no notebook::
+    The model's results are unchanged, and nothing remains attached to the model. This works
+    without a notebook::
 
         with attnlab.record(model, tokenizer) as trace:
             model(**inputs)
         trace.weights(layer=0, head=3)
 
-    After several calls it is the trace of the newest; ``trace.calls`` are the traces of all
-    of them, oldest first, as far back as the budget of memory (``ATTNLAB_MEMORY``) reaches.
+    After several calls, `trace` is the trace of the newest one; ``trace.calls`` lists the traces
+    of all calls, oldest first, within the memory budget (``ATTNLAB_MEMORY``).
 
     Parameters
     ----------
     model
-        A transformers model. Its calls are recorded, and those of the modules inside it that
-        are called in its place, also where another object (a pipeline, an adapter) or a thread
-        that the block starts makes them.
+        A transformers model. Its calls are recorded, and so are direct calls of its submodules,
+        even if another object (a pipeline, an adapter) or a thread started in the block makes
+        them.
     tokenizer
-        The tokenizer that made its ids; found by itself where the block calls it.
+        The tokenizer of its inputs; found automatically if the block calls it.
 
     Returns
     -------
-    context manager of attnlab.live.block.Block
-        The trace. Before the first call, and where the newest call could not be recorded,
-        asking it for anything raises `NotRecordedError`, a RuntimeError that says why.
+    context manager of attnlab.live.blocks.block.Block
+        The trace. Using it before the first call, or if the newest call could not be recorded,
+        raises `NotRecordedError`, a RuntimeError that states the reason.
 
     Raises
     ------
     TypeError
-        Where `model` is no model.
+        If `model` is not a model.
     """
-    from attnlab.live.block import recording
+    from attnlab.live.blocks.block import recording
 
     return recording(model, tokenizer)
 
@@ -100,10 +101,9 @@ def trace(
     text_pair: str | list[str] | None = None,
     **options: Any,
 ) -> Recorded:
-    """Pass a text through a model once, and return the trace of its attention.
+    """Pass a text through a model once, and return the trace.
 
-    Runs without gradients, on the model's own device, in the mode (train or eval) in which
-    the model is.
+    Runs without gradients, on the model's device and in its current mode (train or eval).
 
     Parameters
     ----------
@@ -112,41 +112,41 @@ def trace(
     tokenizer
         Its tokenizer.
     text
-        A text, or several for one batch, padded where the tokenizer can.
+        A text, or several texts for one batch, padded if the tokenizer supports it.
     text_pair
-        The second text, for models that read two.
+        The second text, for models that take two.
     **options
-        Passed to the tokenizer, e.g. ``truncation=True``, or ``text_target=`` for what an
-        encoder-decoder writes.
+        Passed to the tokenizer, e.g. ``truncation=True``, or ``text_target=`` for the output text
+        of an encoder-decoder.
 
     Raises
     ------
     TypeError
-        Where `model` is no model.
+        If `model` is not a model.
     NotRecordedError
-        A RuntimeError that says why the model's attention could not be recorded.
+        A RuntimeError that states why the attention could not be recorded.
     """
-    from attnlab.live.text import pass_text
+    from attnlab.live.blocks.text import pass_text
 
     return pass_text(model, tokenizer, text, text_pair, options)
 
 
 def current() -> Recorded:
-    """Return the newest trace that the panel holds.
+    """Return the newest trace of the panel.
 
     Raises
     ------
     RuntimeError
-        Outside a notebook, and where no watched cell has called a model yet.
+        Outside a notebook, or if no watched cell has called a model yet.
     """
-    # Nobody has a trace where the backend does not run; asking must not start it.
+    # Without a backend there are no traces, so the backend is not started here.
     widget = sys.modules.get("attnlab.widget")
     backend = getattr(widget, "_backend", None)
     newest = None if backend is None else backend.endpoint.session.newest()
     if newest is None:
         raise RuntimeError(
-            "the panel holds no trace: tag a cell “attention” and run it, or call "
-            "attnlab.watch(model). Without a notebook use attnlab.record or attnlab.trace."
+            "the panel has no trace: tag a cell “attention” and run it, or call "
+            "attnlab.watch(model). Without a notebook, use attnlab.record or attnlab.trace."
         )
     from attnlab.analysis.recorded import Recorded
 
@@ -156,8 +156,8 @@ def current() -> Recorded:
 def show(trace: Trace | None = None) -> Inline:
     """Show the panel in the cell's output, for notebooks without attnlab's extension.
 
-    As a cell's last expression it is displayed, for instance in VS Code or Colab. It shows
-    what watched cells leave, as the panel beside a notebook does, or a trace at once::
+    Jupyter displays it as the last expression of a cell, e.g. in VS Code or Colab. Like the panel
+    beside a notebook, it shows the traces of watched cells, or a given trace::
 
         with attnlab.record(model, tokenizer) as trace:
             model(**inputs)
@@ -166,22 +166,22 @@ def show(trace: Trace | None = None) -> Inline:
     Parameters
     ----------
     trace
-        Of `record`, `trace` or `current`. The panel is pinned to its cell, and follows the
-        cell that runs once a person lets go of the pin.
+        A trace from `record`, `trace` or `current`. The panel is pinned to its cell, and follows
+        the running cell once it is unpinned.
 
     Returns
     -------
     attnlab.inline.Inline
-        A widget, the same one whenever the cell is run again.
+        A widget; running the cell again returns the same one.
 
     Raises
     ------
     RuntimeError
         Outside a notebook's kernel.
     NotRecordedError
-        Where nothing was recorded in the block that `trace` is of.
+        If nothing was recorded in the block of `trace`.
     TypeError
-        Where `trace` is none.
+        If `trace` is not a trace.
     """
     from attnlab import inline
 

@@ -1,7 +1,7 @@
 """The inline view: the panel as a cell's output, for hosts without the labextension.
 
-Its ESM holds all views, which the hub's does not: it travels when it is first shown, and
-never to a page that has the labextension's panel alone.
+Its ESM contains all views. It is sent when the view is first displayed, so a page that only
+uses the labextension's panel does not load it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Inline(anywidget.AnyWidget):
-    """The panel in a cell's output, as often as it is displayed.
+    """The panel in a cell's output; may be displayed several times.
 
     Attributes
     ----------
     hub : str
-        Id of the hub's model, through which each displayed panel talks to the kernel.
+        Id of the hub's model, which the panels use to communicate with the kernel.
     cell : str or None
-        The cell that its panels are pinned to at first; None to follow the one that runs.
+        The cell that the panels are initially pinned to; None to follow the running cell.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -39,29 +39,24 @@ class Inline(anywidget.AnyWidget):
         super().__init__(_esm=esm, _css=css, hub=hub.model_id, cell=cell)
 
     def __repr__(self) -> str:
-        # What a host shows that draws no widgets, e.g. a page that renders the notebook's file.
-        return "<The attention that attnlab shows; run the cell to see it.>"
-
-
-_views: dict[str | None, Inline] = {}
-"""By their cells: running a cell again makes no other view, which a notebook's file may keep."""
+        # Shown by hosts that do not render widgets, e.g. a page that renders the notebook file.
+        return "<attnlab view; run the cell in an application that supports anywidget to see it>"
 
 
 def show(trace: Trace | None = None) -> Inline:
-    """Return a view of the kernel, pinned to a trace's cell where a trace is named."""
+    """Return a view, pinned to the cell of `trace` if given."""
     if getattr(get_ipython(), "kernel", None) is None:
         raise RuntimeError(
-            "attnlab.show() draws in a notebook. Without one, attnlab.trace and attnlab.record "
-            "give the numbers."
+            "attnlab.show() needs a notebook. Elsewhere, use attnlab.trace or attnlab.record."
         )
-    held = None if trace is None else _recorded(trace)
+    recorded = None if trace is None else _recorded(trace)
     widget.start()
     backend = widget.started()
-    # Where the host has no ids of cells, all traces are of one.
-    cell = (backend.hold(held) or None) if held is not None else None
-    view = _views.get(cell)
+    # If the host has no cell ids, all traces belong to one cell.
+    cell = (backend.add(recorded) or None) if recorded is not None else None
+    view: Inline | None = backend.views.get(cell)
     if view is None or view.comm is None:
-        view = _views[cell] = Inline(backend.hub, cell)
+        view = backend.views[cell] = Inline(backend.hub, cell)
     return view
 
 
@@ -71,8 +66,8 @@ def _recorded(trace: Any) -> Trace:
 
     if not isinstance(trace, Trace):
         raise TypeError(
-            f"show() takes a trace, e.g. of attnlab.record, not {type(trace).__name__}; "
-            "without one it shows what watched cells leave"
+            f"show() takes a trace, e.g. from attnlab.record, not {type(trace).__name__}; "
+            "without one, it shows the traces of watched cells"
         )
-    # A block's trace becomes that of its next call; this one stays, or says why there is none.
+    # The trace of a block changes with its next call; this one does not. Raises if there is none.
     return Recorded.of(trace)

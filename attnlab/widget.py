@@ -1,16 +1,19 @@
-"""The hub: one anywidget model per kernel, through which panels reach the server.
+"""The hub: one anywidget model per kernel that connects panels and the server.
 
-It is never displayed. Its ESM holds only the bridge that hands the model to the panel;
-its traits hold only what is small; everything else travels as custom messages.
+It is never displayed, and its ESM is empty: the labextension reads its messages from the kernel
+itself, and the inline view reads them through the widget manager. Its traits are small; all
+other data is sent as custom messages.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib.metadata
 import importlib.util
 import json
 import logging
 import re
+import sys
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,31 +21,34 @@ import anywidget
 import traitlets
 from IPython.core.getipython import get_ipython
 
-from attnlab.live.cells import CellWatcher
+from attnlab.live.cells.watcher import CellWatcher
 from attnlab.server.endpoint import Endpoint
 from attnlab.server.messages import PROTOCOL
-from attnlab.server.selection import selection
+from attnlab.server.selection.active import selection
 
 if TYPE_CHECKING:
     from attnlab.server.messages import Envelope
     from attnlab.traces.trace import Trace
 
 REQUIRED = {"torch": (2, 9), "transformers": (5, 20)}
-"""What a kernel needs besides attnlab, and since which version."""
+"""Packages that a kernel needs besides attnlab, with their minimum versions."""
 
 
 class Hub(anywidget.AnyWidget):
-    """The widget that carries the protocol.
+    """The widget that sends and receives the protocol's messages.
+
+    The id of its comm is the session's id, which is new in every kernel process: pages address
+    the backend by it, and notice when the process has changed.
 
     Attributes
     ----------
     session : str
-        Changes with the kernel's life.
+        Id of the session.
     state : {"idle", "running"}
         Whether a watched cell runs.
     revision : int
-        Of the newest push. It is not synced: each push says its own, and a message more would
-        cost as much as a small push.
+        Revision of the newest push. Not synced: each push includes its revision, and another
+        message would cost as much as a small push.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -51,15 +57,14 @@ class Hub(anywidget.AnyWidget):
     revision = traitlets.Int(0)
 
     def __init__(self, endpoint: Endpoint) -> None:
-        # The comm has the session's id, so that a page can address it on the control channel.
         name = endpoint.session.name
-        super().__init__(model_id=name, _esm=built("bridge.js"), session=name)
+        super().__init__(model_id=name, _esm="export default {};", session=name)
         self._endpoint = endpoint
         self.on_msg(lambda _, content, __: endpoint.receive(content))
 
     @property
     def attached(self) -> bool:
-        """Whether the front end still has it; `Widget.close_all` takes it away."""
+        """Whether its comm is open; `Widget.close_all` closes it."""
         return self.comm is not None
 
     def post(self, envelope: Envelope, buffers: list[bytes]) -> None:
@@ -67,14 +72,14 @@ class Hub(anywidget.AnyWidget):
         self.send(envelope, buffers)
 
     def show(self, revision: int, running: str | None) -> None:
-        """Take over the session's revision and state."""
+        """Set the revision and the state."""
         with self.hold_sync():
             self.revision = revision
             self.state = "idle" if running is None else "running"
 
 
 class Started(dict[str, Any]):
-    """What `start` found, which a front end reads from a silent request's reply as JSON."""
+    """The result of `start`; a front end reads it as JSON from the reply to a silent request."""
 
     def __repr__(self) -> str:
         return json.dumps(self)
@@ -84,55 +89,77 @@ class Started(dict[str, Any]):
 
 
 class Backend:
-    """Everything of attnlab that lives in a kernel: hub, server and watcher of cells."""
+    """The backend of a kernel: hub, server and cell watcher.
+
+    Attributes
+    ----------
+    package
+        The `attnlab` package that it uses; see `attnlab._adopt`.
+    views
+        The inline views by cell: running a cell again reuses its view, which the notebook file
+        may contain.
+    """
 
     def __init__(self, shell: Any) -> None:
         _log_beside_cells(shell)
+        self.package = sys.modules["attnlab"]
+        self.views: dict[str | None, Any] = {}
         self.version = importlib.metadata.version("attnlab")
-        self.channel = _answers_while_busy(shell)
+        self.channels = _answers_while_busy(shell)
         self.endpoint = Endpoint(
             post=self._post,
             changed=self._show,
             server=f"attnlab {self.version}",
-            capabilities=[f"busy/{self.channel}"] if self.channel else [],
+            capabilities=[f"busy/{channel}" for channel in self.channels],
             missing=missing,
         )
         self.hub: Hub = Hub(self.endpoint)
         selection.attach(self.endpoint)
         self.cells = CellWatcher(shell, self.endpoint.session, self.endpoint.passes)
         self.cells.start()
-        if self.channel == "control":
+        if "control" in self.channels:
             _answer_on_control(shell.kernel, self)
         _answer_where_asked(self.hub)
 
     def reopen(self) -> None:
-        """Open the hub again, where something has closed it."""
+        """Open the hub again if it was closed."""
         if not self.hub.attached:
             self.hub = Hub(self.endpoint)
             _answer_where_asked(self.hub)
 
-    def hold(self, trace: Trace) -> str:
-        """Have the panels show a trace, which is of this cell unless it is of one; return that."""
+    def close(self) -> None:
+        """Stop observing cells, and end the threads and the running forward pass.
+
+        Called when the kernel exits: a daemon thread that still computes could crash it.
+        """
+        self.cells.stop()
+        self.endpoint.close()
+
+    def add(self, trace: Trace) -> str:
+        """Show a trace in the panels, as one of the current cell; return its cell.
+
+        A trace that the panels already have stays with its cell.
+        """
         session = self.endpoint.session
-        held = session.trace(trace.id)
-        if held is not None:
-            return held.cell
+        known = session.trace(trace.id)
+        if known is not None:
+            return known.cell
         run = self.cells.here()
         session.called(run, trace)
         session.settle()
         return run.cell
 
     def started(self) -> Started:
-        """Return what a front end must know at first."""
+        """Return the information that a front end needs first."""
         return Started(
             version=self.version,
             protocol=PROTOCOL,
             session=self.endpoint.session.name,
             missing=missing(),
-            busy=self.channel,
+            busy=self.channels,
         )
 
-    # The hub is looked up late: it may have been opened again.
+    # The hub may be replaced by `reopen`.
     def _post(self, envelope: Envelope, buffers: list[bytes]) -> None:
         self.hub.post(envelope, buffers)
 
@@ -140,11 +167,16 @@ class Backend:
         self.hub.show(revision, running)
 
 
-_backend: Backend | None = None
+ATTRIBUTE = "_attnlab_backend"
+"""Attribute of IPython's shell, so that a kernel has one backend even after a re-import."""
+
+_backend: Backend | None = getattr(get_ipython(), ATTRIBUTE, None)
+if _backend is not None and not selection.attached:
+    selection.attach(_backend.endpoint)
 
 
 def start() -> Started:
-    """Start the kernel's side of attnlab, once; later calls only answer.
+    """Start the backend of this kernel, once; later calls only return the information.
 
     Imports neither torch nor transformers. The labextension calls it silently.
 
@@ -152,13 +184,13 @@ def start() -> Started:
     -------
     Started
         A dict, JSON when printed: ``version``, ``protocol``, ``session``; ``missing``, what
-        the kernel's environment lacks, as arguments of ``pip install``; ``busy``, how
-        requests are answered while a cell runs: "subshell", "control" or null.
+        the kernel's environment lacks, as arguments of ``pip install``; ``busy``, where
+        requests are answered while a cell runs: "control", "subshell", both or neither.
 
     Raises
     ------
     RuntimeError
-        Outside IPython, or where attnlab's own installation lacks its built files.
+        Outside IPython, or if attnlab was installed without its built files.
     """
     backend = started()
     backend.reopen()
@@ -166,20 +198,22 @@ def start() -> Started:
 
 
 def started() -> Backend:
-    """Return the kernel's backend, started where it is not yet."""
+    """Return the kernel's backend; starts it first if necessary."""
     global _backend
     if _backend is None:
         shell = get_ipython()
         if shell is None:
-            raise RuntimeError("attnlab shows attention in a notebook; start it in a kernel.")
+            raise RuntimeError("The attnlab panel needs a Jupyter kernel; start it in a notebook.")
         _backend = Backend(shell)
+        setattr(shell, ATTRIBUTE, _backend)
+        atexit.register(_backend.close)
     return _backend
 
 
 def missing() -> list[str]:
-    """Return what this environment lacks, as arguments of ``pip install``; imports nothing."""
+    """Return the missing packages as arguments of ``pip install``; imports nothing."""
     lacking = []
-    # A package may have been installed a moment ago, from the notebook itself.
+    # The notebook may just have installed a package.
     importlib.invalidate_caches()
     for name, least in REQUIRED.items():
         if importlib.util.find_spec(name) is None:
@@ -188,19 +222,19 @@ def missing() -> list[str]:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            continue  # On the path, but not installed by pip: its owner knows its version.
+            continue  # On the path, but not installed by pip: the version is unknown.
         if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < least:
             lacking.append(f"{name}>={least[0]}.{least[1]}")
     return lacking
 
 
 def built(name: str) -> str:
-    """Return the text of a file that the build has left in ``attnlab/static``.
+    """Return the text of a built file in ``attnlab/static``.
 
     Raises
     ------
     RuntimeError
-        Where attnlab's own installation lacks it.
+        If attnlab was installed without it.
     """
     path = files("attnlab") / "static" / name
     if not path.is_file():
@@ -212,9 +246,9 @@ def built(name: str) -> str:
 
 
 def _log_beside_cells(shell: Any) -> None:
-    """Write the log records of attnlab where the kernel writes its own.
+    """Send attnlab's log records to the handlers of the kernel's log.
 
-    Without a handler, or by a handler of the notebook's, they would show in the cell that runs.
+    Otherwise they would be displayed in the cell that runs.
     """
     kernel = getattr(shell, "kernel", None)
     handlers = getattr(getattr(kernel, "log", None), "handlers", None)
@@ -225,28 +259,31 @@ def _log_beside_cells(shell: Any) -> None:
     log.handlers[:] = handlers
 
 
-def _answers_while_busy(shell: Any) -> str | None:
-    """How this kernel takes comm messages while a cell runs."""
+def _answers_while_busy(shell: Any) -> list[str]:
+    """Return the channels on which this kernel receives comm messages while a cell runs."""
     kernel = getattr(shell, "kernel", None)
-    if getattr(kernel, "_supports_kernel_subshells", False):
-        return "subshell"
+    channels = []
     if isinstance(getattr(kernel, "control_handlers", None), dict):
-        return "control"
-    return None
+        channels.append("control")
+    if getattr(kernel, "_supports_kernel_subshells", False):
+        channels.append("subshell")
+    return channels
 
 
 def _answer_on_control(kernel: Any, backend: Backend) -> None:
-    """Take the hub's messages from the control channel, for ipykernel 6.
+    """Receive the hub's messages on the control channel.
 
-    The shell's own thread is busy while a cell runs; the control channel has another one.
+    The shell's thread is busy while a cell runs; the control channel has another thread. A
+    subshell would work as well, but JupyterLab keeps using the subshells of the previous process
+    after another page has restarted the kernel.
     """
 
     def comm_msg(stream: Any, ident: Any, message: Any) -> None:
         content = message["content"]
         data = content.get("data", {})
         if content.get("comm_id") == backend.hub.model_id and data.get("method") == "custom":
-            # Not through the comm: it fires IPython's pre_execute and post_execute, which
-            # are for the thread that runs cells.
+            # Not through the comm, which would trigger IPython's pre_execute and post_execute
+            # on this thread.
             backend.endpoint.receive(data.get("content"))
         else:
             kernel.comm_manager.comm_msg(stream, ident, message)
@@ -255,10 +292,10 @@ def _answer_on_control(kernel: Any, backend: Backend) -> None:
 
 
 def _answer_where_asked(hub: Hub) -> None:
-    """Answer on the subshell that a message names.
+    """Respond on the subshell that a message names, as the messages of the inline view do.
 
-    ipykernel 7.4 routes a comm's messages to the shell that last published on it, which is
-    the one that a running cell holds up.
+    ipykernel 7.4 routes the messages of a comm to the shell that last published on it, which is
+    blocked by a running cell.
     """
     if hasattr(hub.comm, "_reply_subshell_for"):
         hub.comm._reply_subshell_for = lambda _data, default: default

@@ -1,1 +1,1 @@
-"""Measurements that the README quotes; run them with ``make bench``."""
+"""Measurements that docs/performance.md quotes; run them with ``make bench``."""

@@ -1,10 +1,10 @@
-"""Print every measurement: ``make bench``, or ``python -m bench importing`` for one."""
+"""Print all measurements: ``make bench``, or ``python -m bench importing`` for one."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import capture, importing, live, painting, views, websockets
+from bench import capture, importing, live, painting, views, waiting, websockets
 
 MEASUREMENTS = {
     "importing": importing.measure,
@@ -12,15 +12,16 @@ MEASUREMENTS = {
     "painting": painting.measure,
     "live": live.measure,
     "views": views.measure,
+    "waiting": waiting.measure,
     "websockets": websockets.measure,
 }
 
 
 def main(names: list[str]) -> None:
-    """Run the named measurements, or all."""
+    """Run the named measurements; all by default."""
     for name in names or MEASUREMENTS:
         if name not in MEASUREMENTS:
-            raise SystemExit(f"no measurement {name!r}; there are {', '.join(MEASUREMENTS)}")
+            raise SystemExit(f"unknown measurement {name!r}; choose from {', '.join(MEASUREMENTS)}")
         print(f"\n## {name}")
         for line in MEASUREMENTS[name]():
             print(line, flush=True)

@@ -1,11 +1,10 @@
-"""How long the browser's main thread works in a frame, for each step of an interaction.
+"""Measures the work of the browser's main thread per frame, for each step of an interaction.
 
-A step is one event of the pointer or the wheel. Two frames are watched after it, each by
-itself, and the step counts as the busier of the two: that is the frame which a person waits
-for. Work is the processor's time of the main thread (``ThreadTime`` of the DevTools protocol):
-scripts, styles, layout and painting. Waiting is none, nor is the time in which other programs
-have the processor, so the figures hold on a busy machine, too. What driving the browser
-costs, about 1 ms a frame, is in them.
+A step is one event of the pointer or the wheel. The two frames after it are measured separately,
+and the step counts as the busier one, because that is the frame a person waits for. Work is the
+CPU time of the main thread (``ThreadTime`` of the DevTools protocol): scripts, styles, layout and
+painting. It does not include waiting or the time of other programs, so the results are also valid
+on a busy machine. It includes the cost of driving the browser, about 1 ms per frame.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from statistics import median, quantiles
 from playwright.sync_api import Page
 
 NEXT = "new Promise(done => requestAnimationFrame(done))"
-"""Ends at the start of the next frame, of which the work is then still to come."""
+"""Resolves at the start of the next frame, before the work of that frame."""
 
 SHOWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -30,7 +29,7 @@ class Work:
     steps: list[float]
 
     def __str__(self) -> str:
-        """Say the median, the 95th percentile and the worst."""
+        """Format the median, the 95th percentile and the maximum."""
         high = quantiles(self.steps, n=20)[-1] if len(self.steps) > 1 else self.steps[0]
         return f"{median(self.steps):.1f} / {high:.1f} / {max(self.steps):.1f} ms"
 
@@ -44,12 +43,12 @@ class Frames:
         self._devtools.send("Performance.enable")
 
     def work(self, steps: Iterable[Callable[[], object]]) -> Work:
-        """Take steps one after the other."""
+        """Measure steps one after the other."""
         spent = []
         for step in steps:
             marks = [self._metric("ThreadTime")]
             step()
-            # From the event to the first frame after it, that frame, and the one that follows.
+            # From the event to the first frame, then that frame, then the second frame.
             for _ in range(3):
                 self.page.evaluate(NEXT)
                 marks.append(self._metric("ThreadTime"))
@@ -57,10 +56,10 @@ class Frames:
         return Work(spent)
 
     def heap(self) -> float:
-        """Bytes of the page's live objects, in MB."""
+        """Size of the page's live JavaScript objects, in MB."""
         self._devtools.send("HeapProfiler.collectGarbage")
         return self._metric("JSHeapUsedSize") / 1e6
 
     def _metric(self, name: str) -> float:
         metrics = self._devtools.send("Performance.getMetrics")["metrics"]
-        return float(next(own["value"] for own in metrics if own["name"] == name))
+        return float(next(metric["value"] for metric in metrics if metric["name"] == name))

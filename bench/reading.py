@@ -1,4 +1,4 @@
-"""How long each read of a trace takes."""
+"""Measures the time of each read of a trace."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.models import BERT, LLAMA, Shape
 LENGTHS = (512, 4096)
 SHAPES = (LLAMA, BERT)
 SECONDS = 2.0
-"""About as long is spent on one read."""
+"""Approximate time spent on each read."""
 ROUNDS = (3, 21)
 SIDE = 256
 THUMBNAIL = 32
@@ -26,7 +26,7 @@ HEAD = 4
 
 
 def measure() -> Iterator[str]:
-    """Compare the reads at all lengths."""
+    """Measure all reads at all lengths."""
     yield "Time of one read (median); layer and head in the middle of the model."
     yield ""
     columns = [(shape, tokens) for shape in SHAPES for tokens in LENGTHS]
@@ -44,36 +44,36 @@ def measure() -> Iterator[str]:
 
 
 def record(shape: Shape, tokens: int) -> Trace:
-    """Record one call."""
-    told: list[Any] = []
+    """Record one model call."""
+    outcomes: list[Any] = []
     model = shape.make(None)
-    with torch.no_grad(), observing(told.append, {}):
+    with torch.no_grad(), observing(outcomes.append, {}):
         args, kwargs = shape.inputs(tokens)
         model(*args, **kwargs)
-    return Trace.from_call(told[0], id="bench", cell="", execution=0, index=0)
+    return Trace.from_call(outcomes[0], id="bench", cell="", execution=0, index=0)
 
 
 def reads(trace: Trace) -> dict[str, Callable[[], Any]]:
-    """Each read, by what it gives."""
+    """All reads, by their description."""
     site = trace.sites[len(trace.sites) // 2]
     length = site.keys
     corner, whole = range(length - SIDE, length), range(length)
     shape = (SIDE, SIDE)
 
     def fresh() -> Site:
-        """Make a site that remembers nothing of its rows."""
+        """Create a site without cached rows."""
         return Site(site.index, site.record, site.rows, site.columns)
 
     return {
         "a row in all heads of a layer": lambda: site.row(length - 1),
         "a head": lambda: site.weights(HEAD),
-        f"a tile, {SIDE}², each weight a pixel": lambda: fresh().tile(HEAD, corner, corner, shape),
-        "the same, its rows seen before": lambda: site.tile(HEAD, corner, corner, shape),
+        f"a tile, {SIDE}², one weight per pixel": lambda: fresh().tile(HEAD, corner, corner, shape),
+        "the same, with cached rows": lambda: site.tile(HEAD, corner, corner, shape),
         f"a tile, {SIDE}², the whole head": lambda: fresh().tile(HEAD, whole, whole, shape),
         "thumbnails of all heads, sampled": lambda: trace.thumbnails(THUMBNAIL, sampled=True),
         "thumbnails of all heads, exact": lambda: trace.thumbnails(THUMBNAIL),
-        "the 8 heaviest keys of each query": lambda: site.topk(8, head=HEAD),
-        "the 8 heaviest queries of each key": lambda: site.topk(8, "key", head=HEAD),
+        "the top 8 keys of each query": lambda: site.topk(8, head=HEAD),
+        "the top 8 queries of each key": lambda: site.topk(8, "key", head=HEAD),
         "the neuron terms of a query": lambda: site.neuron(length - 1, HEAD),
         "head scores of a layer": lambda: scores(trace, site),
         "the certificate of a layer": lambda: fresh().certificate,
@@ -81,7 +81,7 @@ def reads(trace: Trace) -> dict[str, Callable[[], Any]]:
 
 
 def timed(read: Callable[[], Any]) -> str:
-    """Median time of a read, in milliseconds."""
+    """Measure a read, and format its median time in milliseconds."""
     spent: list[float] = []
     while len(spent) < ROUNDS[0] or (sum(spent) < SECONDS and len(spent) < ROUNDS[1]):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How times are told: the median, and the 95th percentile."""
+"""Formats times as their median and 95th percentile."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from statistics import median, quantiles
 
 
 def spread(times: Sequence[float], digits: int = 0) -> str:
-    """Say both, of at least two times in milliseconds."""
+    """Format at least two times in milliseconds."""
     high = quantiles(times, n=20)[-1]
     return f"{median(times):.{digits}f} / {high:.{digits}f} ms"

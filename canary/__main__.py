@@ -1,6 +1,6 @@
 """Run the canary's tests in this environment: ``python -m canary FOLDER [pytest's options]``.
 
-``--unless-locked`` runs none where every version is the lock's: they would be the same tests.
+``--unless-locked`` skips the tests if all versions are those of the lock, for which they also run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TESTS = [
 
 
 def main() -> int:
-    """Note the versions, run the tests, and print the report."""
+    """Write down the versions, run the tests, and print the report."""
     parser = argparse.ArgumentParser(prog="python -m canary")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--unless-locked", action="store_true")

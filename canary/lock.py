@@ -1,4 +1,4 @@
-"""The committed lock: a constraints file that pins every Python package but torch."""
+"""The committed lock: a constraints file that pins all Python packages except torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def locked(text: str, environment: dict[str, str] | None = None) -> dict[str, st
     text : str
         The lock.
     environment : dict, optional
-        Values of environment markers; those not given are this Python's.
+        Values of environment markers; missing ones are taken from this environment.
     """
     found: dict[str, str] = {}
     for line in text.splitlines():

@@ -1,6 +1,6 @@
 """Pin every direct requirement to its minimum: ``python -m canary.oldest > constraints``.
 
-What the requirements need in turn is left to pip.
+pip chooses the versions of indirect requirements.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ def minimum(requirement: Requirement) -> Version:
     Raises
     ------
     ValueError
-        If it states no minimum.
+        If it has no minimum.
     """
     stated = [Version(s.version) for s in requirement.specifier if s.operator in (">=", "==", "~=")]
     if not stated:
-        raise ValueError(f"{requirement} states no minimum")
+        raise ValueError(f"{requirement} has no minimum")
     return max(stated)
 
 
 def minimums(requirements: Iterable[str]) -> dict[str, Version]:
-    """Return the minimum of each package; of a package that is asked for twice, the higher one."""
+    """Return the minimum of each package; the highest if a package is required several times."""
     found: dict[str, Version] = {}
     for requirement in map(Requirement, requirements):
         if requirement.marker is None or requirement.marker.evaluate():

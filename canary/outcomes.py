@@ -1,7 +1,7 @@
-"""A pytest plugin that writes down each test's outcome at once.
+"""A pytest plugin that writes the outcome of each test to a file immediately.
 
-``pytest -p canary.outcomes --outcomes=FILE``: what has been written stays, also where the run
-is ended from outside.
+``pytest -p canary.outcomes --outcomes=FILE``: the file is complete up to the last test, even if the
+run is killed.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that names the file."""
+    """Add the option for the file."""
     parser.addoption("--outcomes", type=Path, required=False, help="write outcomes to this file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Write for the whole run, not once more for each of its workers."""
+    """Register the recorder in the main process only, not in each worker."""
     file = config.getoption("--outcomes")
     if file is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Outcomes(file))
 
 
 class Outcomes:
-    """The file of outcomes: a JSON object a line, and a last one when the run has ended."""
+    """The file of outcomes: one JSON object per line, and a last one at the end of the run."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -37,16 +37,16 @@ class Outcomes:
             stream.write(json.dumps(entry) + "\n")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note how a test ended, or what failed before or after it."""
+        """Write the outcome of a test, or of a failure in its setup or teardown."""
         if report.when == "call" or report.outcome != "passed":
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
             self.write(test=report.nodeid, outcome=report.outcome, reason=reason)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a file that could not even be read."""
+        """Write a test file that could not be collected."""
         if report.failed:
             self.write(test=report.nodeid, outcome="failed", reason="")
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Note that nothing is missing."""
+        """Write that the run is complete."""
         self.write(ended=int(exitstatus))

@@ -1,4 +1,4 @@
-"""What the canary found: the versions that differ from the lock, and how the tests ended."""
+"""The canary's report: the versions that differ from the lock, and the outcomes of the tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-# These come with Python's environments or are this project; torch stays what it is.
+# These are part of every environment, or this project; torch has a separate pin.
 NOT_LOCKED = {"attnlab", "pip", "torch", "uv"}
 VERSIONS, OUTCOMES, END = "versions.json", "outcomes.jsonl", "end.json"
 
@@ -28,7 +28,7 @@ def installed() -> dict[str, str]:
 
 
 def differences(versions: Mapping[str, str], locked: Mapping[str, str]) -> list[str]:
-    """Say which packages are not those of the lock; none that the lock has and nobody needs."""
+    """List installed packages whose versions differ from the lock."""
     return [
         f"{name} {version} (locked: {locked.get(name, 'no')})"
         for name, version in sorted(versions.items())
@@ -38,16 +38,16 @@ def differences(versions: Mapping[str, str], locked: Mapping[str, str]) -> list[
 
 @dataclass
 class Tests:
-    """How tests ended."""
+    """The outcomes of tests."""
 
     ended: bool = False
     outcomes: dict[str, str] = field(default_factory=dict)
     unrun: Counter[str] = field(default_factory=Counter)
-    """Why tests were skipped, and how many."""
+    """Number of skipped tests, by reason."""
 
     @classmethod
     def read(cls, file: Path) -> Tests:
-        """Read the outcomes of a run, which may have been ended anywhere, even in a line."""
+        """Read the outcomes of a run; its last line may be incomplete if the run was killed."""
         tests = cls()
         for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
             try:
@@ -55,7 +55,7 @@ class Tests:
             except json.JSONDecodeError:
                 continue
             if "ended" in entry:
-                # Any other status is pytest's own trouble, or an interruption.
+                # Any other status is an error of pytest, or an interruption.
                 tests.ended = entry["ended"] in (0, 1)
             elif tests.outcomes.get(entry["test"]) != "failed":
                 tests.outcomes[entry["test"]] = entry["outcome"]
@@ -64,33 +64,33 @@ class Tests:
         return tests
 
     def named(self, outcome: str) -> list[str]:
-        """Return the tests that ended so."""
+        """Return the tests with an outcome."""
         return [test for test, ended in self.outcomes.items() if ended == outcome]
 
 
 def _content(file: Path) -> dict[str, Any]:
-    """Read a JSON object, empty where the run did not come so far."""
+    """Read a JSON object; empty if the run did not reach this point."""
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
 
 def report(folder: Path, locked: Mapping[str, str]) -> str:
-    """Write the report on a run from what it left in a folder.
+    """Create the report on a run from the files in its folder.
 
-    No line of it looks like pytest's own summary, which may stand beside it.
+    It must not look like pytest's summary, because both may be in the same output.
     """
     found, end = _content(folder / VERSIONS), _content(folder / END)
-    late = end.get("status") in (124, 137)  # of `timeout`, which asks first and then kills
+    late = end.get("status") in (124, 137)  # of `timeout`: terminated, or killed
     unfinished = f"did not finish in {end.get('minutes')} minutes" if late else "did not finish"
     if not found:
         return f"The installation {unfinished if late else 'failed'}.\n"
     lines = [f"Python {found['python']}, torch {found['versions'].get('torch', 'absent')}"]
     differ = differences(found["versions"], locked)
     if not differ:
-        lines.append("Nothing differs from the lock.")
+        lines.append("All versions are those of the lock.")
     else:
-        lines += ["Not as in the lock:", *(f"  {line}" for line in differ)]
+        lines += ["Different from the lock:", *(f"  {line}" for line in differ)]
     if found["same"]:
-        return "\n".join([*lines, "Its tests are those of the lock, and do not run twice.", ""])
+        return "\n".join([*lines, "The tests are skipped: they also run with the lock.", ""])
     tests = Tests.read(folder / OUTCOMES)
     lines.append(f"Tests {'finished' if tests.ended else unfinished}:")
     lines.append(f"  passing: {len(tests.named('passed')):,}")

@@ -1,4 +1,4 @@
-"""What `pyproject.toml` asks of other packages."""
+"""The direct requirements in `pyproject.toml`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = ROOT / "pyproject.toml"
-EXTRAS = ("kernel", "lab", "test")
+EXTRAS = ("kernel", "lab", "test", "docs")
 
 
 def direct(pyproject: Path = PYPROJECT) -> list[str]:
-    """Every requirement: of the package, of its extras, and of its build."""
+    """List all requirements: of the package, its extras and its build."""
     content = tomllib.loads(pyproject.read_text(encoding="utf-8"))
     project = content["project"]
     extras = project.get("optional-dependencies", {})

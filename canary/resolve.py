@@ -1,8 +1,7 @@
 """Write the lock: ``python -m canary.resolve UV TORCH PACKAGE...``; `make lock` calls it.
 
-uv resolves for every Python from the oldest supported one on, and for every system. This
-program imports nothing but the standard library, for it must run where the lock cannot be
-installed any more.
+uv resolves for all supported Python versions and all systems. This program imports only the
+standard library, because it must run even if the lock can no longer be installed.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ HEADER = """\
 # `make lock` writes this file; CONTRIBUTING.md says when to run it.
 # torch is not here: the Makefile's TORCH pins it, and an environment may bring its own.
 """
-# What a build of torch for one kind of accelerator needs is left to that build.
+# Requirements of builds of torch for accelerators, which these builds pin themselves.
 ACCELERATOR = re.compile(r"(nvidia|cuda|triton|pytorch-triton|intel|rocm)\b", re.IGNORECASE)
 
 
 def torch_requirements(requirements: list[str]) -> list[str]:
-    """Return what torch needs on every machine."""
+    """Return the requirements of torch that apply to all machines."""
     return [item for item in requirements if not ACCELERATOR.match(item) and "extra ==" not in item]
 
 
 def settings(without_dependencies: list[str], torch: list[str]) -> str:
-    """Return uv's settings: what torch needs, and packages installed without what they need."""
+    """Return uv's settings: torch's requirements, and packages without their requirements."""
     needs = {"torch": torch, **{name: [] for name in without_dependencies}}
     return "".join(
         f"[[dependency-metadata]]\nname = {json.dumps(name)}\nrequires-dist = {json.dumps(need)}\n"

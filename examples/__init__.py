@@ -1,1 +1,1 @@
-"""What `make demo` opens."""
+"""The notebook that `make demo` opens."""

@@ -1,4 +1,4 @@
-"""Print the folder of the model that an installed package carries, by its files alone."""
+"""Print the folder of the model that an installed package contains."""
 
 import importlib.metadata
 import sys
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def folder(package: str) -> Path:
-    """Find the model's folder among the package's installed files, importing nothing of it."""
+    """Find the model among the installed files of a package, without importing it."""
     for file in importlib.metadata.files(package) or []:
         if file.name == "config.json" and (Path(file.locate()).parent / "tokenizer.json").exists():
             return Path(file.locate()).parent.resolve()
     raise SystemExit(
-        f"the package {package} holds no model: no config.json beside a tokenizer.json"
+        f"the package {package} contains no model: no config.json beside a tokenizer.json"
     )
 
 

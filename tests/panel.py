@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 
-def numbers(picture: dict[str, Any], buffers: list[Any]) -> np.ndarray[Any, Any]:
-    """A picture's numbers, read from its buffer."""
-    coarse = picture["kind"] == "thumbnails" or picture.get("tile", [0])[0] > 0
-    data = np.frombuffer(bytes(buffers[picture["buffer"]]), "u1" if coarse else "<f4")
-    return data.reshape(picture["shape"])
+def numbers(payload: dict[str, Any], buffers: list[Any]) -> np.ndarray[Any, Any]:
+    """The array of a payload."""
+    data = np.frombuffer(bytes(buffers[payload["buffer"]]), f"<{payload['dtype']}")
+    return data.reshape(payload["shape"])
 
 
 @dataclass
@@ -23,7 +22,7 @@ class Panel:
     running: str | None = None
     traces: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: dict[str, dict[str, Any]] = field(default_factory=dict)
-    pictures: dict[tuple[Any, ...], np.ndarray[Any, Any]] = field(default_factory=dict)
+    payloads: dict[tuple[Any, ...], np.ndarray[Any, Any]] = field(default_factory=dict)
 
     def load(self, state: dict[str, Any]) -> None:
         """Take a whole state."""
@@ -33,16 +32,16 @@ class Panel:
 
     def push(self, params: dict[str, Any], buffers: list[Any]) -> bool:
         """Take a push; return whether one before it was lost."""
-        for picture in params["pictures"]:
+        for payload in params["payloads"]:
             names = ("kind", "trace", "item", "site", "head", "query")
-            place = tuple(picture[name] for name in names)
-            self.pictures[place] = numbers(picture, buffers)
+            place = tuple(payload.get(name) for name in names)
+            self.payloads[place] = numbers(payload, buffers)
         if params["revision"] <= self.revision:
             return False
         if params["revision"] > self.revision + 1:
             return True
         self.revision, self.running = params["revision"], params["running"]
-        for gone in params["forgotten"]:
+        for gone in params["removed"]:
             self.traces.pop(gone, None)
         if "trace" in params:
             self.traces[params["trace"]["id"]] = params["trace"]

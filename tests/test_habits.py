@@ -14,6 +14,13 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 TYPESCRIPT_TESTS = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("src/**/*.test.ts*"))
 
+
+def schema(name: str, pattern: str) -> list[object]:
+    """Check files in `.github` against a schema that comes with the checker."""
+    files = sorted((ROOT / ".github").glob(pattern))
+    return [BIN / "check-jsonschema", "--builtin-schema", f"vendor.{name}", *files]
+
+
 COMMANDS = {
     "ruff finds no fault": [BIN / "ruff", "check", "."],
     "Python is formatted": [BIN / "ruff", "format", "--check", "."],
@@ -25,14 +32,22 @@ COMMANDS = {
     "the messages of both sides are the same": [
         sys.executable, "-m", "attnlab.server.typescript", "--check",
     ],
+    "workflows are valid": schema("github-workflows", "workflows/*.yml"),
+    "actions are valid": schema("github-actions", "actions/*/action.yml"),
+    "issue forms are valid": schema("github-issue-forms", "ISSUE_TEMPLATE/[!c]*.yml"),
+    "the list of issue forms is valid": schema("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+    "the citation is valid": schema("citation-file-format", "../CITATION.cff"),
 }  # fmt: skip
 
 
 def run(command: list[object]) -> subprocess.CompletedProcess[str]:
     """Run a tool in the project's folder."""
     words = [str(word) for word in command]
-    assert shutil.which(words[0]), f"{words[0]} is not installed: run `make test`"
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    program = shutil.which(words[0])
+    assert program, f"{words[0]} is not installed: run `make test`"
+    return subprocess.run(
+        [program, *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("promise", COMMANDS)

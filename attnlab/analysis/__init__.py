@@ -1,6 +1,6 @@
-"""What follows from a trace: scores of its heads, and its numbers as tables and arrays.
+"""Computations on traces: scores of heads, tables and arrays.
 
-`scores` says what each head of a site does, from `rows`, which reads the site's weights
-once, portion by portion; `detector` compares heads with patterns; `table` and `arrays` hand
-the numbers to pandas and xarray; `recorded` is the trace that offers all of them.
+`scores` characterizes each head of a site, based on `rows`, which reads the weights of the site
+once, portion by portion. `table` and `arrays` return the results for pandas and xarray.
+`recorded` is the trace class that offers all of them.
 """

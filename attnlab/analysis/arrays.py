@@ -1,4 +1,4 @@
-"""The weights of a trace as labelled arrays, for xarray."""
+"""The weights of a trace as labeled arrays, for xarray."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from attnlab.analysis.axis import own
 from attnlab.analysis.rows import portions
-from attnlab.capture.memory import VARIABLE, budget, readable
+from attnlab.capture.record.memory import allow
+from attnlab.traces.batch import corresponding_item
 from attnlab.traces.cancellation import never
 from attnlab.traces.errors import NoSuchSiteError
 
@@ -22,45 +22,40 @@ if TYPE_CHECKING:
 
 
 def arrays(trace: Trace, sites: Iterable[int] | None = None) -> dict[int, xr.DataArray]:
-    """Compute the weights of sites as labelled arrays.
+    """Compute the weights of sites as labeled arrays.
 
     Parameters
     ----------
     trace
         The trace.
     sites
-        Indices of sites in call order; all where none are named.
+        Indices of sites in call order; all sites by default.
 
     Returns
     -------
     dict of int to xarray.DataArray
-        By site: float32 of dimensions (item, head, query, key). Coordinates: ``layer``;
+        For each site: float32 with dimensions (item, head, query, key). Coordinates: ``layer``;
         ``query_token`` (item, query) and ``key_token`` (item, key), the tokens as text.
-        Attributes: ``kind``, ``stack``, ``tier``, ``exact`` (0 or 1).
+        Attributes: ``kind``, ``stack``, ``method``, ``exact`` (0 or 1).
 
     Raises
     ------
     ImportError
-        Where xarray is not installed.
+        If xarray is not installed.
     NoSuchSiteError
-        An IndexError that says what there is.
+        An IndexError that lists what exists.
     MemoryError
-        Where the arrays together exceed the budget of memory, ``ATTNLAB_MEMORY``.
+        If the arrays together exceed ``ATTNLAB_MEMORY``, or half of the free memory.
     """
     try:
-        import xarray  # noqa: F401 - said before anything is computed
+        import xarray  # noqa: F401 - fail before anything is computed
     except ImportError as error:
         raise ImportError("to_xarray() needs xarray: pip install xarray") from error
     wanted = [
         _site(trace, index) for index in (range(len(trace.sites)) if sites is None else sites)
     ]
     size = sum(4 * trace.items * site.heads * site.queries * site.keys for site in wanted)
-    if size > budget():
-        raise MemoryError(
-            f"the weights of {len(wanted)} sites take {readable(size)}, above the budget of "
-            f"{readable(budget())}: name fewer sites, e.g. to_xarray(sites=[0]), or set "
-            f"{VARIABLE} higher"
-        )
+    allow(size, f"the weights of {len(wanted)} sites", "name fewer, e.g. to_xarray(sites=[0])", 0)
     return {site.index: _array(trace, site) for site in wanted}
 
 
@@ -76,9 +71,8 @@ def _array(trace: Trace, site: Site) -> xr.DataArray:
     shape = (trace.items, site.heads, site.queries, site.keys)
     numbers = torch.empty(shape, dtype=torch.float32, device="cpu")
     for item in range(trace.items):
-        for heads, queries, portion in portions(
-            site.record, own(trace, site, item), site.keys, never
-        ):
+        site_item = corresponding_item(item, trace.items, site.items)
+        for heads, queries, portion in portions(site.record, site_item, site.keys, never):
             numbers[item, heads, queries] = portion.cpu()
     return xr.DataArray(
         numbers.numpy(),
@@ -92,14 +86,14 @@ def _array(trace: Trace, site: Site) -> xr.DataArray:
         attrs={
             "kind": site.kind,
             "stack": site.stack,
-            "tier": site.tier,
+            "method": site.method,
             "exact": int(site.certificate.exact),
         },
     )
 
 
 def _texts(trace: Trace, sequence: int) -> list[list[str]]:
-    """Texts of an axis's tokens, by item of the trace's batch."""
+    """Texts of the tokens along an axis, for each batch item of the trace."""
     items = trace.sequences[sequence].items
-    texts = (items[item * len(items) // trace.items] for item in range(trace.items))
-    return [[token.text for token in text.tokens] for text in texts]
+    indices = (corresponding_item(item, trace.items, len(items)) for item in range(trace.items))
+    return [[token.text for token in items[index].tokens] for index in indices]

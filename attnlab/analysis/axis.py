@@ -1,4 +1,4 @@
-"""The tokens along one axis of a site, as the scores need them."""
+"""The tokens along one axis of a site, in the form that the scores need."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from attnlab.traces.batch import corresponding_item
 from attnlab.traces.errors import NoSuchItemError
 
 if TYPE_CHECKING:
@@ -14,19 +15,19 @@ if TYPE_CHECKING:
     from attnlab.traces.trace import Trace
 
 UNKNOWN = -1
-"""Id of what is no token of a vocabulary: a patch, a position, a key of an unseen cache."""
+"""Id of positions without a vocabulary token: patches, positions, keys of an unseen cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """One item's positions along an axis, on the CPU.
+    """Positions of one batch item along an axis, on the CPU.
 
     Attributes
     ----------
     ids
-        Shape (positions,), int64; -1 where no token is known.
+        Shape (positions,), int64; -1 where the token is unknown.
     counted
-        Shape (positions,), bool; False where padding stands.
+        Shape (positions,), bool; False for padding.
     """
 
     ids: torch.Tensor
@@ -34,10 +35,10 @@ class Axis:
 
     @classmethod
     def of(cls, trace: Trace, sequence: int, item: int, length: int) -> Axis:
-        """Read an axis for an item of the trace's batch."""
+        """Read an axis for a batch item of the trace."""
         items = trace.sequences[sequence].items
-        tokens = items[item * len(items) // trace.items].tokens
-        if len(tokens) != length:  # an axis that nothing is known of
+        tokens = items[corresponding_item(item, trace.items, len(items))].tokens
+        if len(tokens) != length:  # the tokens of this axis are unknown
             ids, padding = [UNKNOWN] * length, [False] * length
         else:
             ids, padding = [token.id for token in tokens], [token.padding for token in tokens]
@@ -48,13 +49,13 @@ class Axis:
 
     @property
     def first(self) -> int:
-        """The first position that is no padding; 0 where all are."""
+        """The first position that is not padding; 0 if all are padding."""
         return int(self.counted.int().argmax())
 
     def same(self, queries: slice) -> torch.Tensor:
-        """Which earlier positions hold the same token as each of some queries.
+        """Find the earlier positions with the same token as each query.
 
-        Padding and unknown tokens are the same as nothing.
+        Padding and unknown tokens are never equal to anything.
 
         Returns
         -------
@@ -64,11 +65,11 @@ class Axis:
         known = self.counted & (self.ids != UNKNOWN)
         equal = self.ids[queries, None] == self.ids[None]
         equal &= known[queries, None] & known[None]
-        places = torch.arange(len(self.ids), device="cpu")
-        return equal & (places[None] < places[queries, None])
+        positions = torch.arange(len(self.ids), device="cpu")
+        return equal & (positions[None] < positions[queries, None])
 
     def repeats(self) -> torch.Tensor:
-        """Whether each position's token has stood earlier: shape (positions,), bool."""
+        """Whether the token at each position occurred earlier: shape (positions,), bool."""
         seen: set[int] = set()
         found = []
         for number, counted in zip(self.ids.tolist(), self.counted.tolist(), strict=True):
@@ -79,19 +80,19 @@ class Axis:
 
 
 def axes(trace: Trace, site: Site, item: int) -> tuple[Axis, Axis]:
-    """Read the axes of a site's queries and keys: one and the same where they are one sequence.
+    """Read the axes of a site's queries and keys: the same object if they are one sequence.
 
     Parameters
     ----------
     trace, site
         The trace, and one of its sites.
     item
-        Which item of the trace's batch.
+        Batch item of the trace.
 
     Raises
     ------
     NoSuchItemError
-        An IndexError that says what there is.
+        An IndexError that lists what exists.
     """
     if not 0 <= item < trace.items:
         raise NoSuchItemError(item, trace.items)
@@ -99,8 +100,3 @@ def axes(trace: Trace, site: Site, item: int) -> tuple[Axis, Axis]:
     if site.rows == site.columns:
         return queries, queries
     return queries, Axis.of(trace, site.columns, item, site.keys)
-
-
-def own(trace: Trace, site: Site, item: int) -> int:
-    """Find a site's item for one of the trace's: the first, where a tower has several."""
-    return item * site.items // trace.items

@@ -1,4 +1,4 @@
-"""A trace with everything that can be computed from it, as Python hands it out."""
+"""A trace with all computations on it, as the Python API returns it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from attnlab.capture.records import Kind
-    from attnlab.traces.edges import Edges
+    from attnlab.capture.record.attention_record import Kind
     from attnlab.traces.neuron import Neuron
+    from attnlab.traces.topk import TopWeights
 
 
 class Recorded(Trace):
-    """What one model call left behind: its attention weights and what follows from them.
+    """The recording of one model call: its attention weights and results computed from them.
 
-    ``sites`` are its attention calls in call order, each with ``name``, ``kind``, ``layer``,
-    ``heads``, ``tier`` and ``certificate``, and with the reads ``weights``, ``row``,
-    ``tile``, ``topk`` and ``neuron``; ``sequences`` the tokens along their axes; ``notes``
-    what a reader must know.
+    ``sites`` are the attention calls in call order. Each has the attributes ``name``, ``kind``,
+    ``layer``, ``heads``, ``method`` and ``certificate``, and the methods ``weights``, ``row``,
+    ``tile``, ``topk`` and ``neuron``. ``sequences`` are the tokens along the axes of the sites;
+    ``notes`` are remarks on how the call was recorded.
     """
 
     @classmethod
     def of(cls, trace: Trace) -> Self:
-        """Offer the same for a trace; the two share all that they hold."""
+        """Create one from a trace; the two share all data."""
         return cls(**{field.name: getattr(trace, field.name) for field in fields(trace)})
 
     def topk(
@@ -42,36 +42,38 @@ class Recorded(Trace):
         kind: Kind | None = None,
         item: int = 0,
         stack: str | None = None,
-    ) -> Edges:
-        """Heaviest keys of each query in a head, or heaviest queries of each key.
+    ) -> TopWeights:
+        """Find the largest weights of each query in a head, or of each key.
 
         Parameters
         ----------
         layer, kind, stack
-            Which attention call, as `site` finds it.
+            The attention call, as in `site`.
         head
-            Which of its heads.
+            Index of the head.
         k
-            How many, at least 1; cut to as many as there are.
+            Number of weights, at least 1; limited to the number that exists.
         by
             ``query`` or ``key``.
         item
-            Which item of the batch.
+            Batch item of the trace.
 
         Returns
         -------
-        attnlab.traces.edges.Edges
-            ``indices`` and ``weights``, each of shape (n, k), heaviest first, and ``rest``,
-            shape (n,), the sum of what is left out.
+        attnlab.traces.topk.TopWeights
+            ``indices`` and ``weights``, each of shape (n, k), largest first, and ``rest``,
+            shape (n,), the sum of all other weights.
 
         Raises
         ------
         NoSuchLayerError, NoSuchHeadError, NoSuchItemError
-            All are IndexErrors and say what there is.
+            All are IndexErrors that list what exists.
         AmbiguousLayerError
-            A LookupError that lists what to choose from.
+            A LookupError that lists the candidates.
         ValueError
-            When `k` is less than 1, or `by` is neither.
+            If `k` is less than 1, or `by` is invalid.
+        MemoryError
+            If they exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
         site = self.site(layer, kind, stack)
         return site.topk(k, by, head=head, item=self._item(site, item))
@@ -85,31 +87,31 @@ class Recorded(Trace):
         item: int = 0,
         stack: str | None = None,
     ) -> Neuron:
-        """How one query's weights in one head come about, from its vectors on.
+        """Compute the weights of one query in one head step by step, from its vectors.
 
         Parameters
         ----------
         layer, kind, stack
-            Which attention call, as `site` finds it.
+            The attention call, as in `site`.
         head, query
-            Which of its heads and queries.
+            Indices of the head and the query.
         item
-            Which item of the batch.
+            Batch item of the trace.
 
         Returns
         -------
         attnlab.traces.neuron.Neuron
-            ``q``, ``k``, their ``products``, the scores after each of the ``steps``, and the
-            ``weights``.
+            ``q``, ``k``, their ``products``, the ``steps`` with the scores after each of them,
+            and the ``weights``.
 
         Raises
         ------
         NoSuchLayerError, NoSuchHeadError, NoSuchQueryError, NoSuchItemError
-            All are IndexErrors and say what there is.
+            All are IndexErrors that list what exists.
         AmbiguousLayerError
-            A LookupError that lists what to choose from.
+            A LookupError that lists the candidates.
         NotSeenError
-            A LookupError: only the call's weights were seen, not its queries and keys.
+            A LookupError: only the weights of the call were recorded, not its queries and keys.
         """
         site = self.site(layer, kind, stack)
         return site.neuron(query, head, self._item(site, item))
@@ -120,45 +122,45 @@ class Recorded(Trace):
         Parameters
         ----------
         item
-            Which item of the batch.
+            Batch item of the trace.
 
         Returns
         -------
         pandas.DataFrame
-            One line a head, in call order. Columns: ``site``, ``stack``, ``kind``,
-            ``layer``, ``head``, ``group``, ``tier``, ``exact``, and the scores, whose
-            formulas `attnlab.analysis.scores.Scores` gives.
+            One row per head, in call order. Columns: ``site``, ``stack``, ``kind``,
+            ``layer``, ``head``, ``group``, ``method``, ``exact``, and the scores; see
+            `attnlab.analysis.scores.Scores` for their formulas.
 
         Raises
         ------
         ImportError
-            Where pandas is not installed.
+            If pandas is not installed.
         NoSuchItemError
-            An IndexError that says what there is.
+            An IndexError that lists what exists.
         """
         return table.heads(self, item)
 
     def to_xarray(self, sites: Iterable[int] | None = None) -> dict[int, xr.DataArray]:
-        """Compute the weights of sites as labelled arrays.
+        """Compute the weights of sites as labeled arrays.
 
         Parameters
         ----------
         sites
-            Indices of sites in call order; all where none are named.
+            Indices of sites in call order; all sites by default.
 
         Returns
         -------
         dict of int to xarray.DataArray
-            By site: float32 of dimensions (item, head, query, key), with the coordinates
+            For each site: float32 with dimensions (item, head, query, key), with the coordinates
             ``layer``, ``query_token`` and ``key_token``.
 
         Raises
         ------
         ImportError
-            Where xarray is not installed.
+            If xarray is not installed.
         NoSuchSiteError
-            An IndexError that says what there is.
+            An IndexError that lists what exists.
         MemoryError
-            Where the arrays together exceed the budget of memory, ``ATTNLAB_MEMORY``.
+            If the arrays together exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
         return arrays.arrays(self, sites)

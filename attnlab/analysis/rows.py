@@ -1,7 +1,8 @@
-"""What the scores of heads follow from: a few numbers of every row, read off in portions.
+"""Statistics of every row of a site, from which the scores of heads are computed.
 
-The matrix of a site is never whole in memory: weights come some heads and queries at a
-time, in portions of `attnlab.traces.weights.CHUNK_BYTES` at most; only rows are kept.
+The matrix of a site is never in memory as a whole: weights are read for some heads and queries
+at a time, in portions of at most `attnlab.traces.weights.CHUNK_BYTES`; only the statistics of
+rows are kept.
 """
 
 from __future__ import annotations
@@ -12,43 +13,43 @@ from typing import TYPE_CHECKING
 import torch
 
 from attnlab.traces.cancellation import stop_if
-from attnlab.traces.weights import reach, room, surroundings, weights
+from attnlab.traces.weights import neutral_modes, reachable_keys, rows_per_chunk, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from attnlab.analysis.axis import Axis
-    from attnlab.capture.records import Record
+    from attnlab.capture.record.attention_record import AttentionRecord
     from attnlab.traces.cancellation import Cancelled
 
 
 def portions(
-    record: Record, item: int, least: int, cancelled: Cancelled
+    record: AttentionRecord, item: int, least: int, cancelled: Cancelled
 ) -> Iterator[tuple[slice, slice, torch.Tensor]]:
-    """Weights of one item in portions of heads and queries.
+    """Weights of one batch item in portions of heads and queries.
 
     Parameters
     ----------
     record
         The attention call.
     item
-        Which item of the call's own batch.
+        Index into the batch of the call.
     least
-        How many keys every portion has at least, where the call has as many.
+        Minimum number of keys of each portion, if the call has that many.
     cancelled
-        Asked before each portion.
+        Called before each portion.
 
     Yields
     ------
     tuple of (heads, queries, weights)
         Weights have the shape (heads, queries, keys), float32, on the record's device; NaN
-        in the rows of queries without any key. Keys that come after all of the portion's
-        queries in causal attention are left out: half of the work.
+        in the rows of queries that attend to no key. In causal attention, keys after all
+        queries of the portion are omitted, which saves half of the work.
 
     Raises
     ------
     CancelledError
-        When `cancelled` said so.
+        If `cancelled` returned true.
     """
     across, down = _steps(record)
     for head in range(0, record.heads, across):
@@ -56,49 +57,49 @@ def portions(
         for query in range(0, record.queries, down):
             stop_if(cancelled)
             queries = slice(query, min(query + down, record.queries))
-            keys = max(reach(record, queries), min(least, record.keys))
+            keys = max(reachable_keys(record, queries), min(least, record.keys))
             yield heads, queries, weights(record, heads, queries, item, keys)
 
 
-def count(record: Record) -> int:
-    """How many portions a call has."""
+def count(record: AttentionRecord) -> int:
+    """Count the portions of a call."""
     across, down = _steps(record)
     return -(-record.heads // across) * -(-record.queries // down)
 
 
-def _steps(record: Record) -> tuple[int, int]:
-    """How many heads, and how many queries of each, are read at once."""
-    across = min(record.heads, room(record.keys))
-    return across, max(1, room(record.keys) // across)
+def _steps(record: AttentionRecord) -> tuple[int, int]:
+    """Numbers of heads, and of queries of each head, that are read at once."""
+    across = min(record.heads, rows_per_chunk(record.keys))
+    return across, max(1, rows_per_chunk(record.keys) // across)
 
 
 @dataclass(eq=False)
-class Rows:
-    """Numbers of every row of a site, of one item, on the CPU.
+class RowStatistics:
+    """Statistics of every row of a site, for one batch item, on the CPU.
 
-    All are float64 of shape (heads, queries) unless said otherwise; within a row they are
-    summed in float32, the weights' own precision, over rows in float64. Those that compare
-    positions are zero where queries and keys are not one sequence.
+    All are float64 of shape (heads, queries) unless noted. Sums within a row are in float32,
+    the precision of the weights; sums over rows are in float64. Statistics that compare
+    positions are zero if queries and keys are not the same sequence.
 
     Attributes
     ----------
     counted
-        Bool: whether the row takes part in means. Padding and rows without a key do not.
+        Bool: whether the row is included in means. Padding and rows without a key are not.
     entropy
         ``-sum_j a[i, j] ln a[i, j]``, in nats.
     largest
         ``max_j a[i, j]``.
     total
-        ``sum_j a[i, j]``: less than 1 where the model has a sink.
+        ``sum_j a[i, j]``: less than 1 if the model has a sink.
     first
-        Weight of the first key that is no padding.
-    own, previous
+        Weight of the first key that is not padding.
+    itself, previous
         ``a[i, i]`` and ``a[i, i - 1]``.
     distance, square
         ``sum_j a[i, j] |i - j|`` and ``sum_j a[i, j] (i - j)^2``, in positions.
     duplicate, induction
-        ``a[i, p]`` and ``a[i, p + 1]``, summed over earlier positions p that hold the same
-        token as i.
+        ``a[i, p]`` and ``a[i, p + 1]``, summed over earlier positions p with the same token
+        as i.
     received
         Shape (heads, keys): ``sum_i a[i, j]`` over counted rows i >= j.
     """
@@ -109,7 +110,7 @@ class Rows:
     largest: torch.Tensor
     total: torch.Tensor
     first: torch.Tensor
-    own: torch.Tensor
+    itself: torch.Tensor
     previous: torch.Tensor
     distance: torch.Tensor
     square: torch.Tensor
@@ -119,30 +120,32 @@ class Rows:
     @classmethod
     def read(
         cls,
-        record: Record,
+        record: AttentionRecord,
         item: int,
         queries: Axis,
         keys: Axis,
         cancelled: Cancelled,
-    ) -> Rows:
-        """Read the weights of an item once; `queries` is `keys` where they are one sequence.
+    ) -> RowStatistics:
+        """Read the weights of a batch item once.
+
+        `queries` and `keys` are the same object if they are one sequence.
 
         Raises
         ------
         CancelledError
-            When `cancelled` said so.
+            If `cancelled` returned true.
         """
         shape = (record.heads, record.queries)
         counted = torch.zeros(shape, dtype=torch.bool, device="cpu")
         received = torch.zeros(record.heads, record.keys, dtype=torch.float64, device="cpu")
         numbers = {name: torch.zeros(shape, dtype=torch.float64, device="cpu") for name in NUMBERS}
-        own = cls(counted, received, **numbers)
+        rows = cls(counted, received, **numbers)
         for heads, part, matrix in portions(record, item, keys.first + 1, cancelled):
-            with surroundings(matrix.device):
-                own._portion(matrix, heads, part, queries, keys)
-        return own
+            with neutral_modes(matrix.device):
+                rows._add(matrix, heads, part, queries, keys)
+        return rows
 
-    def _portion(
+    def _add(
         self, matrix: torch.Tensor, heads: slice, part: slice, queries: Axis, keys: Axis
     ) -> None:
         numbers = {
@@ -154,38 +157,40 @@ class Rows:
         counted = ~numbers["total"].isnan().cpu() & queries.counted[part]
         self.counted[heads, part] = counted
         if queries is keys:
-            numbers |= _placed(matrix, part, keys)
+            numbers |= _by_position(matrix, part, keys)
             if not counted.all():
                 matrix = matrix.masked_fill(~counted.to(matrix.device)[..., None], 0.0)
             received = matrix.tril(part.start).sum(-2).cpu().double()
             self.received[heads, : received.shape[-1]] += received
         for name, values in numbers.items():
-            own: torch.Tensor = getattr(self, name)
-            own[heads, part] = values.cpu().double().masked_fill(~counted, 0.0)
+            rows: torch.Tensor = getattr(self, name)
+            rows[heads, part] = values.cpu().double().masked_fill(~counted, 0.0)
 
 
-NUMBERS = [own.name for own in fields(Rows) if own.name not in ("counted", "received")]
+NUMBERS = [
+    field.name for field in fields(RowStatistics) if field.name not in ("counted", "received")
+]
 
 
 def _entropy(matrix: torch.Tensor) -> torch.Tensor:
-    """Entropy of rows, in nats: twice as fast as `torch.special.entr`, which waits at zeros."""
+    """Entropy of rows, in nats; twice as fast as `torch.special.entr`, which is slow for zeros."""
     tiny = torch.finfo(matrix.dtype).tiny
     return matrix.clamp_min(tiny).log_().mul_(matrix).sum(-1).neg_()
 
 
-def _placed(matrix: torch.Tensor, part: slice, axis: Axis) -> dict[str, torch.Tensor]:
-    """Compute the numbers that compare positions: each of shape (heads, queries)."""
-    places = torch.arange(matrix.shape[-1], device=matrix.device)
-    apart = (places[part, None] - places[None]).abs()
+def _by_position(matrix: torch.Tensor, part: slice, axis: Axis) -> dict[str, torch.Tensor]:
+    """Compute the statistics that compare positions: each of shape (heads, queries)."""
+    positions = torch.arange(matrix.shape[-1], device=matrix.device)
+    apart = (positions[part, None] - positions[None]).abs()
     same = axis.same(part)[:, : matrix.shape[-1]].to(matrix.device)
     after = torch.nn.functional.pad(same[:, :-1], (1, 0))
-    # One product for all four: the matrix is read once, after its copy by queries.
+    # One product for all four statistics: the matrix is copied by queries and read once.
     patterns = torch.stack([apart, apart.square(), same, after], dim=-1).to(matrix.dtype)
     sums = torch.bmm(matrix.transpose(0, 1).contiguous(), patterns).permute(2, 1, 0)
-    before = (places[part] - 1).clamp(min=0)  # the first query has none, and gets zero
+    before = (positions[part] - 1).clamp(min=0)  # the first query has no previous position
     previous = matrix.gather(-1, before.expand(len(matrix), -1)[..., None])[..., 0]
     return {
-        "own": matrix.diagonal(part.start, -2, -1),
-        "previous": previous * (places[part] > 0),
+        "itself": matrix.diagonal(part.start, -2, -1),
+        "previous": previous * (positions[part] > 0),
         **dict(zip(("distance", "square", "duplicate", "induction"), sums, strict=True)),
     }

@@ -1,7 +1,7 @@
-"""What each head of a site does, in a few numbers.
+"""Scores that characterize the heads of a site.
 
-Natural logarithms throughout. ``a[i, j]`` is the weight of query i on key j; means are over
-the n queries that are no padding and may attend to some key.
+All logarithms are natural. ``a[i, j]`` is the weight of query i on key j. Means are over the n
+queries that are not padding and attend to at least one key.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from attnlab.analysis.axis import axes, own
-from attnlab.analysis.rows import Rows
+from attnlab.analysis.axis import axes
+from attnlab.analysis.rows import RowStatistics
+from attnlab.traces.batch import corresponding_item
 from attnlab.traces.cancellation import Cancelled, never
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ SINK = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of all heads of a site, for one item.
+    """Scores of all heads of a site, for one batch item.
 
-    All are float64 of shape (heads,) unless said otherwise. NaN stands where a score is not
-    defined: of cross attention, and of a cache's keys, all that compare places (`self_token`,
-    `previous_token`, `distance`, `distance_variance`, `induction`, `duplicate`,
-    `importance`).
+    All are float64 of shape (heads,) unless noted. NaN means that a score is undefined: scores
+    that compare positions (`self_token`, `previous_token`, `distance`, `distance_variance`,
+    `induction`, `duplicate`, `importance`) are undefined for cross attention and for keys from
+    a cache.
 
     Attributes
     ----------
@@ -48,20 +49,20 @@ class Scores:
     previous_token
         Mean of ``a[i, i - 1]`` over the n - 1 queries that have a previous token (HeadVis).
     first_token
-        Mean weight of the first token that is no padding.
+        Mean weight of the first token that is not padding.
     distance
         ``sum_ij a[i, j] |i - j| / n``, in tokens (HeadVis).
     distance_variance
         ``sum_ij a[i, j] |i - j|^2 / n - distance^2``, in squared tokens.
     induction
-        ``sum a[i, p + 1]`` over earlier positions p that hold the same token as i, over the
-        number of queries i that have such a p (Elhage et al. 2021; Olsson et al. 2022,
+        ``sum a[i, p + 1]`` over earlier positions p with the same token as i, divided by the
+        number of queries i with such a p (Elhage et al. 2021; Olsson et al. 2022,
         arXiv 2209.11895; HeadVis).
     duplicate
         ``sum(a * D) / sum(a)``, where D is 1 at (i, p) for such pairs, else 0
         (TransformerLens, ``head_detector.py``).
     importance
-        Shape (heads, keys): ``sum_{i >= j} a[i, j]`` over the number of queries ``i >= j``
+        Shape (heads, keys): ``sum_{i >= j} a[i, j]`` divided by the number of queries ``i >= j``
         (Gu et al. 2024, arXiv 2410.10781).
     """
 
@@ -88,58 +89,61 @@ def scores(trace: Trace, site: Site, item: int = 0, cancelled: Cancelled = never
     Parameters
     ----------
     trace
-        The trace, which knows the tokens.
+        The trace, which contains the tokens.
     site
         One of its sites.
     item
-        Which item of the trace's batch.
+        Batch item of the trace.
     cancelled
-        Asked between portions.
+        Called between portions.
 
     Raises
     ------
     NoSuchItemError
-        An IndexError that says what there is.
+        An IndexError that lists what exists.
     CancelledError
-        When `cancelled` said so.
+        If `cancelled` returned true.
     """
     queries, keys = axes(trace, site, item)
-    rows = Rows.read(site.record, own(trace, site, item), queries, keys, cancelled)
+    site_item = corresponding_item(item, trace.items, site.items)
+    rows = RowStatistics.read(site.record, site_item, queries, keys, cancelled)
     return _scores(rows, queries, keys)
 
 
-def _scores(rows: Rows, queries: Axis, keys: Axis) -> Scores:
+def _scores(rows: RowStatistics, queries: Axis, keys: Axis) -> Scores:
     counted = rows.counted
-    placed = counted if queries is keys else torch.zeros_like(counted)
-    distance = _mean(rows.distance, placed)
+    comparable = counted if queries is keys else torch.zeros_like(counted)
+    distance = _mean(rows.distance, comparable)
     received = rows.received
     return Scores(
         entropy=_mean(rows.entropy, counted).numpy(),
         confidence=_mean(rows.largest, counted).numpy(),
-        self_token=_mean(rows.own, placed).numpy(),
-        previous_token=_mean(rows.previous, placed & _preceded(queries)).numpy(),
+        self_token=_mean(rows.itself, comparable).numpy(),
+        previous_token=_mean(rows.previous, comparable & _preceded(queries)).numpy(),
         first_token=_mean(rows.first, counted).numpy(),
         distance=distance.numpy(),
-        distance_variance=(_mean(rows.square, placed) - distance.square()).numpy(),
-        induction=_mean(rows.induction, placed & queries.repeats()).numpy(),
-        duplicate=((rows.duplicate * placed).sum(-1) / (rows.total * placed).sum(-1)).numpy(),
-        importance=(received / _later(placed, received.shape[-1])).numpy(),
+        distance_variance=(_mean(rows.square, comparable) - distance.square()).numpy(),
+        induction=_mean(rows.induction, comparable & queries.repeats()).numpy(),
+        duplicate=(
+            (rows.duplicate * comparable).sum(-1) / (rows.total * comparable).sum(-1)
+        ).numpy(),
+        importance=(received / _later(comparable, received.shape[-1])).numpy(),
     )
 
 
 def _mean(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Mean over the rows that are chosen, by head; NaN where there is none."""
+    """Mean over the selected rows of each head; NaN if none is selected."""
     return (values * where).sum(-1) / where.sum(-1)
 
 
 def _preceded(queries: Axis) -> torch.Tensor:
-    """Whether the position before each is there and is no padding: shape (queries,), bool."""
+    """Whether each position has a previous one that is not padding: shape (queries,), bool."""
     return torch.cat([torch.zeros_like(queries.counted[:1]), queries.counted[:-1]])
 
 
-def _later(placed: torch.Tensor, keys: int) -> torch.Tensor:
-    """How many chosen rows are not before each key: (heads, keys), NaN where none is."""
-    if placed.shape[-1] != keys:
-        return torch.full((len(placed), keys), torch.nan, dtype=torch.float64, device="cpu")
-    later = placed.double().flip(-1).cumsum(-1).flip(-1)
+def _later(comparable: torch.Tensor, keys: int) -> torch.Tensor:
+    """Count the selected rows at or after each key: (heads, keys); NaN instead of zero."""
+    if comparable.shape[-1] != keys:
+        return torch.full((len(comparable), keys), torch.nan, dtype=torch.float64, device="cpu")
+    later = comparable.double().flip(-1).cumsum(-1).flip(-1)
     return later.masked_fill(later == 0, torch.nan)

@@ -1,4 +1,4 @@
-"""The heads of a trace as a table: one line each, with its scores."""
+"""The heads of a trace as a table: one row per head, with its scores."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ def heads(trace: Trace, item: int = 0, cancelled: Cancelled = never) -> pd.DataF
     trace
         The trace.
     item
-        Which item of its batch.
+        Batch item of the trace.
     cancelled
-        Asked between portions.
+        Called between portions.
 
     Returns
     -------
     pandas.DataFrame
-        One line a head, in call order. Columns: ``site``, ``stack``, ``kind``, ``layer``,
-        ``head``, ``group``, ``tier``, ``exact``, and the scores.
+        One row per head, in call order. Columns: ``site``, ``stack``, ``kind``, ``layer``,
+        ``head``, ``group``, ``method``, ``exact``, and the scores.
 
     Raises
     ------
     ImportError
-        Where pandas is not installed.
+        If pandas is not installed.
     NoSuchItemError
-        An IndexError that says what there is.
+        An IndexError that lists what exists.
     CancelledError
-        When `cancelled` said so.
+        If `cancelled` returned true.
     """
     try:
         import pandas as pd
@@ -64,7 +64,7 @@ def heads(trace: Trace, item: int = 0, cancelled: Cancelled = never) -> pd.DataF
         raise ImportError("heads() makes a pandas table: pip install 'pandas>=2'") from error
     lines: list[dict[str, Any]] = []
     for site in trace.sites:
-        own = scores(trace, site, item, cancelled)
+        found = scores(trace, site, item, cancelled)
         exact = site.certificate.exact
         lines += [
             {
@@ -74,9 +74,9 @@ def heads(trace: Trace, item: int = 0, cancelled: Cancelled = never) -> pd.DataF
                 "layer": site.layer,
                 "head": head,
                 "group": head // (site.heads // site.groups),
-                "tier": site.tier,
+                "method": site.method,
                 "exact": exact,
-                **{name: getattr(own, name)[head] for name in COLUMNS},
+                **{name: getattr(found, name)[head] for name in COLUMNS},
             }
             for head in range(site.heads)
         ]
@@ -84,32 +84,32 @@ def heads(trace: Trace, item: int = 0, cancelled: Cancelled = never) -> pd.DataF
 
 
 def numbers(trace: Trace, item: int = 0, cancelled: Cancelled = never) -> NDArray[np.float32]:
-    """Score all heads of a trace, as numbers alone.
+    """Score all heads of a trace, as one array.
 
     Returns
     -------
     numpy.ndarray
         Shape (heads of all sites in order, `COLUMNS`), float32; `sink` is 0 or 1. NaN where
-        a score is not defined.
+        a score is undefined.
 
     Raises
     ------
     NoSuchItemError
-        An IndexError that says what there is.
+        An IndexError that lists what exists.
     CancelledError
-        When `cancelled` said so; it is asked `portions` times.
+        If `cancelled` returned true; it is called `portions` times.
     """
-    own = [_columns(scores(trace, site, item, cancelled)) for site in trace.sites]
-    return np.concatenate(own).astype(np.float32)
+    columns = [_columns(scores(trace, site, item, cancelled)) for site in trace.sites]
+    return np.concatenate(columns).astype(np.float32)
 
 
 def portions(trace: Trace) -> int:
-    """How often scoring all heads asks whether it is cancelled."""
+    """How often `cancelled` is called while all heads are scored."""
     return sum(rows.count(site.record) for site in trace.sites)
 
 
-def _columns(own: Scores) -> NDArray[np.float64]:
-    known = {name: getattr(own, name) for name in COLUMNS}
-    # A comparison with NaN is false, which would read as: no sink head.
-    known["sink"] = np.where(np.isnan(own.first_token), np.nan, own.sink)
+def _columns(found: Scores) -> NDArray[np.float64]:
+    known = {name: getattr(found, name) for name in COLUMNS}
+    # A comparison with NaN is false, which would mean that the head is not a sink head.
+    known["sink"] = np.where(np.isnan(found.first_token), np.nan, found.sink)
     return np.stack([known[name] for name in COLUMNS], axis=1)

@@ -1,11 +1,12 @@
-"""What happens inside a forward pass, recorded without changing it.
+"""Records what happens inside a forward pass without changing it.
 
-A watched model call goes through here like this: `watch.observing` opens the
-gate, `interposition` notes each attention call while the model runs untouched,
-`attention` reads such a call into a `Record`, `encodings` finds out which
-tokens the model read, and the whole reaches the watcher as a `Call`, or as a
-`Refusal` that says why there is none.
+A watched model call passes through the packages from the top of the import contract to the
+bottom: `watch.observing` opens the gate (`hooks`), which records a call (`passes`) while the model
+runs unchanged. Each attention call is noted with its arguments (`reading`, or `tap` for models
+outside transformers' interface) and becomes an `AttentionRecord`. `tokens` and `feed` find out
+which text the model read. The watcher receives a `RecordedCall`, or a `Refusal` with the reason
+why there is none.
 
-Only this room knows transformers, and none of its modules imports torch or
-transformers before the notebook itself has.
+Only this package imports transformers, and none of its modules imports torch or transformers
+before the notebook does.
 """

@@ -1,38 +1,45 @@
-"""A model call made again with other texts, which the user's notebook does not notice."""
+"""Repeats a model call with other texts, without effects on the user's notebook."""
 
 from __future__ import annotations
 
 import contextlib
-import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from attnlab.capture import replay
-from attnlab.capture.call import Call, Refusal
-from attnlab.capture.quiet import quiet
-from attnlab.capture.recording import StoppedPass
+from attnlab.capture.feed.kept_arguments import GoneError
+from attnlab.capture.isolation.isolated_model import IsolatedModel, NotIsolatedError
+from attnlab.capture.isolation.random_generators import RandomGenerators
+from attnlab.capture.isolation.silenced_output import silenced
+from attnlab.capture.passes import replay
+from attnlab.capture.passes.call_recording import StoppedPass
+from attnlab.capture.record.clauses import capitalized
+from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from attnlab.capture.watch import observing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from attnlab.capture.feed import Feed
-    from attnlab.capture.tokenized import Tokenized
+    from attnlab.capture.feed.feed import Feed
+    from attnlab.capture.feed.tokenized import Tokenized
 
-KEPT = "The generated part is of the run's own prompt, not of the edited one."
+KEPT = (
+    "The generated tokens are those of the original prompt; they are not generated again for the "
+    "edited one."
+)
 
 
 @dataclass(eq=False)
 class NotAgainError(Exception):
-    """Why a call cannot be made again with a text.
+    """The reason why a call cannot be repeated with a text.
 
     Attributes
     ----------
     code
-        ``model``: of this model, with no text; ``long``: the text has too many tokens;
-        ``unknown``: the call with this text is not known; ``failed``: tokenizer or model raised.
+        ``model``: this model cannot be called with any text; ``long``: the text has too many
+        tokens; ``unknown``: the arguments for this text cannot be determined; ``failed``: the
+        tokenizer or the model raised an exception.
     why
-        The cause and the way out, in sentences.
+        The cause and what to do about it, in sentences.
     """
 
     code: Literal["model", "long", "failed", "unknown"]
@@ -42,20 +49,16 @@ class NotAgainError(Exception):
         return self.why
 
 
-class Stopped(Exception):  # noqa: N818 - no fault
-    """The call was broken off, since nobody wants it any more."""
+class Stopped(Exception):  # noqa: N818 - not an error
+    """The call was stopped because its result is no longer needed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Again:
-    """A call that was made again, and the tokenizer calls that fed it."""
+    """A repeated call, and the tokenizer calls that produced its arguments."""
 
-    call: Call
+    call: RecordedCall
     tokenized: list[Tokenized]
-
-
-# Models of which a pass has changed buffers, and which.
-_changing: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
 def again(
@@ -65,50 +68,63 @@ def again(
     limit: int,
     names: Mapping[str, Any],
 ) -> Again:
-    """Make a call again, on this thread, while no other calls the model.
+    """Repeat a call on this thread, with copies of the model and of the tokenizers.
 
     Parameters
     ----------
     feed
-        How it was fed.
+        Where the arguments of the original call came from.
     texts
-        For each of its tokenizer calls the arguments that are texts, by name.
+        For each of its tokenizer calls, the text arguments by name.
     stop
-        Polled meanwhile; once true, `Stopped` is raised within one module.
+        Polled before each module of the model; once it returns True, `Stopped` is raised.
     limit
-        Most tokens of a text.
+        Maximum number of tokens of a text.
     names
-        The notebook's, read only, to find a tokenizer in.
+        The notebook's global names, read only, to find a tokenizer in.
 
     Raises
     ------
     NotAgainError
-        Where it cannot be made.
+        If the call cannot be repeated.
     Stopped
-        Once `stop` is true.
+        Once `stop` returns True.
     """
     model = feed.model
     _check(feed, model)
-    outcomes: list[Call | Refusal] = []
+    outcomes: list[RecordedCall | Refusal] = []
     prompt = feed.prompt
-    observed = observing(outcomes.append, names, only=model, stop=stop, prompt=lambda: prompt)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(quiet())
-        stack.enter_context(_unnoticed([own.tokenizer for own in feed.tokenized]))
-        stack.enter_context(observed)
-        try:
-            tokenized = _tokenized(feed, texts)
-            _check_length(feed, tokenized, limit)
-            args, kwargs = feed.refed(tokenized)
-            if stop():
-                raise Stopped
-            if prompt is not None:
-                prompt += feed.lengthened(kwargs)
-        except ValueError as error:
-            raise NotAgainError("unknown", f"{_first_line(error)}; run the cell.") from None
-        _pass(feed, model, args, kwargs)
+    generators = RandomGenerators()
+    try:
+        with silenced(generators):
+            isolated = IsolatedModel(model, generators)
+            observed = observing(
+                outcomes.append,
+                names,
+                only=isolated.model,
+                stop=stop,
+                prompt=lambda: prompt,
+                isolated=isolated,
+            )
+            with observed:
+                try:
+                    tokenized = _tokenized(feed, texts, isolated)
+                    _check_length(feed, tokenized, limit)
+                    args, kwargs = isolated.copied(feed.refed(tokenized))
+                    if stop():
+                        raise Stopped
+                    if prompt is not None:
+                        prompt += feed.lengthened(kwargs)
+                except ValueError as error:
+                    why = f"{capitalized(_first_line(error))}; run the cell."
+                    raise NotAgainError("unknown", why) from None
+                _pass(feed, isolated, args, kwargs)
+    except NotIsolatedError as error:
+        name = type(model).__name__
+        why = f"{name} cannot be run without side effects ({error}): run the cell."
+        raise NotAgainError("model", why) from None
     if not outcomes:
-        raise NotAgainError("unknown", "The model did not call itself; run the cell.")
+        raise NotAgainError("unknown", "No call of the model was recorded; run the cell.")
     outcome = outcomes[-1]
     if isinstance(outcome, Refusal):
         raise NotAgainError("failed", f"{outcome.title}. {outcome.cause}")
@@ -118,27 +134,31 @@ def again(
 
 
 def _check(feed: Feed, model: Any) -> None:
-    if model is None:
-        raise NotAgainError("model", "The model is gone; run the cell.")
+    if feed.gone:
+        raise NotAgainError("model", feed.gone)
     if feed.refusal:
-        raise NotAgainError("unknown", f"{feed.refusal[0].upper()}{feed.refusal[1:]}.")
+        raise NotAgainError("unknown", f"{capitalized(feed.refusal)}.")
     name = type(model).__name__
     if any(module.training for module in model.modules()):
-        why = f"{name} is in training mode, in which each pass differs: call model.eval()."
-        raise NotAgainError("model", why)
-    if model in _changing:
-        why = f"A pass of {name} changes it ({_changing[model]}), so it is made by running only."
+        why = f"{name} is in training mode, where each pass differs: call model.eval()."
         raise NotAgainError("model", why)
     try:
         replay.check(model)
     except replay.NotReplayableError as found:
-        why = f"{str(found)[0].upper()}{str(found)[1:]}: remove them to see edits live."
+        why = f"{capitalized(str(found))}: remove them to update while typing."
         raise NotAgainError("model", why) from None
 
 
-def _tokenized(feed: Feed, texts: Sequence[Mapping[str, Any]]) -> list[Tokenized]:
+def _tokenized(
+    feed: Feed, texts: Sequence[Mapping[str, Any]], isolated: IsolatedModel
+) -> list[Tokenized]:
     try:
-        return [own.again(new) for own, new in zip(feed.tokenized, texts, strict=True)]
+        return [
+            call.again(new, isolated.copied(call.tokenizer))
+            for call, new in zip(feed.tokenized, texts, strict=True)
+        ]
+    except GoneError:
+        raise
     except Exception as error:
         raise NotAgainError("failed", f"The tokenizer failed: {_first_line(error)}") from error
 
@@ -146,18 +166,19 @@ def _tokenized(feed: Feed, texts: Sequence[Mapping[str, Any]]) -> list[Tokenized
 def _check_length(feed: Feed, tokenized: Sequence[Tokenized], limit: int) -> None:
     length = feed.length(tokenized)
     if length > limit:
-        why = f"The text has {length} tokens, more than the {limit} that are passed while typing"
+        why = f"The text has {length} tokens, more than the limit of {limit} while typing"
         raise NotAgainError("long", f"{why}: run the cell, or raise the limit in the settings.")
-    places = _places(feed.model)
+    positions = _places(feed.model)
     length += feed.written
-    if places is not None and length > places:
-        # On a GPU the failure would take the whole kernel's use of it along.
-        why = f"The text has {length} tokens; {type(feed.model).__name__} has places for {places}"
+    if positions is not None and length > positions:
+        # On a GPU, the failure would make the device unusable for the whole kernel.
+        name = type(feed.model).__name__
+        why = f"The text has {length} tokens; {name} has only {positions} positions"
         raise NotAgainError("long", f"{why}: shorten it.")
 
 
 def _places(model: Any) -> int | None:
-    """Count the positions that a model has learned; None where it computes them."""
+    """Return the number of positions that a model has learned; None if it computes them."""
     from torch.nn import Embedding
 
     config = getattr(model, "config", None)
@@ -165,71 +186,36 @@ def _places(model: Any) -> int | None:
     if not isinstance(most, int):
         return None
     tables = [
-        own
-        for own in model.modules()
-        # Some tables have two rows before the first position.
-        if isinstance(own, Embedding) and own.num_embeddings in (most, most + 2)
-        if own is not model.get_input_embeddings()
+        table
+        for table in model.modules()
+        # Some embedding tables have two rows before the first position.
+        if isinstance(table, Embedding) and table.num_embeddings in (most, most + 2)
+        if table is not model.get_input_embeddings()
     ]
-    # Some count the positions from behind the one of padding.
-    before = [0 if own.padding_idx is None else own.padding_idx + 1 for own in tables]
+    # Some models count positions from the one after the padding position.
+    before = [0 if table.padding_idx is None else table.padding_idx + 1 for table in tables]
     return most - max(before) if before else None
 
 
-def _pass(feed: Feed, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _pass(
+    feed: Feed, isolated: IsolatedModel, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
     import torch
 
     cast = contextlib.nullcontext() if feed.autocast is None else torch.autocast(*feed.autocast)
-    # A device context would take modules off their fast path.
+    # A device context would disable the fast path of modules.
     plain = feed.device.type == "cpu"
     device = contextlib.nullcontext() if plain else feed.device
     try:
-        # On its own path: what really running it would take.
+        # `plain=False`: the pass takes the same code path as running the cell would.
         gradients = torch.set_grad_enabled(feed.gradients)
-        with replay.unnoticed(model, None, plain=False) as changed, gradients, cast, device:
-            model(*args, **kwargs)
+        with replay.unnoticed(isolated, plain=False), gradients, cast, device:
+            isolated.model(*args, **kwargs)
     except StoppedPass:
         raise Stopped from None
     except Exception as error:
         raise NotAgainError("failed", f"The model failed: {_first_line(error)}") from error
-    if changed:
-        _changing[model] = ", ".join(sorted(set(changed))[:3])
-        _check(feed, model)
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-@contextlib.contextmanager
-def _unnoticed(tokenizers: Sequence[Any]) -> Iterator[None]:
-    """Leave tokenizers as they are: a call keeps its truncation and padding in them."""
-    kept = [
-        (getattr(own, "deprecation_warnings", {}), getattr(own, "_tokenizer", None))
-        for own in tokenizers
-    ]
-    said = [dict(warned) for warned, _ in kept]
-    states = [
-        backend and (backend.truncation, backend.padding, backend.encode_special_tokens)
-        for _, backend in kept
-    ]
-    try:
-        yield
-    finally:
-        for (warned, backend), before, state in zip(kept, said, states, strict=True):
-            warned.clear()
-            warned.update(before)
-            if backend is not None and state is not None:
-                _restore(backend, *state)
-
-
-def _restore(backend: Any, truncation: Any, padding: Any, whole: bool) -> None:
-    backend.encode_special_tokens = whole
-    if truncation is None:
-        backend.no_truncation()
-    else:
-        backend.enable_truncation(**truncation)
-    if padding is None:
-        backend.no_padding()
-    else:
-        backend.enable_padding(**padding)

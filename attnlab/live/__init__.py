@@ -1,1 +1,6 @@
-"""Cells as documents: their runs, and the texts that they are edited to."""
+"""Live cells: their runs, and the forward passes over their edited texts.
+
+`cells` observes the runs of watched cells. After an edit, `source` parses the cell, `texts` checks
+that only texts changed, and `evaluation` finds their values without running the cell. `passes`
+schedules the forward passes. `blocks` records models that are called from Python.
+"""

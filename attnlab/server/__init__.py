@@ -1,1 +1,1 @@
-"""The language server: typed messages, their dispatcher, and the handlers that answer."""
+"""The kernel's server: messages, their dispatcher, the session, and request handlers."""

@@ -1,4 +1,4 @@
-"""The kernel's end of the wire: envelopes in and out, whatever carries them."""
+"""The kernel's server: takes envelopes from pages and sends envelopes to them."""
 
 from __future__ import annotations
 
@@ -6,49 +6,53 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attnlab.live.passes import Passes
-from attnlab.server.dispatcher import Dispatcher
-from attnlab.server.documents import Documents
-from attnlab.server.handlers import Handlers
-from attnlab.server.hover import Hovers
-from attnlab.server.messages import Envelope, PublishParams, Selected, SelectionParams
-from attnlab.server.session import Session
-from attnlab.server.trying import Tries
-from attnlab.server.validation import MisfitError, check
-from attnlab.server.worker import Worker
+from attnlab.live.passes.scheduler import PassScheduler
+from attnlab.server.messages import Envelope, PublishParams, SelectionParams, SelectionState
+from attnlab.server.protocol.dispatcher import Dispatcher
+from attnlab.server.protocol.validation import MisfitError, check
+from attnlab.server.protocol.worker import Worker
+from attnlab.server.requests.clients import ClientRequests
+from attnlab.server.requests.documents import DocumentRequests
+from attnlab.server.requests.hover import HoverRequests
+from attnlab.server.requests.payloads import PayloadRequests
+from attnlab.server.requests.trial import TrialRequests
+from attnlab.server.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from attnlab.live.run import Run
-    from attnlab.server.selections import Told
+    from attnlab.live.cells.run import Run
+    from attnlab.server.session.selections import PanelSelection
 
 logger = logging.getLogger(__name__)
 
 KERNEL = "kernel"
 EVERYONE = "*"
+SESSION = "attnlab-"
+"""Prefix of session ids, by which a page finds the backend among the comms of a kernel."""
 
 
 class Post(Protocol):
-    """How an envelope leaves; may be called from any thread."""
+    """Sends an envelope; called from any thread."""
 
     def __call__(self, envelope: Envelope, buffers: list[bytes]) -> None:
         """Send it."""
 
 
 class Endpoint:
-    """One kernel's server: session, worker, passes and dispatcher, wired up.
+    """The server of one kernel: session, worker, forward passes, dispatcher and handlers.
 
     Parameters
     ----------
     post
         Sends an envelope to all pages.
     changed
-        Called after each push with revision and running cell.
+        Called with the revision and the running cell after each change. Without clients, the
+        running cell is None.
     server, capabilities
         As in `messages.InitializeResult`.
     missing
-        Finds what `messages.InitializeResult.missing` says; asked anew for each client.
+        Finds the packages of `messages.InitializeResult.missing`; called for each client.
     """
 
     def __init__(
@@ -60,26 +64,27 @@ class Endpoint:
         missing: Callable[[], list[str]] = list,
     ) -> None:
         self.worker = Worker()
-        self.passes = Passes()
-        self.session = Session(uuid.uuid4().hex, self.worker, self._publish)
-        handlers = Handlers(self.session, server, capabilities, missing)
-        table = {
-            **handlers.table(),
-            **Documents(self.session, self.passes).table(),
-            **Tries(self.session, self.passes).table(),
-            **Hovers(self.session).table(),
+        self.passes = PassScheduler()
+        self.session = Session(SESSION + uuid.uuid4().hex, self.worker, self._publish, changed)
+        clients = ClientRequests(self.session, server, capabilities, missing)
+        handlers = {
+            **clients.table(),
+            **PayloadRequests(self.session).table(),
+            **DocumentRequests(self.session, self.passes).table(),
+            **TrialRequests(self.session, self.passes).table(),
+            **HoverRequests(self.session).table(),
         }
         self.dispatcher = Dispatcher(
-            table, handlers.notices(), handlers.admit, self.worker, self._send
+            handlers, clients.notices(), clients.admit, self.worker, self._send
         )
         self._post = post
-        self._changed = changed
 
     def receive(self, content: Any) -> None:
-        """Take a message of a page; what is not an envelope to the kernel is left alone.
+        """Take a message of a page.
 
-        Without a sender nobody can be answered, and every message of a page reaches the
-        kernel, those of other libraries included.
+        Every message of a page reaches the kernel, including those of other libraries, so
+        anything but an envelope to the kernel is ignored. An invalid envelope to the kernel is
+        answered with an error if it has a sender.
         """
         try:
             check(content, Envelope, "envelope")
@@ -95,14 +100,14 @@ class Endpoint:
             return
         self.dispatcher.receive(envelope["sender"], envelope["rpc"])
 
-    def select(self, told: Told, selected: Selected) -> None:
-        """Ask a panel to select something; it tells what has come of it."""
-        params = SelectionParams(panel=told.panel, selected=selected)
+    def select(self, panel: PanelSelection, selection: SelectionState) -> None:
+        """Ask a panel to change its selection; the panel reports the result."""
+        params = SelectionParams(panel=panel.panel, selection=selection)
         rpc = {"jsonrpc": "2.0", "method": "selection/set", "params": params}
-        self._send(told.client, rpc, [])
+        self._send(panel.client, rpc, [])
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads. Does not wait for them."""
         self.passes.close()
         self.worker.close()
 
@@ -111,14 +116,11 @@ class Endpoint:
             return
         client, rpc = content.get("sender"), content.get("rpc")
         if isinstance(client, str):
-            self.dispatcher.refuse(client, rpc, f"The envelope is no good: {why}.")
+            self.dispatcher.refuse(client, rpc, f"Invalid envelope: {why}.")
 
     def _send(self, client: str, rpc: dict[str, Any], buffers: list[bytes]) -> None:
         self._post(Envelope(sender=KERNEL, to=client, session=self.session.name, rpc=rpc), buffers)
 
     def _publish(self, run: Run, params: PublishParams, buffers: list[bytes]) -> None:
         rpc = {"jsonrpc": "2.0", "method": "publish", "params": params}
-        context = run.context.copy()
-        context.run(self._changed, params["revision"], params["running"])
-        if len(self.session.clients):
-            context.run(self._send, EVERYONE, rpc, buffers)
+        run.context.copy().run(self._send, EVERYONE, rpc, buffers)

@@ -1,7 +1,7 @@
-"""What runs in jupyter-server: kernel websockets that do not wait.
+"""The jupyter-server extension: kernel websockets that send without delay.
 
-A websocket that leaves Nagle's algorithm on holds a small message back until the browser
-has acknowledged the one before, some 40 ms: more than a forward pass of a small model.
+With Nagle's algorithm a websocket delays a small message until the browser has acknowledged the
+previous one, by about 40 ms: longer than a forward pass of a small model.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 
 def _load_jupyter_server_extension(app: ServerApp) -> None:
-    """Let the websockets that `app` opens from now on send at once, unless it is set not to."""
+    """Disable Nagle's algorithm for new websockets of `app`, unless configured otherwise."""
     AttnlabWebsockets(parent=app).send_at_once(app.web_app.settings)

@@ -8,11 +8,11 @@ from traitlets import Bool
 from traitlets.config import LoggingConfigurable
 
 CONNECTION = "kernel_websocket_connection_class"
-"""The server's setting that names the class of its connections."""
+"""The server setting for the class of its connections."""
 
 
 class AttnlabWebsockets(LoggingConfigurable):
-    """How jupyter-server's kernel websockets send.
+    """Options of jupyter-server's kernel websockets.
 
     Set it in ``jupyter_server_config.py``: ``c.AttnlabWebsockets.nodelay = False``.
     """
@@ -23,12 +23,12 @@ class AttnlabWebsockets(LoggingConfigurable):
     ).tag(config=True)
 
     def send_at_once(self, settings: dict[str, Any]) -> None:
-        """Derive the server's class of connections from the one it has, whichever that is.
+        """Replace the server's class of connections by a subclass.
 
         Parameters
         ----------
         settings
-            Those of the server's web application.
+            Settings of the server's web application.
         """
         if not self.nodelay:
             return
@@ -40,7 +40,7 @@ class AttnlabWebsockets(LoggingConfigurable):
 
 
 def _prompt(given: type[Any]) -> type[Any]:
-    """Derive a class of connections whose websockets send at once."""
+    """Return a subclass of a connection class whose websockets send at once."""
 
     class Prompt(given):  # type: ignore[misc]
         def connect(self) -> Any:

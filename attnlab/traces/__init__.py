@@ -1,8 +1,8 @@
-"""What one run of a model left behind, and the numbers that follow from it.
+"""Traces: recorded model calls, and the numbers computed from them.
 
-A `Trace` holds the recorded attention calls as sites. `weights` is the one place that turns
-their scores into weights; all else is read from there: `thumbnails` are small pictures of
-whole heads, `tiles` parts of a head at any zoom (both by `pooling`), `edges` the heaviest
-weights, `neuron` one query taken apart. `certificate` checks the weights against what the
-model's own kernel returned; `store` keeps the newest traces within a budget of memory.
+A `Trace` contains the recorded attention calls as sites. Only the module `weights` computes
+weights from scores; the other modules use it: `thumbnails` makes small images of whole heads,
+`tiles` shows parts of a head at any zoom (both use `pooling`), `topk` finds the largest weights,
+and `neuron` computes the weights of one query step by step. `certificate` compares the weights
+with the model's output; `store` keeps the newest traces within a memory budget.
 """

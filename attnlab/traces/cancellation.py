@@ -1,29 +1,29 @@
-"""How a computation is stopped whose result is not wanted any more."""
+"""Cancellation of computations whose results are no longer needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Cancelled = Callable[[], bool]
-"""Asked between portions of about 8 MiB: whether to stop. It must return at once."""
+"""Returns whether to stop. Called before each portion of about 8 MiB; must return at once."""
 
 
 class CancelledError(Exception):
-    """What was being computed is not wanted any more."""
+    """The computation was cancelled."""
 
 
 def never() -> bool:
-    """Let a computation run to its end."""
+    """Return false: the computation is never cancelled."""
     return False
 
 
 def stop_if(cancelled: Cancelled) -> None:
-    """Stop a computation that is not wanted any more.
+    """Raise an exception if a computation was cancelled.
 
     Raises
     ------
     CancelledError
-        When `cancelled` says so.
+        If `cancelled` returns true.
     """
     if cancelled():
         raise CancelledError

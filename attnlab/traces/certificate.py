@@ -1,8 +1,9 @@
-"""Checks weights against what the model's own kernel returned.
+"""Checks weights against the output of the model's attention kernel.
 
-The weights of a few queries, applied to the values, must give the very output that the
-attention call gave there. They do only if every term of the formula was read rightly:
-scale, mask, bias, softcap, sinks, grouping. It shares with capture the kept rows only.
+For a few queries, the weights times the values must equal the output of the attention call.
+This is the case only if every part of the formula was recorded correctly: scale, mask, bias,
+softcap, sinks, grouping. The output rows are the model's; the weights are recomputed from the
+record.
 """
 
 from __future__ import annotations
@@ -13,32 +14,32 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from attnlab.capture.releases import report
+from attnlab.capture.passes.releases import report
 from attnlab.traces.weights import weights
 
 if TYPE_CHECKING:
-    from attnlab.capture.records import Record
+    from attnlab.capture.record.attention_record import AttentionRecord
 
 TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-4, torch.float16: 5e-3, torch.bfloat16: 4e-2}
-"""Largest difference allowed, in units of the largest value: rounding of the model's own type."""
+"""Largest difference that rounding explains, relative to the largest value, by dtype."""
 
 ACCELERATED = 2e-3
-"""The same off the CPU, where kernels may multiply float32 in 10 bits (TF32)."""
+"""The same on accelerators, whose kernels may multiply float32 with 10-bit mantissas (TF32)."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Whether the weights of a site are those that the model used, and if not, why that is open.
+    """Whether the weights of a site were verified to be those that the model used.
 
     Attributes
     ----------
     exact
-        Whether they are, to rounding.
+        Whether they were verified, up to rounding.
     error
-        Largest difference of P·V to the model's own output, in units of the largest value;
-        NaN where they were not compared.
+        Largest difference between P·V and the model's output, relative to the largest value;
+        NaN if they were not compared.
     reason
-        Why it is open, in words; empty when it is exact.
+        A sentence that explains why they were not verified; empty if `exact`.
     """
 
     exact: bool
@@ -46,11 +47,11 @@ class Certificate:
     reason: str = ""
 
 
-def certify(record: Record) -> Certificate:
-    """Compare the record's kept output rows with those that its weights give."""
+def certify(record: AttentionRecord) -> Certificate:
+    """Compare the output rows in the record with those computed from its weights."""
     if record.output is None or record.value is None:
-        doubt = record.doubt or "its values were not seen"
-        return Certificate(False, reason=f"Not checked against the model's output: {doubt}.")
+        reason = record.doubt or "its values were not recorded"
+        return Certificate(False, reason=f"Not checked against the model's output: {reason}.")
     errors = [_error(record, item) for item in range(len(record.output))]
     compared = [error for error in errors if error is not None]
     if not compared:
@@ -58,40 +59,42 @@ def certify(record: Record) -> Certificate:
             False, reason="Not checked: none of the sampled queries attends to any key."
         )
     error = max(compared)
-    # Under autocast the kernel rounds to another type than that of what it is given.
-    types = (record.value.dtype, record.output.dtype)
-    limit = max(TOLERANCE.get(own, 4e-2) for own in types)
+    # Under autocast the kernel rounds to a dtype other than that of its inputs.
+    dtypes = (record.value.dtype, record.output.dtype)
+    limit = max(TOLERANCE.get(dtype, 4e-2) for dtype in dtypes)
     if record.value.device.type != "cpu":
         limit = max(limit, ACCELERATED)
     if error <= limit:
-        # A doubt beside a passing comparison is of something else, e.g. a second pass.
+        # If the comparison passes, a doubt is about something else, e.g. about a second pass.
         return Certificate(not record.doubt, error, record.doubt)
-    meaning = f"Most likely, {record.caveat}." if record.caveat else report()
+    explanation = f"Most likely, {record.caveat}." if record.caveat else report()
     return Certificate(
         False,
         error,
         f"These weights do not give the model's own output: it differs by {error:.2g} of "
-        f"the largest value, where {limit:.2g} is rounding. {meaning}",
+        f"the largest value, and rounding explains at most {limit:.2g}. {explanation}",
     )
 
 
-def _error(record: Record, item: int) -> float | None:
-    """Largest difference over an item's kept rows; None where no row is defined."""
+def _error(record: AttentionRecord, item: int) -> float | None:
+    """Relative error of an item's recorded output rows; None if none of them has weights."""
     assert record.output is not None
     assert record.value is not None
     expected = record.output[item].float()
-    mixed = product(record, weights(record, slice(0, record.heads), list(record.rows), item), item)
-    defined = ~mixed.isnan().any(dim=-1).any(dim=-1)
+    computed = product(
+        record, weights(record, slice(0, record.heads), list(record.rows), item), item
+    )
+    defined = ~computed.isnan().any(dim=-1).any(dim=-1)
     if not bool(defined.any()):
         return None
     unit = max(float(record.value[item].float().abs().max()), 1e-6)
-    # What is no number on one side only is as wrong as can be.
-    apart = (mixed - expected)[defined].abs().nan_to_num(nan=math.inf, posinf=math.inf)
-    return float(apart.max()) / unit
+    # If only one of two values is finite, their difference counts as infinite.
+    difference = (computed - expected)[defined].abs().nan_to_num(nan=math.inf, posinf=math.inf)
+    return float(difference.max()) / unit
 
 
-def product(record: Record, rows: torch.Tensor, item: int = 0) -> torch.Tensor:
-    """Apply weights, shape (heads, rows, keys), to the values: (rows, heads, width)."""
+def product(record: AttentionRecord, rows: torch.Tensor, item: int = 0) -> torch.Tensor:
+    """Multiply weights, shape (heads, rows, keys), by the values: (rows, heads, width)."""
     assert record.value is not None
     group = record.heads // record.value.shape[1]
     with torch.no_grad(), torch.autocast(record.value.device.type, enabled=False):

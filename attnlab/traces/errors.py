@@ -1,4 +1,4 @@
-"""What can be asked of a trace that it does not have; each says what it has."""
+"""Errors for requests that a trace cannot answer; each message lists what is available."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from attnlab.traces.site import Site
-
 
 class NoSuchSiteError(IndexError):
-    """The trace has no such attention call."""
+    """The trace has no site with this index."""
 
     def __init__(self, site: int, count: int) -> None:
         super().__init__(f"site {site} is not in this trace: it has the sites 0 to {count - 1}")
@@ -41,56 +39,60 @@ class NoSuchKeyError(IndexError):
 
 
 class NoSuchNeuronError(IndexError):
-    """The site's queries and keys have no such dimension, or were not seen."""
+    """The site's queries and keys have no such dimension, or were not recorded."""
 
     def __init__(self, site: int, neuron: int, width: int) -> None:
-        has = f"it has the neurons 0 to {width - 1}" if width else "only its weights are known"
-        super().__init__(f"neuron {neuron} is not in site {site}: {has}")
+        available = (
+            f"it has the neurons 0 to {width - 1}" if width else "only its weights are known"
+        )
+        super().__init__(f"neuron {neuron} is not in site {site}: {available}")
 
 
 class NoSuchPartError(IndexError):
-    """The site has no such part of its queries or keys."""
+    """The site does not have these queries or keys."""
 
     def __init__(self, site: int, axis: str, part: object, count: int) -> None:
         super().__init__(
-            f"{part} is no part of the {axis} of site {site}: give a range without step, "
-            f"of at least one and within range(0, {count})"
+            f"{part} is not a valid part of the {axis} of site {site}: give a non-empty range "
+            f"with step 1 within range(0, {count})"
         )
 
 
 class NoSuchItemError(IndexError):
-    """The batch has no such item."""
+    """The batch has no item with this index."""
 
     def __init__(self, item: int, count: int, where: str = "this trace") -> None:
-        super().__init__(f"item {item} is not in {where}: it holds the items 0 to {count - 1}")
+        super().__init__(f"item {item} is not in {where}: it has the items 0 to {count - 1}")
 
 
 class NoSuchLayerError(IndexError):
     """The trace has no attention call with that layer, kind and stack."""
 
-    def __init__(self, layer: int, kind: str | None, stack: str | None, has: str) -> None:
-        named = [f"of the kind {kind!r}"] if kind is not None else []
-        named += [f"in the stack {stack!r}"] if stack is not None else []
-        asked = " ".join([f"layer {layer}", *named])
-        super().__init__(f"{asked} is not in this trace: it has {has}")
+    def __init__(self, layer: int, kind: str | None, stack: str | None, available: str) -> None:
+        requested = [f"layer {layer}"]
+        requested += [f"of the kind {kind!r}"] if kind is not None else []
+        requested += [f"in the stack {stack!r}"] if stack is not None else []
+        super().__init__(f"{' '.join(requested)} is not in this trace: it has {available}")
 
 
 class AmbiguousLayerError(LookupError):
     """The trace has several attention calls with that layer."""
 
-    def __init__(self, layer: int, sites: Sequence[Site]) -> None:
+    def __init__(self, layer: int, sites: Sequence[tuple[str, str, int]]) -> None:
+        # Each entry is the kind, stack and index of a site.
         super().__init__(f"layer {layer} has {len(sites)} attention calls: {_choice(sites)}")
 
 
-def _choice(sites: Sequence[Site]) -> str:
-    kinds = list(dict.fromkeys(site.kind for site in sites))
+def _choice(sites: Sequence[tuple[str, str, int]]) -> str:
+    kinds = list(dict.fromkeys(kind for kind, _, _ in sites))
     if len(kinds) > 1:
         return f"name one of their kinds {_listed(kinds)}, e.g. kind={kinds[0]!r}"
-    stacks = list(dict.fromkeys(site.stack for site in sites))
+    stacks = list(dict.fromkeys(stack for _, stack, _ in sites))
     if len(stacks) > 1:
         return f"name one of their stacks {_listed(stacks)}, e.g. stack={stacks[0]!r}"
-    places = ", ".join(str(site.index) for site in sites)
-    return f"they are the sites {places}, e.g. trace.sites[{sites[0].index}]"
+    indexes = [index for _, _, index in sites]
+    listed = ", ".join(map(str, indexes))
+    return f"they are the sites {listed}, e.g. trace.sites[{indexes[0]}]"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -98,11 +100,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 class NotSeenError(LookupError):
-    """The site keeps its weights alone: its queries and keys were not seen."""
+    """The site has only weights: its queries and keys were not recorded."""
 
-    def __init__(self, site: int, tier: str, terms: Sequence[str]) -> None:
+    def __init__(self, site: int, method: str, terms: Sequence[str]) -> None:
         known = f"the terms {', '.join(terms)}" if terms else "no terms"
         super().__init__(
-            f"the queries and keys of site {site} were not seen (it was read by {tier!r}), so "
-            f"its scores cannot be taken apart: it has its weights, and {known} are known"
+            f"the queries and keys of site {site} were not recorded (its capture method is "
+            f"{method!r}), so its scores cannot be computed step by step: it has only weights, and "
+            f"{known} are known"
         )

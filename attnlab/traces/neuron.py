@@ -1,51 +1,58 @@
-"""One query of one head, taken apart: from its vectors to its weights."""
+"""The computation of the weights of one query in one head, step by step."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from attnlab.traces.weights import Portion, divisors, kept, softmax, steps, surroundings
+from attnlab.traces.weights import (
+    Portion,
+    divisors,
+    neutral_modes,
+    recorded_weights,
+    softmax,
+    steps,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-    from attnlab.capture.records import Record
-    from attnlab.capture.terms import Term
+    from attnlab.capture.record.attention_record import AttentionRecord
+    from attnlab.capture.record.terms import Term
 
 
 @dataclass(frozen=True, eq=False)
 class Neuron:
-    """How the weights of one query in one head come about.
+    """The steps that compute the weights of one query in one head.
 
-    ``products.sum(1)`` are the first scores; each term of the call changes them in turn; the
-    softmax of the last, in which the sink takes part, are the weights. Where the model changes
-    the weights after the softmax, the softmax is one more step, and the weights are those that
-    multiply the values.
+    ``products.sum(1)`` are the initial scores, and each term of the call changes them in turn. The
+    weights are the softmax of the final scores, including the sink. If the model changes the
+    result of the softmax, that result is an additional step, and `weights` are those that the
+    model multiplies by the values.
 
     Attributes
     ----------
     query, head
-        Which query, and which head.
+        Indices of the query and the head.
     q
-        Shape (width,), float32: the query's vector as the scores use it, e.g. rotated.
+        Shape (width,), float32: the query vector that the scores use, e.g. rotated.
     k
-        Shape (keys, width), float32: the keys' vectors, of the group that the head reads.
+        Shape (keys, width), float32: the key vectors that the head reads, those of its group.
     products
         Shape (keys, width), float32: ``q * k``.
     steps
-        Pairs of a label and of the scores after it, shape (keys,), float32, -inf where a
-        key is hidden. The first is ``q·k``, then one for each term as the model applies
-        it: ``scale``, ``softcap``, ``bias``, ``mask``, ``fill``, ``floor``, ``causal``,
-        ``window``. Last comes ``softmax`` where the model changes what it gives.
+        Pairs of a label and the scores after this step, shape (keys,), float32; -inf where a
+        key is masked. The first is ``q·k``, followed by the terms in the order in which the
+        model applies them: ``scale``, ``softcap``, ``bias``, ``mask``, ``fill``, ``floor``,
+        ``causal``, ``window``. ``softmax`` is the last step if the model changes its result.
     weights
-        Shape (keys,), float32; NaN where the query may attend to no key.
+        Shape (keys,), float32; all NaN if the query attends to no key.
     sink
-        Score of the sink that takes part in the softmax; None where the model has none.
+        Score of the sink in the softmax; None if the model has no sink.
     sink_weight
-        Its weight, ``1 - weights.sum()``; None where the model has none.
+        Weight of the sink, ``1 - weights.sum()``; None if the model has no sink.
     """
 
     query: int
@@ -59,49 +66,64 @@ class Neuron:
     sink_weight: float | None = None
 
 
-def neuron(record: Record, query: int, head: int, item: int = 0) -> Neuron:
-    """Take one query of one head apart; the record has queries and keys."""
+def neuron(record: AttentionRecord, query: int, head: int, item: int = 0) -> Neuron:
+    """Compute the weights of one query step by step; the record must have queries and keys."""
     assert record.query is not None
     assert record.key is not None
     portion = Portion(item, slice(head, head + 1), slice(query, query + 1))
-    taken = []
+    labeled_steps = []
     for term, scores in steps(record, portion):
-        finished = scores
-        taken.append((label(term), _numpy(scores[0, 0])))
+        final_scores = scores
+        labeled_steps.append((label(term), _numpy(scores[0, 0])))
     if record.weights is None:
-        weights = softmax(record, portion, finished)[0, 0]
+        weights = softmax(record, portion, final_scores)[0, 0]
     else:
-        weights = kept(record.weights, portion)[0, 0]
+        weights = recorded_weights(record.weights, portion)[0, 0]
         if record.softened:
-            taken.append(("softmax", _numpy(softmax(record, portion, finished)[0, 0])))
-    with surroundings(finished.device):
+            result = softmax(record, portion, final_scores)[0, 0]
+            labeled_steps.append(("softmax", _numpy(result)))
+    with neutral_modes(final_scores.device):
         q = record.query[item, head, query].float()
         k = record.key[item, head // (record.heads // record.groups)].float()
         products = q * k
-        sink = mass = None
+        sink = sink_weight = None
         if record.sinks is not None:
-            shift, total = divisors(record, portion, finished)
+            shift, total = divisors(record, portion, final_scores)
             score = record.sinks[head].float()
-            sink, mass = float(score), float((score - shift).exp() / total)
+            sink, sink_weight = float(score), float((score - shift).exp() / total)
     return Neuron(
-        query, head, _numpy(q), _numpy(k), _numpy(products), taken, _numpy(weights), sink, mass
+        query,
+        head,
+        _numpy(q),
+        _numpy(k),
+        _numpy(products),
+        labeled_steps,
+        _numpy(weights),
+        sink,
+        sink_weight,
     )
 
 
-def vectors(record: Record, head: int, item: int = 0) -> NDArray[np.float32]:
-    """Copy the vectors of the keys that a head reads; the record has queries and keys."""
+def vectors(record: AttentionRecord, head: int, item: int = 0) -> NDArray[np.float32]:
+    """Copy the key vectors that a head reads; the record must have queries and keys."""
     assert record.key is not None
     key = record.key[item, head // (record.heads // record.groups)]
-    with surroundings(key.device):
+    with neutral_modes(key.device):
         return _numpy(key.float())
 
 
+def labels(record: AttentionRecord) -> list[str]:
+    """Return the labels of all `Neuron.steps` of a record that has queries and keys."""
+    softened = record.weights is not None and record.softened
+    return [*map(label, (None, *record.terms)), *(["softmax"] if softened else [])]
+
+
 def label(term: Term | None) -> str:
-    """Name a step: ``q·k``, or the term in one word."""
+    """Return the label of a step: ``q·k``, or the lowercase name of the term."""
     return "q·k" if term is None else type(term).__name__.lower()
 
 
 def _numpy(tensor: torch.Tensor) -> NDArray[np.float32]:
-    """Copy: steps change their scores in place, and a record is nobody's to change."""
-    own: NDArray[np.float32] = tensor.detach().cpu().numpy().copy()
-    return own
+    """Copy a tensor, because steps modify scores in place and records must not change."""
+    array: NDArray[np.float32] = tensor.detach().cpu().numpy().copy()
+    return array

@@ -1,4 +1,4 @@
-"""One attention call of a trace, its place in the model, and what can be read of it."""
+"""One attention call of a trace: its position in the model, and its weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
-from attnlab.traces import edges, neuron, rotation, tiles
+from attnlab.capture.record.memory import allow
+from attnlab.traces import neuron, rotary_pairs, tiles, topk
 from attnlab.traces.cancellation import Cancelled, never, stop_if
 from attnlab.traces.certificate import Certificate, certify
 from attnlab.traces.errors import (
@@ -19,49 +20,49 @@ from attnlab.traces.errors import (
     NotSeenError,
 )
 from attnlab.traces.pooling import Pool, Pooling, bins, blocks
-from attnlab.traces.weights import chunks, room, weights
+from attnlab.traces.weights import chunks, neutral_modes, rows_per_chunk, weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from attnlab.capture.records import Kind, Record, Tier
-    from attnlab.traces.rotary import Pair
+    from attnlab.capture.record.attention_record import AttentionRecord, CaptureMethod, Kind
+    from attnlab.traces.rotary_detection import Pair
 
 
 @dataclass(eq=False, repr=False)
 class Site:
     """One attention call.
 
-    Its weights are computed when they are asked for, on the device where they were
-    recorded, and handed out as numpy arrays. `item` counts the call's own items, from 0.
-    Whatever the call does not have is an IndexError that says what it has; a `cancelled`
-    that says so ends a computation with a CancelledError.
+    Weights are computed on request, on the device where the call was recorded, and returned as
+    numpy arrays. `item` is an index into the batch of the call, from 0. An invalid index raises
+    an IndexError that states the valid ones. If `cancelled` returns true, the computation ends
+    with a CancelledError.
 
     Attributes
     ----------
     index
         Position among the trace's sites, in call order.
     record
-        What the call was given.
+        The recorded inputs of the call.
     rows, columns
-        Indices of the trace's sequences that stand along the queries and the keys.
+        Indices of the trace's sequences along the queries and along the keys.
     """
 
     index: int
-    record: Record
+    record: AttentionRecord
     rows: int
     columns: int
-    _kept: tiles.KeptRows = field(default_factory=tiles.KeptRows, init=False)
+    _divisors: tiles.DivisorCache = field(default_factory=tiles.DivisorCache, init=False)
 
     def __repr__(self) -> str:
         grouped = "" if self.groups == self.heads else f" in {self.groups} groups"
         items = "" if self.items == 1 else f", {self.items} items"
         checked = self.checked
-        verdict = "" if checked is None else ", exact" if checked.exact else ", not certified"
+        verdict = "" if checked is None else ", exact" if checked.exact else ", unverified"
         return (
             f"<Site {self.index}: {self.kind} layer {self.layer}, {self.heads} heads{grouped}, "
-            f"{self.queries} × {self.keys}{items}, read by {self.tier}{verdict}>"
+            f"{self.queries} × {self.keys}{items}, captured by {self.method}{verdict}>"
         )
 
     @property
@@ -76,7 +77,7 @@ class Site:
 
     @property
     def layer(self) -> int:
-        """The model's own number of the layer."""
+        """Number of the layer in the model."""
         return self.record.layer
 
     @property
@@ -101,38 +102,63 @@ class Site:
 
     @property
     def items(self) -> int:
-        """Number of batch items; a tower may have several for one of the trace's."""
+        """Number of batch items; a vision tower may have several for each item of the trace."""
         return self.record.items
 
     @property
     def stack(self) -> str:
-        """Path of the module with the layers' numbers as ``#``: which stack of layers it is in."""
+        """Path of the module with layer numbers replaced by ``#``; identifies a stack of layers."""
         return self.record.stack
 
     @property
-    def tier(self) -> Tier:
-        """How the call was read: ``interface``, ``tap``, ``replayed``, ``output_attentions``."""
-        return self.record.tier
+    def method(self) -> CaptureMethod:
+        """Capture method: ``interface``, ``tap``, ``replay`` or ``returned``."""
+        return self.record.method
+
+    @property
+    def width(self) -> int:
+        """Number of dimensions of the queries and keys.
+
+        Raises
+        ------
+        NotSeenError
+            If only the weights of the call were recorded, not its queries and keys.
+        """
+        self._check_seen()
+        assert self.record.query is not None
+        return int(self.record.query.shape[-1])
+
+    @property
+    def steps(self) -> list[str]:
+        """Names of the steps from a query vector to its weights, as in `neuron`.
+
+        Raises
+        ------
+        NotSeenError
+            If only the weights of the call were recorded, not its queries and keys.
+        """
+        self._check_seen()
+        return neuron.labels(self.record)
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
-        """Dimensions of queries and keys that a rotary embedding was seen to turn together."""
-        return rotation.pairs(self.record)
+        """Pairs of dimensions that a rotary embedding rotated; empty if none were detected."""
+        return rotary_pairs.pairs(self.record)
 
     @cached_property
     def certificate(self) -> Certificate:
-        """Whether the weights are the model's own, checked when first asked for."""
+        """Whether the weights match the model's output; computed on first access."""
         return certify(self.record)
 
     @property
     def checked(self) -> Certificate | None:
-        """The certificate where it has been asked for before; computes nothing."""
+        """The certificate; None if it has not been computed yet."""
         return self.__dict__.get("certificate")
 
     @property
     def portions(self) -> int:
-        """How often a read of a whole head asks whether it is cancelled."""
-        return -(-self.queries // room(self.keys))
+        """Number of calls of `cancelled` when a whole head is read."""
+        return -(-self.queries // rows_per_chunk(self.keys))
 
     def weights(
         self, head: int, item: int = 0, cancelled: Cancelled = never
@@ -142,20 +168,53 @@ class Site:
         Returns
         -------
         numpy.ndarray
-            Shape (queries, keys), float32; NaN in the rows of queries without any key.
+            Shape (queries, keys), float32; NaN in the rows of queries that attend to no key.
 
         Raises
         ------
         NoSuchHeadError, NoSuchItemError
             Both are IndexErrors.
         CancelledError
-            When `cancelled` said so.
+            If `cancelled` returned true.
+        MemoryError
+            If they exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
         self._check(item, head=head)
+        allow(
+            4 * self.queries * self.keys,
+            f"the weights of a head of {self.queries} × {self.keys}",
+            "read parts: row(query), tile(head, queries, keys, shape) or topk(k, head=head)",
+        )
         result = torch.empty((self.queries, self.keys), dtype=torch.float32, device="cpu")
         for portion, matrix in chunks(self.record, head, item, cancelled):
             result[portion] = matrix.cpu()
         return result.numpy()
+
+    def received(
+        self, head: int, item: int = 0, cancelled: Cancelled = never
+    ) -> NDArray[np.float32]:
+        """Sum of the weights that each key receives from all queries of a head.
+
+        The full matrix of the head is never in memory.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (keys,), float32; weights that are NaN are ignored.
+
+        Raises
+        ------
+        NoSuchHeadError, NoSuchItemError
+            Both are IndexErrors.
+        CancelledError
+            If `cancelled` returned true.
+        """
+        self._check(item, head=head)
+        total = torch.zeros(self.keys, dtype=torch.float32, device="cpu")
+        for _, matrix in chunks(self.record, head, item, cancelled):
+            with neutral_modes(matrix.device):
+                total += matrix.nansum(dim=0).cpu()
+        return total.numpy()
 
     def row(self, query: int, item: int = 0, cancelled: Cancelled = never) -> NDArray[np.float32]:
         """Exact weights of one query in all heads.
@@ -163,14 +222,14 @@ class Site:
         Returns
         -------
         numpy.ndarray
-            Shape (heads, keys), float32; NaN where the query may attend to no key.
+            Shape (heads, keys), float32; NaN if the query attends to no key.
 
         Raises
         ------
         NoSuchQueryError, NoSuchItemError
             Both are IndexErrors.
         CancelledError
-            When `cancelled` said so.
+            If `cancelled` returned true.
         """
         self._check(item, query=query)
         stop_if(cancelled)
@@ -189,38 +248,41 @@ class Site:
     ) -> NDArray[np.float32]:
         """Weights of a part of a head, at any zoom.
 
-        A position that is ``i`` places into a part of length N falls into pixel
-        ``i * S // N`` of S; where ``N < S``, pixel ``j`` shows position ``j * N // S``.
+        For N positions along a side of S pixels, position ``i`` belongs to pixel ``i * S // N``.
+        If ``N < S``, pixel ``j`` shows position ``j * N // S``.
 
         Parameters
         ----------
         queries, keys
-            Which part, e.g. ``range(0, 256)``.
+            The part, e.g. ``range(0, 256)``.
         shape
             Rows and columns of the result.
         pooling
-            What a pixel shows of its weights: ``max`` or ``mean``. NaN counts for nothing.
+            How the weights of a pixel are combined: ``max`` or ``mean``. NaN is ignored.
 
         Returns
         -------
         numpy.ndarray
-            Shape `shape`, float32; NaN where all that a pixel shows is NaN.
+            Shape `shape`, float32; NaN where all weights of a pixel are NaN.
 
         Raises
         ------
         NoSuchHeadError, NoSuchItemError, NoSuchPartError
             All are IndexErrors.
         ValueError
-            When `shape` has no pixel, or `pooling` is neither.
+            If `shape` has no pixels, or `pooling` is invalid.
         CancelledError
-            When `cancelled` said so.
+            If `cancelled` returned true.
+        MemoryError
+            If the result exceeds ``ATTNLAB_MEMORY``, or half of the free memory.
         """
         self._check(item, head=head)
         self._check_part(queries, keys)
         if min(shape) < 1:
             raise ValueError(f"a tile has at least 1 × 1 pixels, not {shape[0]} × {shape[1]}")
         if pooling not in get_args(Pooling):
-            raise ValueError(f"pooling is 'max' or 'mean', not {pooling!r}")
+            raise ValueError(f"pooling must be 'max' or 'mean', not {pooling!r}")
+        allow(4 * shape[0] * shape[1], "tiles of this shape", "ask for smaller ones")
         pool = Pool(bins(len(queries), shape[0]), bins(len(keys), shape[1]), pooling)
         return self._pooled(head, queries, keys, pool, item, cancelled)
 
@@ -235,28 +297,33 @@ class Site:
     ) -> NDArray[np.float32]:
         """Maxima of a part of a head over blocks of `side` × `side` weights.
 
-        The blocks begin at the part's first query and key, and those at its ends may have
-        fewer weights: parts that begin at multiples of `side` fit together without a seam.
+        The first block starts at the first query and key of the part; the last blocks may be
+        smaller. Blocks of parts that start at multiples of `side` therefore line up.
 
         Returns
         -------
         numpy.ndarray
-            Float32, a number a block; NaN where all its weights are NaN.
+            Shape (blocks of queries, blocks of keys), float32; NaN where all weights of a
+            block are NaN.
 
         Raises
         ------
         NoSuchHeadError, NoSuchItemError, NoSuchPartError
             All are IndexErrors.
         ValueError
-            When `side` is less than 1.
+            If `side` is less than 1.
         CancelledError
-            When `cancelled` said so.
+            If `cancelled` returned true.
+        MemoryError
+            If the result exceeds ``ATTNLAB_MEMORY``, or half of the free memory.
         """
         self._check(item, head=head)
         self._check_part(queries, keys)
         if side < 1:
             raise ValueError(f"a block has at least 1 × 1 weights, not {side} × {side}")
-        pool = Pool(blocks(len(queries), side), blocks(len(keys), side))
+        down, across = blocks(len(queries), side), blocks(len(keys), side)
+        allow(4 * len(down) * len(across), "blocks of this side", "ask for a part, or larger ones")
+        pool = Pool(down, across)
         return self._pooled(head, queries, keys, pool, item, cancelled)
 
     def topk(
@@ -267,13 +334,13 @@ class Site:
         head: int,
         item: int = 0,
         cancelled: Cancelled = never,
-    ) -> edges.Edges:
-        """Heaviest keys of each query, or heaviest queries of each key.
+    ) -> topk.TopWeights:
+        """Largest weights of each query, or of each key.
 
         Parameters
         ----------
         k
-            How many, at least 1; cut to as many as there are.
+            Number of weights, at least 1; reduced to the number of keys or queries if larger.
         by
             ``query`` or ``key``.
 
@@ -282,20 +349,24 @@ class Site:
         NoSuchHeadError, NoSuchItemError
             Both are IndexErrors.
         ValueError
-            When `k` is less than 1, or `by` is neither.
+            If `k` is less than 1, or `by` is invalid.
         CancelledError
-            When `cancelled` said so.
+            If `cancelled` returned true.
+        MemoryError
+            If they exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
         self._check(item, head=head)
         if k < 1:
-            raise ValueError(f"topk gives at least 1 edge, not {k}")
+            raise ValueError(f"topk needs k of at least 1, not {k}")
         if by not in ("query", "key"):
-            raise ValueError(f"edges are given by 'query' or by 'key', not by {by!r}")
-        find = edges.by_query if by == "query" else edges.by_key
+            raise ValueError(f"by must be 'query' or 'key', not {by!r}")
+        length, most = (self.queries, self.keys) if by == "query" else (self.keys, self.queries)
+        allow(12 * length * min(k, most), f"the largest weights ({k} each)", "ask for fewer")
+        find = topk.by_query if by == "query" else topk.by_key
         return find(self.record, head, k, item, cancelled)
 
     def vectors(self, head: int, item: int = 0) -> NDArray[np.float32]:
-        """Vectors of the keys that a head reads, as its scores use them, e.g. rotated.
+        """Key vectors that a head reads, in the form that the scores use, e.g. rotated.
 
         Returns
         -------
@@ -307,21 +378,21 @@ class Site:
         NoSuchHeadError, NoSuchItemError
             Both are IndexErrors.
         NotSeenError
-            When the call's queries and keys were not seen, but only its weights.
+            If only the weights of the call were recorded, not its queries and keys.
         """
         self._check(item, head=head)
         self._check_seen()
         return neuron.vectors(self.record, head, item)
 
     def neuron(self, query: int, head: int, item: int = 0) -> neuron.Neuron:
-        """How one query's weights in one head come about, from its vectors on.
+        """Compute the weights of one query in one head step by step, from its vectors.
 
         Raises
         ------
         NoSuchQueryError, NoSuchHeadError, NoSuchItemError
             All are IndexErrors.
         NotSeenError
-            When the call's queries and keys were not seen, but only its weights.
+            If only the weights of the call were recorded, not its queries and keys.
         """
         self._check(item, head=head, query=query)
         self._check_seen()
@@ -336,12 +407,12 @@ class Site:
         item: int,
         cancelled: Cancelled,
     ) -> NDArray[np.float32]:
-        pixels = tiles.tile(self.record, self._kept, head, queries, keys, pool, item, cancelled)
+        pixels = tiles.tile(self.record, self._divisors, head, queries, keys, pool, item, cancelled)
         return pixels.cpu().numpy()
 
     def _check_seen(self) -> None:
         if self.record.query is None:
-            raise NotSeenError(self.index, self.tier, list(map(neuron.label, self.record.terms)))
+            raise NotSeenError(self.index, self.method, list(map(neuron.label, self.record.terms)))
 
     def _check_part(self, queries: range, keys: range) -> None:
         for axis, part, count in (("queries", queries, self.queries), ("keys", keys, self.keys)):

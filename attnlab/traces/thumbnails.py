@@ -1,8 +1,8 @@
-"""Small pictures of whole heads: weights pooled by their maximum.
+"""Small images of whole heads: weights pooled by maximum.
 
-Every weight counts: a single strong key in a long text stays visible, which averaging
-would lose. For long texts there is a quick form that reads only some queries of each
-pixel, with all their keys; its pixels are never more than the exact ones.
+The maximum keeps a single large weight in a long text visible; the mean would hide it. For long
+texts there is a faster, sampled form that reads only some queries of each row of pixels, with all
+their keys. Its pixels are never larger than the exact ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from attnlab.traces.cancellation import Cancelled, stop_if
 from attnlab.traces.cancellation import CancelledError as CancelledError
 from attnlab.traces.pooling import Pool, bins
-from attnlab.traces.weights import reach, room, surroundings, weights
+from attnlab.traces.weights import neutral_modes, reachable_keys, rows_per_chunk, weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,50 +22,50 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from attnlab.capture.records import Record
+    from attnlab.capture.record.attention_record import AttentionRecord
 
 SAMPLES = 2
-"""Queries that are read of each row of pixels when sampled, the last among them."""
+"""Number of queries that are sampled for each row of pixels; the last one is included."""
 
 AT_ONCE = 1 << 24
-"""So many weights in all are read about as quickly as a sample of them (some 50 ms)."""
+"""Up to this total number of weights (about 50 ms), sampling saves no time."""
 
 
-def shape(records: Sequence[Record], size: int) -> tuple[int, int]:
-    """Rows and columns of all pictures: no more than `size`, and than the longest text."""
+def shape(records: Sequence[AttentionRecord], size: int) -> tuple[int, int]:
+    """Rows and columns of all images: at most `size`, and at most the longest text."""
     return (
         min(size, max(record.queries for record in records)),
         min(size, max(record.keys for record in records)),
     )
 
 
-def samples(records: Sequence[Record], size: int) -> bool:
-    """Whether pictures of this size are quicker sampled; else sampled ones are the exact ones."""
+def samples(records: Sequence[AttentionRecord], size: int) -> bool:
+    """Whether sampling is faster for images of this size; otherwise sampled images are exact."""
     rows = shape(records, size)[0]
     total = sum(record.heads * record.queries * record.keys for record in records)
     return total > AT_ONCE and any(record.queries > SAMPLES * rows for record in records)
 
 
-def portions(records: Sequence[Record], size: int, sampled: bool = False) -> int:
-    """How often drawing asks whether it is cancelled."""
+def portions(records: Sequence[AttentionRecord], size: int, sampled: bool = False) -> int:
+    """Return the number of calls of `cancelled` by `thumbnails`."""
     rows = shape(records, size)[0]
-    few = sampled and samples(records, size)
+    use_samples = sampled and samples(records, size)
     total = 0
     for record in records:
-        queries = len(_sample(bins(record.queries, rows))[0]) if few else record.queries
+        queries = len(_sample(bins(record.queries, rows))[0]) if use_samples else record.queries
         heads, at_once = _steps(record, queries)
         total += -(-record.heads // heads) * -(-queries // at_once)
     return total
 
 
 def thumbnails(
-    records: Sequence[Record],
+    records: Sequence[AttentionRecord],
     size: int,
     cancelled: Cancelled,
     items: list[int],
     sampled: bool = False,
 ) -> NDArray[np.uint8]:
-    """Max-pooled weights of all heads of all records, in order; one item of each.
+    """Max-pooled weights of all heads of all records, in order, for one item of each.
 
     Returns
     -------
@@ -75,32 +75,32 @@ def thumbnails(
     Raises
     ------
     CancelledError
-        As soon as `cancelled` says so; it is asked before each portion of about 8 MiB.
+        If `cancelled` returned true; it is called before each portion of about 8 MiB.
     """
     rows, columns = shape(records, size)
-    few = sampled and samples(records, size)
+    use_samples = sampled and samples(records, size)
     heads = sum(record.heads for record in records)
     result = torch.zeros((heads, rows, columns), dtype=torch.uint8, device="cpu")
     first = 0
     for record, item in zip(records, items, strict=True):
-        own = result[first : first + record.heads]
-        with surroundings(record.tensors[0].device):
-            _draw(record, item, bins(record.queries, rows), cancelled, few, own)
+        images = result[first : first + record.heads]
+        with neutral_modes(record.tensors[0].device):
+            _draw(record, item, bins(record.queries, rows), cancelled, use_samples, images)
         first += record.heads
     return result.numpy()
 
 
 def _draw(
-    record: Record,
+    record: AttentionRecord,
     item: int,
     down: list[range],
     cancelled: Cancelled,
-    few: bool,
+    use_samples: bool,
     result: torch.Tensor,
 ) -> None:
-    """Draw the heads of one record, as many at a time as memory allows."""
+    """Compute the images of one record, as many heads at once as fit in a portion."""
     queries: Sequence[int] = range(record.queries)
-    if few:
+    if use_samples:
         queries, down = _sample(down)
     across = bins(record.keys, result.shape[-1])
     step, at_once = _steps(record, len(queries))
@@ -110,33 +110,33 @@ def _draw(
         for at in range(0, len(queries), at_once):
             stop_if(cancelled)
             part = queries[at : at + at_once]
-            own = slice(part.start, part.stop) if isinstance(part, range) else list(part)
-            # Whole pixels: no key that these queries reach is left out.
-            last = reach(record, own)
-            keys = next(part.stop for part in across if part.stop >= last)
-            pool.add(at, weights(record, heads, own, item, keys))
+            selected = slice(part.start, part.stop) if isinstance(part, range) else list(part)
+            # Rounded up to whole pixels, so that all keys that these queries reach are included.
+            reachable = reachable_keys(record, selected)
+            keys = next(pixel.stop for pixel in across if pixel.stop >= reachable)
+            pool.add(at, weights(record, heads, selected, item, keys))
         result[heads] = _bytes(pool.pixels).cpu()
 
 
-def _steps(record: Record, queries: int) -> tuple[int, int]:
-    """How many heads, and how many queries of each, are read at once."""
-    most = room(record.keys)  # rows of weights
-    heads = max(1, min(record.heads, most // queries))
-    return heads, most // heads
+def _steps(record: AttentionRecord, queries: int) -> tuple[int, int]:
+    """Return how many heads are read at once, and how many queries of each of them."""
+    rows = rows_per_chunk(record.keys)
+    heads = max(1, min(record.heads, rows // queries))
+    return heads, rows // heads
 
 
 def _sample(down: list[range]) -> tuple[list[int], list[range]]:
-    """Choose some queries of each pixel, evenly and with the last; their places in the choice.
+    """Choose evenly spaced queries of each row of pixels, and list their ranges in the choice.
 
-    The last query of a pixel sees most where a query sees only what precedes it.
+    The last query is included, because it attends to the most keys in causal attention.
     """
     queries: list[int] = []
-    places = []
+    parts = []
     for part in down:
         count = min(len(part), SAMPLES)
-        places.append(range(len(queries), len(queries) + count))
+        parts.append(range(len(queries), len(queries) + count))
         queries += [part.start + (at + 1) * len(part) // count - 1 for at in range(count)]
-    return queries, places
+    return queries, parts
 
 
 def _bytes(pixels: torch.Tensor) -> torch.Tensor:

@@ -1,10 +1,14 @@
-"""One recorded model call: its sites, its tokens, and the pictures made of them."""
+"""One recorded model call: its sites, its tokens, and images of its heads."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from attnlab.capture.record.attention_record import nbytes
+from attnlab.capture.record.memory import allow
+from attnlab.traces.batch import corresponding_item
 from attnlab.traces.cancellation import Cancelled, never
 from attnlab.traces.description import describe, layers
 from attnlab.traces.errors import (
@@ -14,40 +18,40 @@ from attnlab.traces.errors import (
     NoSuchSiteError,
 )
 from attnlab.traces.site import Site
-from attnlab.traces.thumbnails import portions, samples, thumbnails
+from attnlab.traces.thumbnails import portions, samples, shape, thumbnails
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from attnlab.capture.call import Call
-    from attnlab.capture.records import Kind, Record
-    from attnlab.capture.sequence import Sequence
+    from attnlab.capture.record.attention_record import AttentionRecord, Kind
+    from attnlab.capture.record.recorded_call import RecordedCall
+    from attnlab.capture.record.sequence import Sequence
     from attnlab.traces.pooling import Pooling
 
 
 @dataclass(eq=False, repr=False)
 class Trace:
-    """What one model call of one run of a cell left behind.
+    """The recording of one model call in one run of a cell.
 
     Attributes
     ----------
     id
-        Unique in the kernel.
+        Unique identifier in the kernel.
     cell
-        Id of the cell that ran; empty where the host has none.
+        Id of the cell that ran; empty if the host has no cell ids.
     execution
         The cell's execution count.
     index
-        Which model call of the cell's run, from 0.
+        Index of the model call in the cell's run, from 0.
     sequences
-        What stands along the sites' axes, the main one first.
+        Sequences along the queries and keys of the sites, the main sequence first.
     items
-        How many items of the batch are held.
+        Number of batch items that were recorded.
     generated
-        Index of the main sequence's first token that the model itself has written.
+        Index of the first generated token in the main sequence; None without generated tokens.
     tried
-        Whether its text was only tried, and is not the cell's.
+        Whether this is a trace of a trial text, not of the text of the cell.
     """
 
     id: str
@@ -64,11 +68,11 @@ class Trace:
     tried: bool = False
 
     @classmethod
-    def from_call(cls, call: Call, id: str, cell: str, execution: int, index: int) -> Trace:  # noqa: A002
-        """Make a trace of an observed call; computes nothing yet."""
+    def from_call(cls, call: RecordedCall, id: str, cell: str, execution: int, index: int) -> Self:  # noqa: A002
+        """Create a trace of a recorded call, without computing anything yet."""
         sites = [
-            Site(place, record, *axes)
-            for place, (record, axes) in enumerate(zip(call.records, call.axes, strict=True))
+            Site(index, record, *axes)
+            for index, (record, axes) in enumerate(zip(call.records, call.axes, strict=True))
         ]
         return cls(
             id=id,
@@ -86,17 +90,11 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the records hold; what several of them share counts once."""
-        held = {}
-        for site in self.sites:
-            for tensor in site.record.tensors:
-                # A part of a tensor holds the whole.
-                storage = tensor.untyped_storage()
-                held[tensor.device, storage.data_ptr()] = storage.nbytes()
-        return sum(held.values())
+        """Memory of the records, in bytes; shared tensors count once."""
+        return nbytes(self._records)
 
     def __repr__(self) -> str:
-        return describe(self)
+        return describe(self.model, self.sequences, self.items, self.sites, self.nbytes)
 
     def site(self, layer: int, kind: Kind | None = None, stack: str | None = None) -> Site:
         """Find the attention call of a layer.
@@ -104,19 +102,19 @@ class Trace:
         Parameters
         ----------
         layer
-            The model's own number of the layer.
+            Number of the layer in the model.
         kind
-            ``encoder``, ``decoder`` or ``cross``; needed where the layer has several.
+            ``encoder``, ``decoder`` or ``cross``; required if the layer has several.
         stack
-            Path of the stack of layers, e.g. ``vision.layers.#.attn``; needed where the
-            model has several with such a layer.
+            Path of the stack of layers, e.g. ``vision.layers.#.attn``; required if several
+            stacks have such a layer.
 
         Raises
         ------
         NoSuchLayerError
-            An IndexError that says what there is.
+            An IndexError that lists the layers.
         AmbiguousLayerError
-            A LookupError that lists what to choose from.
+            A LookupError that lists the candidates.
         """
         found = [
             site
@@ -124,21 +122,23 @@ class Trace:
             if site.layer == layer and kind in (None, site.kind) and stack in (None, site.stack)
         ]
         if not found:
-            raise NoSuchLayerError(layer, kind, stack, layers(self))
+            raise NoSuchLayerError(layer, kind, stack, layers(self.sites))
         if len(found) > 1:
-            raise AmbiguousLayerError(layer, found)
+            raise AmbiguousLayerError(
+                layer, [(site.kind, site.stack, site.index) for site in found]
+            )
         return found[0]
 
     def at(self, site: int, item: int = 0) -> tuple[Site, int]:
-        """Find a site by its index, and its own item for one of the trace's batch.
+        """Find a site by its index, and its batch item for a batch item of the trace.
 
         Raises
         ------
         NoSuchSiteError, NoSuchItemError
-            Both are IndexErrors and say what there is.
+            Both are IndexErrors that state the valid indices.
         """
-        own = self._site(site)
-        return own, self._item(own, item)
+        found = self._site(site)
+        return found, self._item(found, item)
 
     def weights(
         self,
@@ -148,38 +148,44 @@ class Trace:
         item: int = 0,
         stack: str | None = None,
     ) -> NDArray[np.float32]:
-        """Exact weights of one head of a layer, for an item of the trace's batch.
+        """Exact weights of one head of a layer, for one batch item of the trace.
 
         Parameters
         ----------
         layer, kind, stack
-            Which attention call, as `site` finds it.
+            The attention call, as in `site`.
 
         Returns
         -------
         numpy.ndarray
-            Shape (queries, keys), float32; NaN in the rows of queries without any key.
+            Shape (queries, keys), float32; NaN in the rows of queries that attend to no key.
 
         Raises
         ------
         NoSuchLayerError, NoSuchHeadError, NoSuchItemError
-            All are IndexErrors and say what there is.
+            All are IndexErrors that state the valid values.
         AmbiguousLayerError
-            A LookupError that lists what to choose from.
+            A LookupError that lists the candidates.
+        MemoryError
+            If they exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
         site = self.site(layer, kind, stack)
         return site.weights(head, self._item(site, item))
 
     def samples(self, size: int) -> bool:
-        """Whether sampled thumbnails of this size would differ from the exact ones.
+        """Whether sampled thumbnails of this size may differ from the exact ones.
 
-        Those of short texts are computed exactly at once.
+        They are always exact for short texts.
         """
         return samples(self._records, size)
 
     def portions(self, size: int, *, sampled: bool = False) -> int:
-        """How often `thumbnails` asks whether it is cancelled."""
+        """Return the number of calls of `cancelled` by `thumbnails`."""
         return portions(self._records, size, sampled)
+
+    def thumbnail_shape(self, size: int) -> tuple[int, int, int]:
+        """Shape of `thumbnails`: heads of all sites, rows, columns."""
+        return sum(site.heads for site in self.sites), *shape(self._records, size)
 
     def thumbnails(
         self,
@@ -189,24 +195,24 @@ class Trace:
         *,
         sampled: bool = False,
     ) -> NDArray[np.uint8]:
-        """Max-pooled pictures of all heads of all sites, in order.
+        """Max-pooled images of all heads of all sites, in order.
 
-        All pictures have one shape, ``(min(size, most queries), min(size, most keys))``
-        over the sites. In a site of length N and a picture of side S, position ``i`` falls
-        into pixel ``i * S // N``; where ``N < S`` (sites of different lengths), pixel ``j``
-        shows position ``j * N // S``.
+        All images have the same shape, ``(min(size, most queries), min(size, most keys))``
+        over the sites. For a site of length N and an image of side S, position ``i`` belongs
+        to pixel ``i * S // N``. If ``N < S`` (sites of different lengths), pixel ``j`` shows
+        position ``j * N // S``.
 
         Parameters
         ----------
         size
             Largest side in pixels, at least 1.
         cancelled
-            Asked between portions.
+            Called between portions.
         item
-            Which item of the trace's batch.
+            Batch item of the trace.
         sampled
-            Whether a few queries of each row of pixels will do where that saves time, as
-            `samples` tells. No pixel is more than the exact one then, but for rounding.
+            Whether to read only a few queries of each row of pixels if that saves time (see
+            `samples`). Up to rounding, no pixel is then larger than the exact one.
 
         Returns
         -------
@@ -216,56 +222,61 @@ class Trace:
         Raises
         ------
         ValueError
-            When `size` is less than 1.
+            If `size` is less than 1.
         NoSuchItemError
-            An IndexError that says what there is.
+            An IndexError that states the valid indices.
         CancelledError
-            When `cancelled` said so.
+            If `cancelled` returned true.
+        MemoryError
+            If they exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
         if size < 1:
             raise ValueError(f"a thumbnail has a side of at least 1 pixel, not {size}")
+        allow(math.prod(self.thumbnail_shape(size)), "thumbnails of this size", "ask for smaller")
         items = [self._item(site, item) for site in self.sites]
         return thumbnails(self._records, size, cancelled, items, sampled)
 
     def head(
         self, site: int, head: int, item: int = 0, cancelled: Cancelled = never
     ) -> NDArray[np.float32]:
-        """Exact weights of one head, for an item of the trace's batch.
+        """Exact weights of one head, for one batch item of the trace.
 
         Returns
         -------
         numpy.ndarray
-            Shape (queries, keys), float32; NaN in the rows of queries without any key.
+            Shape (queries, keys), float32; NaN in the rows of queries that attend to no key.
 
         Raises
         ------
         NoSuchSiteError, NoSuchHeadError, NoSuchItemError
-            All are IndexErrors and say what there is.
+            All are IndexErrors that state the valid values.
         CancelledError
-            When `cancelled` said so.
+            If `cancelled` returned true.
+        MemoryError
+            If they exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
-        own, place = self.at(site, item)
-        return own.weights(head, place, cancelled)
+        found, site_item = self.at(site, item)
+        return found.weights(head, site_item, cancelled)
 
     def row(
         self, site: int, query: int, item: int = 0, cancelled: Cancelled = never
     ) -> NDArray[np.float32]:
-        """Exact weights of one query in all heads of a site, for an item of the trace's batch.
+        """Exact weights of one query in all heads of a site, for one batch item of the trace.
 
         Returns
         -------
         numpy.ndarray
-            Shape (heads, keys), float32; NaN where the query may attend to no key.
+            Shape (heads, keys), float32; NaN if the query attends to no key.
 
         Raises
         ------
         NoSuchSiteError, NoSuchQueryError, NoSuchItemError
-            All are IndexErrors and say what there is.
+            All are IndexErrors that state the valid values.
         CancelledError
-            When `cancelled` said so.
+            If `cancelled` returned true.
         """
-        own, place = self.at(site, item)
-        return own.row(query, place, cancelled)
+        found, site_item = self.at(site, item)
+        return found.row(query, site_item, cancelled)
 
     def tile(
         self,
@@ -278,22 +289,22 @@ class Trace:
         item: int = 0,
         cancelled: Cancelled = never,
     ) -> NDArray[np.float32]:
-        """Weights of a part of a head at any zoom, for an item of the trace's batch.
+        """Weights of a part of a head at any zoom, for one batch item of the trace.
 
-        The rest is as in `Site.tile`.
+        Parameters, result and errors are those of `Site.tile`.
         """
-        own, place = self.at(site, item)
-        return own.tile(head, queries, keys, shape, pooling, place, cancelled)
+        found, site_item = self.at(site, item)
+        return found.tile(head, queries, keys, shape, pooling, site_item, cancelled)
 
     @property
-    def _records(self) -> list[Record]:
+    def _records(self) -> list[AttentionRecord]:
         return [site.record for site in self.sites]
 
     def _item(self, site: Site, item: int) -> int:
-        """Find the site's item for one of the trace's: the first, where it has several."""
+        """Return the site's item for a batch item of the trace; the first if there are several."""
         if not 0 <= item < self.items:
             raise NoSuchItemError(item, self.items)
-        return item * site.items // self.items
+        return corresponding_item(item, self.items, site.items)
 
     def _site(self, index: int) -> Site:
         if not 0 <= index < len(self.sites):

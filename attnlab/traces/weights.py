@@ -1,15 +1,15 @@
-"""The one place that turns queries and keys into attention weights.
+"""Computes attention weights from queries and keys; the only module that does so.
 
 For query i and key j of a head::
 
     s[i, j] = q[i] · k[j], changed by each of the call's terms in turn
     a[i, j] = exp(s[i, j]) / (sum_j exp(s[i, j]) + exp(sink))
 
-The terms are those of `attnlab.capture.terms`: scale, softcap, bias, mask and so on, as the
-model applies them. The sink belongs to models that have one (gpt-oss): their rows sum to
-less than one. Everything is computed in float32, whatever the model's type. A query that
-may attend to no key at all (padding), or whose scores are not all numbers, has no weights:
-its row is NaN.
+The terms are those of `attnlab.capture.record.terms` (scale, softcap, bias, mask and so on), in
+the order in which the model applies them. Rows sum to 1, except in models with a sink (e.g.
+gpt-oss), where they sum to less than 1. All computations are in float32, regardless of the
+model's dtype. The row of a query that attends to no key (padding), or that has a NaN score, is
+NaN.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from attnlab.capture.terms import (
+from attnlab.capture.record.terms import (
     Bias,
     Causal,
     Fill,
@@ -36,17 +36,17 @@ from attnlab.traces.cancellation import Cancelled, never, stop_if
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from attnlab.capture.records import Record
+    from attnlab.capture.record.attention_record import AttentionRecord
 
 CHUNK_BYTES = 8 << 20
-"""Weights computed at once; a head of 4,096 tokens alone has 64 MiB."""
+"""Size of the weights that are computed at once; a head of 4,096 tokens takes 64 MiB."""
 
 HIGHEST = torch.finfo(torch.float32).max
 
 
 @dataclass(frozen=True)
 class Portion:
-    """Which part of a call: an item, and some heads, queries and keys; slices without step."""
+    """A part of a call: one batch item, and some heads, queries and keys. Slices have step 1."""
 
     item: int
     heads: slice
@@ -54,34 +54,37 @@ class Portion:
     keys: slice = field(default_factory=lambda: slice(None))
 
     def of(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Cut it from (items, heads, queries, keys); axes of size 1 serve all."""
-        own = tensor[self.item if tensor.shape[0] > 1 else 0]
-        if own.shape[0] > 1:
-            own = own[self.heads]
-        if own.shape[1] > 1:
-            own = own[:, self.queries]
-        return own[..., self.keys] if own.shape[2] > 1 else own
+        """Select this part of a tensor of shape (items, heads, queries, keys).
+
+        Axes of size 1 are broadcast.
+        """
+        part = tensor[self.item if tensor.shape[0] > 1 else 0]
+        if part.shape[0] > 1:
+            part = part[self.heads]
+        if part.shape[1] > 1:
+            part = part[:, self.queries]
+        return part[..., self.keys] if part.shape[2] > 1 else part
 
 
-def room(keys: int) -> int:
-    """How many rows of weights on so many keys are computed at once."""
+def rows_per_chunk(keys: int) -> int:
+    """Return how many rows of `keys` weights are computed at once."""
     return max(1, CHUNK_BYTES // (4 * keys))
 
 
-def reach(record: Record, queries: slice | list[int]) -> int:
-    """How many keys, from the first, some queries can attend to, as far as the terms tell."""
+def reachable_keys(record: AttentionRecord, queries: slice | list[int]) -> int:
+    """Upper bound, from the terms, for the number of leading keys that queries can attend to."""
     keys = record.keys
     stop = queries.stop if isinstance(queries, slice) else max(queries) + 1
     for term in record.terms:
         if isinstance(term, Causal):
             keys = min(keys, max(1, stop + term.offset))
         elif isinstance(term, Fill | Floor):
-            keys = record.keys  # it may give a hidden key a score again
+            keys = record.keys  # it may give a masked key a finite score
     return keys
 
 
 def weights(
-    record: Record,
+    record: AttentionRecord,
     heads: slice,
     queries: slice | list[int],
     item: int = 0,
@@ -94,86 +97,88 @@ def weights(
     record
         The attention call.
     heads
-        Which heads; a slice without step.
+        A slice without step.
     queries
-        Which queries: a slice without step, or indices.
+        A slice without step, or indices.
     item
-        Which item of the batch.
+        Index of the batch item.
     keys
-        How many keys, from the first: all, or at least as many as these queries `reach`.
+        Number of leading keys, at least `reachable_keys` for these queries; None for all keys.
 
     Returns
     -------
     torch.Tensor
         Shape (heads, queries, keys), float32, on the record's device; NaN in the rows of
-        queries that may attend to no key. It is the caller's own, to be changed at will.
+        queries that attend to no key. The caller may modify it.
     """
     portion = Portion(item, heads, queries, slice(keys))
     if record.weights is not None:
-        return kept(record.weights, portion)
+        return recorded_weights(record.weights, portion)
     assert record.query is not None
-    with surroundings(record.query.device):
+    with neutral_modes(record.query.device):
         return softmax(record, portion, scores(record, portion))
 
 
-def kept(tensor: torch.Tensor, portion: Portion) -> torch.Tensor:
-    """Copy a portion of weights that were recorded themselves."""
-    with surroundings(tensor.device):
+def recorded_weights(tensor: torch.Tensor, portion: Portion) -> torch.Tensor:
+    """Copy a portion of weights that were recorded directly."""
+    with neutral_modes(tensor.device):
         return portion.of(tensor).to(torch.float32, copy=True)
 
 
-def scores(record: Record, portion: Portion) -> torch.Tensor:
-    """Finished scores of a portion: (heads, queries, keys), float32."""
-    *_, (_, finished) = steps(record, portion)
-    return finished
+def scores(record: AttentionRecord, portion: Portion) -> torch.Tensor:
+    """Compute the final scores of a portion: (heads, queries, keys), float32."""
+    *_, (_, final_scores) = steps(record, portion)
+    return final_scores
 
 
-def steps(record: Record, portion: Portion) -> Iterator[tuple[Term | None, torch.Tensor]]:
-    """Scores before the softmax, as each term leaves them; first q·k itself, with no term.
+def steps(record: AttentionRecord, portion: Portion) -> Iterator[tuple[Term | None, torch.Tensor]]:
+    """Yield the scores after each term; the first are q·k, with None as the term.
 
-    The tensor that is handed out is changed in place by the next step.
+    Each step modifies the tensor of the previous step in place.
 
     Yields
     ------
     tuple of (term, scores)
-        Scores have the shape (heads, queries, keys), float32; -inf where a key is hidden.
+        Scores have the shape (heads, queries, keys), float32; -inf where a key is masked.
     """
     assert record.query is not None
     device = record.query.device
-    with surroundings(device):
-        own = _products(record, portion)
-    yield None, own
+    with neutral_modes(device):
+        scores = _products(record, portion)
+    yield None, scores
     for term in record.terms:
-        with surroundings(device):
-            own = apply(term, own, portion, record)
-        yield term, own
+        with neutral_modes(device):
+            scores = apply(term, scores, portion, record)
+        yield term, scores
 
 
-def _products(record: Record, portion: Portion) -> torch.Tensor:
-    """Products q·k; a group of heads at a time, whose keys alone are in float32 then."""
+def _products(record: AttentionRecord, portion: Portion) -> torch.Tensor:
+    """Products q·k, one group of heads at a time: only its keys are copied to float32."""
     assert record.query is not None
     assert record.key is not None
     query = record.query[portion.item, portion.heads][:, portion.queries].float()
     key = record.key[portion.item][:, portion.keys]
     heads, queries, width = query.shape
-    size = record.heads // record.groups
-    own = query.new_empty((heads, queries, key.shape[1]))
+    group_size = record.heads // record.groups
+    products = query.new_empty((heads, queries, key.shape[1]))
     first = portion.heads.indices(record.heads)[0]
     start = 0
     while start < heads:
-        group, within = divmod(first + start, size)
-        stop = min(heads, start + size - within)
+        group, within = divmod(first + start, group_size)
+        stop = min(heads, start + group_size - within)
         torch.mm(
             query[start:stop].reshape(-1, width),
             key[group].float().T,
-            out=own[start:stop].view(-1, key.shape[1]),
+            out=products[start:stop].view(-1, key.shape[1]),
         )
         start = stop
-    return own
+    return products
 
 
-def apply(term: Term, scores: torch.Tensor, portion: Portion, record: Record) -> torch.Tensor:
-    """Change scores of a portion as one term does, in place."""
+def apply(
+    term: Term, scores: torch.Tensor, portion: Portion, record: AttentionRecord
+) -> torch.Tensor:
+    """Apply one term to the scores of a portion, in place."""
     match term:
         case Scale(factor):
             return scores.mul_(portion.of(factor).float() if torch.is_tensor(factor) else factor)
@@ -185,7 +190,7 @@ def apply(term: Term, scores: torch.Tensor, portion: Portion, record: Record) ->
             mask = portion.of(tensor)
             if not mask.is_floating_point():
                 return scores.masked_fill_(~mask.bool(), -torch.inf)
-            # Half of the type's lowest: masks are made of it, sometimes added up.
+            # Masks hide a key by the lowest value; half of it, as some models add other values.
             lowest = torch.finfo(mask.dtype).min / 2
             return scores.add_(mask.float()).masked_fill_(mask <= lowest, -torch.inf)
         case Fill(where, score):
@@ -193,30 +198,30 @@ def apply(term: Term, scores: torch.Tensor, portion: Portion, record: Record) ->
         case Floor(score):
             return scores.clamp_(min=_single(score))
         case Causal(offset):
-            keys, places = _places(portion, record, offset, scores.device)
-            return scores.masked_fill_(keys > places, -torch.inf)
+            keys, queries = _positions(portion, record, offset, scores.device)
+            return scores.masked_fill_(keys > queries, -torch.inf)
         case Window(size, offset):
-            keys, places = _places(portion, record, offset, scores.device)
-            return scores.masked_fill_(keys <= places - size, -torch.inf)
+            keys, queries = _positions(portion, record, offset, scores.device)
+            return scores.masked_fill_(keys <= queries - size, -torch.inf)
 
 
 def _single(score: float) -> float:
-    """Bring double precision's lowest number to float32's: a finite one stays finite."""
+    """Clamp a score to the range of float32, so that finite scores stay finite."""
     return score if abs(score) == torch.inf else max(-HIGHEST, min(HIGHEST, score))
 
 
-def _places(
-    portion: Portion, record: Record, offset: int, device: torch.device
+def _positions(
+    portion: Portion, record: AttentionRecord, offset: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Places of the keys, (1, 1, keys), and of the queries among them, (1, queries, 1)."""
+    """Positions of keys, (1, 1, keys), and of queries on the same axis, (1, queries, 1)."""
     keys = torch.arange(record.keys, device=device)[portion.keys]
     queries = torch.arange(record.queries, device=device)[portion.queries] + offset
     return keys[None, None], queries[None, :, None]
 
 
-def softmax(record: Record, portion: Portion, scores: torch.Tensor) -> torch.Tensor:
-    """Turn finished scores of a portion, of all its keys, into weights."""
-    with surroundings(scores.device):
+def softmax(record: AttentionRecord, portion: Portion, scores: torch.Tensor) -> torch.Tensor:
+    """Compute weights from the final scores of a portion that contains all keys."""
+    with neutral_modes(scores.device):
         if record.sinks is None:
             return torch.softmax(scores, dim=-1)  # a row of -inf gives NaN
         shift, total = divisors(record, portion, scores)
@@ -224,21 +229,21 @@ def softmax(record: Record, portion: Portion, scores: torch.Tensor) -> torch.Ten
 
 
 def divisors(
-    record: Record, portion: Portion, scores: torch.Tensor
+    record: AttentionRecord, portion: Portion, scores: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Numbers that turn a score of a row into a weight: ``exp(score - shift) / total``.
+    """Return the numbers that turn a row's scores into weights, ``exp(score - shift) / total``.
 
     Parameters
     ----------
     scores
-        Finished scores of a portion, of all its keys.
+        Final scores of a portion that contains all keys.
 
     Returns
     -------
     tuple of (shift, total)
-        Each of shape (heads, queries, 1), float32; `total` is NaN where a row has no weights.
+        Each of shape (heads, queries, 1), float32; `total` is NaN if the row has no weights.
     """
-    with surroundings(scores.device):
+    with neutral_modes(scores.device):
         highest = scores.amax(dim=-1, keepdim=True)
         if record.sinks is None:
             return highest, scores.sub(highest).exp_().sum(dim=-1, keepdim=True)
@@ -249,9 +254,9 @@ def divisors(
 
 
 def chunks(
-    record: Record, head: int, item: int = 0, cancelled: Cancelled = never
+    record: AttentionRecord, head: int, item: int = 0, cancelled: Cancelled = never
 ) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Weights of one head in portions of queries, each of at most `CHUNK_BYTES`.
+    """Yield the weights of one head in portions of queries, each of at most `CHUNK_BYTES`.
 
     Yields
     ------
@@ -261,18 +266,18 @@ def chunks(
     Raises
     ------
     CancelledError
-        When `cancelled` said so; it is asked before each portion.
+        If `cancelled` returned true; it is called before each portion.
     """
-    step = room(record.keys)
+    step = rows_per_chunk(record.keys)
     for start in range(0, record.queries, step):
         stop_if(cancelled)
         portion = slice(start, min(start + step, record.queries))
         yield portion, weights(record, slice(head, head + 1), portion, item)[0]
 
 
-def surroundings(device: torch.device) -> AbstractContextManager[None]:
-    """Compute alike wherever a person asks: no gradients, no autocast, no inference mode."""
-    # Entering takes as long as a few operations on the weights of a short text.
+def neutral_modes(device: torch.device) -> AbstractContextManager[None]:
+    """Return a context without gradients, autocast and inference mode, whatever the caller uses."""
+    # Entering the context costs as much as a few operations on the weights of a short text.
     differs = (
         torch.is_grad_enabled()
         or torch.is_inference_mode_enabled()

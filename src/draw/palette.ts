@@ -1,14 +1,14 @@
-import { headColours } from './head-colours';
+import { headColors } from './head-colors';
 
-/** The theme's colours, as canvases need them. */
+/** The theme's colors for canvases. */
 export interface Palette {
-  /** Colour of a weight of i/255, as a little-endian RGBA word; lightness is monotonic. */
+  /** Color of a weight of i/255, as a little-endian RGBA word; lightness is monotonic. */
   ramp: Uint32Array;
-  /** Colour of a signed number, from -1 at 0 over zero at 255 to 1 at 510, as such words. */
+  /** Colors of signed numbers as RGBA words: -1 at 0, zero at 255, 1 at 510. */
   signed: Uint32Array;
-  /** CSS colours of heads that are drawn together. */
+  /** CSS colors of heads that are drawn together. */
   heads: readonly string[];
-  /** CSS colours: curves, and what is hovered or selected. */
+  /** CSS colors of lines, and of hovered and selected items. */
   accent: string;
   mark: string;
 }
@@ -16,7 +16,7 @@ export interface Palette {
 type Rgb = readonly [number, number, number];
 
 /**
- * Below one, so that weak attention, which is most of it, can be told from none.
+ * Below 1, so that small weights, which are most of them, are visible.
  */
 const GAMMA = 0.65;
 
@@ -39,7 +39,7 @@ export function readPalette(host: Element): Palette {
   const palette = {
     ramp: ramp(stops.map(rgb)),
     signed: ramp(signs.map(rgb), 511, 1),
-    heads: headColours(64, isDark(rgb(read('paper', '#fff')))),
+    heads: headColors(64, isDark(rgb(read('paper', '#fff')))),
     accent: read('accent', '#1976d2'),
     mark: read('mark', '#c2410c')
   };
@@ -47,12 +47,12 @@ export function readPalette(host: Element): Palette {
   return palette;
 }
 
-/** Whether a paper is so dark that light colours stand out from it. */
+/** Whether a background is dark enough for light colors. */
 function isDark([r, g, b]: Rgb): boolean {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b < 110;
 }
 
-/** A table of colours through evenly spaced stops. */
+/** Interpolates a table of RGBA words between evenly spaced colors. */
 export function ramp(stops: readonly Rgb[], length = 256, gamma = GAMMA): Uint32Array {
   const table = new Uint32Array(length);
   const last = stops.length - 1;
@@ -68,16 +68,21 @@ export function ramp(stops: readonly Rgb[], length = 256, gamma = GAMMA): Uint32
   return table;
 }
 
-/** Any CSS colour as bytes: the canvas is the one parser that knows every syntax. */
-function rgb(colour: string): Rgb {
+/** Parses any CSS color; only a canvas knows every syntax. */
+function rgb(color: string): Rgb {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = 1;
   const context = canvas.getContext('2d', { willReadFrequently: true });
   if (!context) {
     return [128, 128, 128];
   }
-  context.fillStyle = colour;
+  context.fillStyle = color;
   context.fillRect(0, 0, 1, 1);
   const [r = 0, g = 0, b = 0] = context.getImageData(0, 0, 1, 1).data;
   return [r, g, b];
+}
+
+/** Colors of heads that are drawn together; a single head has the accent color. */
+export function colorsOfHeads(heads: readonly number[], { accent, heads: all }: Palette): string[] {
+  return heads.length < 2 ? [accent] : heads.map(head => all[head % all.length] ?? accent);
 }

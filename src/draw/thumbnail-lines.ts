@@ -1,16 +1,15 @@
-/** Weights (times 255) below this would be drawn as nothing. */
+/** Weights (times 255) below this are not drawn. */
 export const FAINTEST = 8;
 
 /**
- * One thumbnail as straight lines from its queries, down the left edge, to its keys, down the
- * right one; a pixel holds the heaviest weight that crosses it.
+ * One thumbnail as straight lines from queries on the left edge to keys on the right edge.
  *
- * In a square no line is steeper than its diagonal, so that each crosses a column of pixels
- * once, between two of them (Wu's antialiasing): a panel of heads costs no more than a frame,
- * which as many strokes of a canvas would.
+ * A pixel has the largest weight of the lines that cross it. In a square no line is steeper than
+ * the diagonal, so that each line covers two pixels of a column (Wu's antialiasing). This draws a
+ * panel of heads within a frame; strokes of a canvas would take longer.
  *
- * @param data - Weights times 255, of which the thumbnail's begin at `base`.
- * @returns (pixels, pixels), from 0 to 255.
+ * @param data - Weights times 255; those of the thumbnail begin at `base`.
+ * @returns Shape (pixels, pixels), from 0 to 255.
  */
 export function linesOf(
   data: ArrayLike<number>,

@@ -1,55 +1,55 @@
 import { linesOf } from './thumbnail-lines';
 
-/** Thumbnails of heads one after the other: (heads, queries, keys), 255 for a weight of 1. */
+/** Thumbnails of all heads: shape (heads, queries, keys), 255 for a weight of 1. */
 export interface Atlas {
   shape: readonly number[];
   data: ArrayLike<number>;
 }
 
 /** One thumbnail on a canvas, in CSS pixels. */
-export interface Spot {
-  /** Which thumbnail of the atlas. */
+export interface PlacedThumbnail {
+  /** Index of the thumbnail in the atlas. */
   thumbnail: number;
   left: number;
   top: number;
   ramp: Uint32Array;
-  /** What of it is drawn; null for all of it. */
+  /** The part that is drawn; null for all. */
   region: Region | null;
 }
 
-/** A stretch of a thumbnail's rows and one of its columns, in shares from 0 to 1. */
+/** A range of rows and a range of columns, as shares from 0 to 1. */
 export interface Region {
   rows: readonly [number, number];
   columns: readonly [number, number];
 }
 
-/** As small matrices, or as lines from the queries on the left to the keys on the right. */
-export type Look = 'matrix' | 'lines';
+/** Small matrices, or lines from queries on the left to keys on the right. */
+export type ThumbnailMode = 'matrix' | 'lines';
 
-/** A thumbnail's pixels, and of what they are. */
-type Kept = Omit<Spot, 'left' | 'top'> & { image: ImageData } & Drawn;
+/** The pixels of a thumbnail, and what they were drawn from. */
+type Kept = Omit<PlacedThumbnail, 'left' | 'top'> & { image: ImageData } & Drawn;
 
 interface Drawn {
   atlas: Atlas;
   pixels: number;
-  look: Look;
+  look: ThumbnailMode;
 }
 
-/** Draws thumbnails on a canvas as large as they need; those drawn last are kept for the next time. */
+/** Draws thumbnails on a canvas, which it resizes; reuses the pixels of unchanged thumbnails. */
 export class ThumbnailCanvas {
   private kept = new Map<number, Kept>();
 
   draw(
     canvas: HTMLCanvasElement,
     atlas: Atlas,
-    spots: readonly Spot[],
+    spots: readonly PlacedThumbnail[],
     side: number,
-    look: Look
+    look: ThumbnailMode
   ): void {
     const scale = devicePixelRatio || 1;
     const [, rows = 0, columns = 0] = atlas.shape;
     const pixels = Math.round(side * scale);
-    // Of whole pixels, as each spot is: the sum of two rounded lengths may be one more than both.
+    // In whole pixels, like each thumbnail: a sum of rounded lengths can be one pixel larger.
     const placed = spots.map(spot => ({
       spot,
       x: Math.round(spot.left * scale),
@@ -74,7 +74,10 @@ export class ThumbnailCanvas {
     this.kept = kept;
   }
 
-  private pixelsOf({ thumbnail, ramp, region }: Spot, { atlas, pixels, look }: Drawn): Kept {
+  private pixelsOf(
+    { thumbnail, ramp, region }: PlacedThumbnail,
+    { atlas, pixels, look }: Drawn
+  ): Kept {
     const old = this.kept.get(thumbnail);
     const same =
       old?.atlas === atlas &&
@@ -91,12 +94,12 @@ export class ThumbnailCanvas {
   }
 }
 
-/** One thumbnail as a square of so many pixels: little-endian RGBA words, row by row. */
+/** One thumbnail as a square of `pixels` × `pixels` little-endian RGBA words, row by row. */
 export function thumbnailPixels(
   { shape, data }: Atlas,
-  { thumbnail, ramp, region }: Omit<Spot, 'left' | 'top'>,
+  { thumbnail, ramp, region }: Omit<PlacedThumbnail, 'left' | 'top'>,
   pixels: number,
-  look: Look
+  look: ThumbnailMode
 ): Uint32Array {
   const [, rows = 0, columns = 0] = shape;
   const base = thumbnail * rows * columns;
@@ -106,12 +109,12 @@ export function thumbnailPixels(
       : region
         ? linesOf(cut(data, base, rows, columns, region), 0, rows, columns, pixels)
         : linesOf(data, base, rows, columns, pixels);
-  // A matrix keeps its place: what is not drawn of it stays clear, and is no weight of zero.
+  // Outside its region a matrix is transparent, which differs from a weight of zero.
   const clears = region && look === 'matrix' ? region : null;
   const words = new Uint32Array(pixels * pixels);
   for (let y = 0, at = 0; y < pixels; y++) {
     for (let x = 0; x < pixels; x++, at++) {
-      if (!clears || holds(clears, (y + 0.5) / pixels, (x + 0.5) / pixels)) {
+      if (!clears || contains(clears, (y + 0.5) / pixels, (x + 0.5) / pixels)) {
         words[at] = ramp[of[at] ?? 0] ?? 0;
       }
     }
@@ -119,12 +122,12 @@ export function thumbnailPixels(
   return words;
 }
 
-/** Whether a region has a point, in shares from 0 to 1. */
-export function holds({ rows, columns }: Region, down: number, across: number): boolean {
+/** Whether a region contains a point, given as shares from 0 to 1. */
+export function contains({ rows, columns }: Region, down: number, across: number): boolean {
   return down >= rows[0] && down < rows[1] && across >= columns[0] && across < columns[1];
 }
 
-/** A thumbnail's weights, with none outside the region. */
+/** The weights of a thumbnail, zero outside the region. */
 function cut(
   data: ArrayLike<number>,
   base: number,
@@ -137,15 +140,15 @@ function cut(
       (Math.floor(i / columns) + 0.5) / rows,
       ((i % columns) + 0.5) / columns
     ];
-    return holds(region, down, across) ? (data[base + i] ?? 0) : 0;
+    return contains(region, down, across) ? (data[base + i] ?? 0) : 0;
   });
 }
 
 /**
- * One thumbnail as a square of so many pixels.
+ * One thumbnail as a square of `pixels` × `pixels` bytes.
  *
- * Where it has more entries than pixels, a pixel shows its largest, so that a thin diagonal
- * never vanishes; where it has fewer, an entry is a crisp block of pixels.
+ * A pixel with several entries shows the largest one, so that a thin diagonal
+ * stays visible. With fewer entries than pixels, each entry is a sharp block.
  */
 function pooled(
   data: ArrayLike<number>,
@@ -180,7 +183,7 @@ function pooled(
   return out;
 }
 
-/** First entry under each pixel, and one past the last. */
+/** The first entry of each pixel, and one past the last entry. */
 function bins(entries: number, pixels: number): Uint32Array {
   return Uint32Array.from({ length: pixels + 1 }, (_, i) => Math.floor((i * entries) / pixels));
 }

@@ -1,14 +1,14 @@
 import type { Palette } from './palette';
 
-/** Weights as they came: f32, or bytes. */
+/** Weights as received: float32 or bytes. */
 export interface Grid {
   shape: readonly number[];
   data: Float32Array | Uint8Array;
 }
 
-/** A grid that stands somewhere in a matrix; the places are in weights. */
+/** A grid and its position in a matrix, in rows and columns of weights. */
 export interface Piece {
-  /** What of the grid is a weight of 1; a byte above it is NaN. */
+  /** The value for a weight of 1; larger bytes mean NaN. */
   one: number;
   top: number;
   left: number;
@@ -17,11 +17,11 @@ export interface Piece {
   grid: Grid;
 }
 
-/** What of a matrix is seen, and how large: CSS pixels, save the matrix's own sides. */
-export interface Lens {
+/** The visible part of a matrix, in CSS pixels; `rows` and `columns` count weights. */
+export interface Viewport {
   /** Side of one weight. */
   cell: number;
-  /** Which point of the matrix is in the upper left corner. */
+  /** The point of the matrix in the upper left corner. */
   x: number;
   y: number;
   width: number;
@@ -30,41 +30,41 @@ export interface Lens {
   columns: number;
 }
 
-/** A row, a column or both: one of them may be -1. */
+/** A row, a column, or both; -1 for none. */
 export interface Mark {
   row: number;
   column: number;
-  /** Whether it is selected; what is hovered is fainter. */
+  /** Whether it is selected; hovered marks are weaker. */
   kept: boolean;
 }
 
-/** Draws pieces, each over those before it. */
+/** Draws pieces in order, each above the previous ones. */
 export function drawPieces(
   canvas: HTMLCanvasElement,
   pieces: readonly Piece[],
-  lens: Lens,
+  viewport: Viewport,
   palette: Palette
 ): void {
-  const context = sized(canvas, lens);
+  const context = sized(canvas, viewport);
   if (!context) {
     return;
   }
   const scale = devicePixelRatio || 1;
   const at = (weights: number, from: number): number =>
-    Math.round((weights * lens.cell - from) * scale);
+    Math.round((weights * viewport.cell - from) * scale);
   context.save();
   context.beginPath();
-  context.rect(0, 0, at(lens.columns, lens.x), at(lens.rows, lens.y));
+  context.rect(0, 0, at(viewport.columns, viewport.x), at(viewport.rows, viewport.y));
   context.clip();
   context.imageSmoothingEnabled = false;
   for (const piece of pieces) {
     const { top, left, bottom, right } = piece;
-    const [x, y] = [at(left, lens.x), at(top, lens.y)];
-    const [width, height] = [at(right, lens.x) - x, at(bottom, lens.y) - y];
+    const [x, y] = [at(left, viewport.x), at(top, viewport.y)];
+    const [width, height] = [at(right, viewport.x) - x, at(bottom, viewport.y) - y];
     if (x >= canvas.width || y >= canvas.height || x + width <= 0 || y + height <= 0) {
       continue;
     }
-    const { image, holes } = coloured(piece, palette.ramp);
+    const { image, holes } = colored(piece, palette.ramp);
     if (holes) {
       context.clearRect(x, y, width, height);
       context.fillStyle = hatching(context, palette.mark) ?? 'transparent';
@@ -75,40 +75,43 @@ export function drawPieces(
   context.restore();
 }
 
-/** Draws rows and columns that are hovered or selected, and nothing else. */
+/** Draws frames around the hovered and selected rows and columns. */
 export function drawMarks(
   canvas: HTMLCanvasElement,
   marks: readonly Mark[],
-  lens: Lens,
-  colour: string
+  viewport: Viewport,
+  color: string
 ): void {
-  const context = sized(canvas, lens);
+  const context = sized(canvas, viewport);
   if (!context) {
     return;
   }
   const scale = devicePixelRatio || 1;
   context.setTransform(scale, 0, 0, scale, 0, 0);
-  context.strokeStyle = colour;
-  const side = Math.max(lens.cell, 2);
-  const [right, bottom] = [lens.columns * lens.cell - lens.x, lens.rows * lens.cell - lens.y];
+  context.strokeStyle = color;
+  const side = Math.max(viewport.cell, 2);
+  const [right, bottom] = [
+    viewport.columns * viewport.cell - viewport.x,
+    viewport.rows * viewport.cell - viewport.y
+  ];
   for (const { row, column, kept } of marks) {
     context.lineWidth = kept ? 2 : 1;
     context.setLineDash(kept ? [] : [4, 3]);
-    const [x, y] = [column * lens.cell - lens.x, row * lens.cell - lens.y];
+    const [x, y] = [column * viewport.cell - viewport.x, row * viewport.cell - viewport.y];
     if (row >= 0) {
-      context.strokeRect(-lens.x - 0.5, y - 0.5, right + lens.x + 1, side + 1);
+      context.strokeRect(-viewport.x - 0.5, y - 0.5, right + viewport.x + 1, side + 1);
     }
     if (column >= 0) {
-      context.strokeRect(x - 0.5, -lens.y - 0.5, side + 1, bottom + lens.y + 1);
+      context.strokeRect(x - 0.5, -viewport.y - 0.5, side + 1, bottom + viewport.y + 1);
     }
   }
   context.setLineDash([]);
 }
 
-/** A canvas of whole device pixels for a lens, cleared; null where it has no area. */
+/** Sizes a canvas to whole device pixels and clears it; null if it has no area. */
 function sized(
   canvas: HTMLCanvasElement,
-  { width, height }: Lens
+  { width, height }: Viewport
 ): CanvasRenderingContext2D | null {
   const scale = devicePixelRatio || 1;
   const [across, down] = [Math.round(width * scale), Math.round(height * scale)];
@@ -121,17 +124,17 @@ function sized(
   return context;
 }
 
-interface Coloured {
+interface Colored {
   ramp: Uint32Array;
   image: OffscreenCanvas;
-  /** Whether any weight is NaN: its pixel is left transparent. */
+  /** Whether any weight is NaN; its pixel is transparent. */
   holes: boolean;
 }
 
-/** Grids are coloured once for each palette, and forgotten with the grid. */
-const images = new WeakMap<Grid, Coloured>();
+/** Images of grids, one for each grid and palette. */
+const images = new WeakMap<Grid, Colored>();
 
-function coloured(piece: Piece, ramp: Uint32Array): Coloured {
+function colored(piece: Piece, ramp: Uint32Array): Colored {
   const { grid } = piece;
   const known = images.get(grid);
   if (known?.ramp === ramp) {
@@ -154,7 +157,7 @@ export function weightIn({ grid: { data }, one }: Pick<Piece, 'grid' | 'one'>, a
 }
 
 /**
- * Writes a grid's colours as RGBA words, 0 for NaN.
+ * Writes the colors of a grid as RGBA words, 0 for NaN.
  *
  * @returns Whether any weight is NaN.
  */
@@ -176,13 +179,13 @@ export function paint(
   return holes;
 }
 
-/** Diagonal strokes, for what is no number. */
-function hatching(context: CanvasRenderingContext2D, colour: string): CanvasPattern | null {
+/** Diagonal strokes for NaN. */
+function hatching(context: CanvasRenderingContext2D, color: string): CanvasPattern | null {
   const pattern = new OffscreenCanvas(6, 6);
   const pen = pattern.getContext('2d');
   if (pen) {
     pen.globalAlpha = 0.6;
-    pen.strokeStyle = colour;
+    pen.strokeStyle = color;
     pen.beginPath();
     for (const from of [-6, 0, 6]) {
       pen.moveTo(from, 6);

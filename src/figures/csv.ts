@@ -1,8 +1,8 @@
 /**
  * Writes rows as CSV (RFC 4180).
  *
- * A spreadsheet runs a text that begins like a formula: such a token gets an apostrophe
- * before it, which spreadsheets take for "this is text". Some take full-width signs as well.
+ * Spreadsheets evaluate texts that begin like a formula. Such a token gets an apostrophe as a
+ * prefix, which marks it as text. Some spreadsheets accept full-width signs as well.
  */
 export function csv(rows: readonly (readonly (string | number)[])[]): string {
   return rows.map(row => row.map(field).join(',') + '\r\n').join('');

@@ -1,11 +1,11 @@
-import type { Edge } from '../draw/curves';
+import type { WeightLine } from '../draw/weight-lines';
 import { MARGIN, ROW, SIZE, TITLE, titled, type Mark, type Scene } from './scene';
 
-/** The curves of one head, in its colour. */
+/** The lines of one head, in its color. */
 export interface HeadCurves {
   name: string;
-  colour: string;
-  edges: readonly Edge[];
+  color: string;
+  edges: readonly WeightLine[];
 }
 
 interface HeadFigure {
@@ -14,14 +14,14 @@ interface HeadFigure {
   keys: readonly string[];
   heads: readonly HeadCurves[];
   width: number;
-  /** Width of a text in CSS pixels. */
+  /** Returns the width of a text in CSS pixels. */
   measure: (text: string) => number;
 }
 
-/** Space between a token and the curves. */
+/** Space between a token and the lines. */
 const GAP = 6;
 
-/** Draws heads as the head view does: queries left, keys right, a curve for each weight. */
+/** Draws heads like the head view: queries left, keys right, a line for each weight. */
 export function headFigure({ title, queries, keys, heads, width, measure }: HeadFigure): Scene {
   const widest = (texts: readonly string[]) =>
     texts.reduce((most, text) => Math.max(most, measure(text)), 0);
@@ -34,13 +34,13 @@ export function headFigure({ title, queries, keys, heads, width, measure }: Head
   if (legend) {
     marks.push(...legendOf(heads, MARGIN + TITLE, measure));
   }
-  for (const { colour, edges } of heads) {
+  for (const { color, edges } of heads) {
     for (const { query, key, weight } of edges) {
       marks.push({
         kind: 'curve',
         from: [left + GAP, middle(query)],
         to: [right - GAP, middle(key)],
-        colour,
+        color,
         opacity: Math.min(1, 0.06 + 0.94 * weight ** 0.8),
         width: 0.5 + 3.5 * weight
       });
@@ -62,11 +62,11 @@ function legendOf(
   measure: (text: string) => number
 ): Mark[] {
   let x = MARGIN;
-  return heads.flatMap(({ name, colour }): Mark[] => {
+  return heads.flatMap(({ name, color }): Mark[] => {
     const at = x;
     x += SIZE + 4 + measure(name) + 12;
     return [
-      { kind: 'box', x: at, y: y - 5, width: 10, height: 10, fill: colour },
+      { kind: 'box', x: at, y: y - 5, width: 10, height: 10, fill: color },
       { kind: 'text', x: at + SIZE + 4, y, text: name, anchor: 'start', size: 11 }
     ];
   });

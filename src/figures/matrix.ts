@@ -10,13 +10,13 @@ interface MatrixFigure {
   measure: (text: string) => number;
 }
 
-/** Cells smaller than this have no token beside them. */
+/** With smaller cells, no tokens are drawn. */
 const LEGIBLE = 9;
 
-/** Colour of a weight that is not a number. */
+/** Color of NaN. */
 const NOTHING = 0xffb0b0b0;
 
-/** Draws one head as its matrix, with its tokens where there is room for them. */
+/** Draws one head as a matrix, with its tokens if they fit. */
 export function matrixFigure(figure: MatrixFigure): Scene {
   const { title, queries, keys, at, ramp, width, measure } = figure;
   const widest = (texts: readonly string[]) =>

@@ -1,21 +1,27 @@
-import { holds, thumbnailPixels, type Atlas, type Look, type Region } from '../draw/thumbnails';
+import {
+  contains,
+  thumbnailPixels,
+  type Atlas,
+  type ThumbnailMode,
+  type Region
+} from '../draw/thumbnails';
 import { MARGIN, TITLE, titled, type Mark, type Raster, type Scene } from './scene';
 
 /** One row of thumbnails. */
 export interface ModelRow {
-  /** What stands before it, e.g. a layer's number. */
+  /** The label before it, e.g. the number of a layer. */
   label: string;
-  /** None in a layer without attention. */
+  /** Empty for a layer without attention. */
   heads: readonly ModelHead[];
 }
 
 interface ModelHead {
   name: string;
-  /** Its place among all thumbnails. */
+  /** Its index among all thumbnails. */
   thumbnail: number;
   layer: number;
   site: number;
-  /** Length of the bar of its score, as a share; null without one. */
+  /** Length of its score bar, from 0 to 1; null without a bar. */
   bar: number | null;
 }
 
@@ -23,9 +29,9 @@ interface ModelFigure {
   title: string;
   rows: readonly ModelRow[];
   atlas: Atlas;
-  look: Look;
+  look: ThumbnailMode;
   rampOf: (layer: number) => Uint32Array;
-  /** What is drawn of a site's thumbnails; null for all of it. */
+  /** Returns the part of a site's thumbnails to draw; null for all. */
   regionOf: (site: number) => Region | null;
   accent: string;
   width: number;
@@ -36,10 +42,10 @@ const GAP = 3;
 const NAME = 10;
 const BAR = 3;
 
-/** Pixels of a figure's lines for each of its own: they stay crisp when it is printed. */
+/** Raster pixels of lines per CSS pixel, sharp enough for print. */
 const FINE = 4;
 
-/** Draws all heads as thumbnails, row by row as the model view has them. */
+/** Draws all heads as thumbnails in the rows of the model view. */
 export function modelFigure(figure: ModelFigure): Scene {
   const { title, rows, width, accent } = figure;
   const columns = Math.max(1, ...rows.map(({ heads }) => heads.length));
@@ -52,7 +58,7 @@ export function modelFigure(figure: ModelFigure): Scene {
   let before: readonly string[] = [];
   for (const { label, heads } of rows) {
     const names = heads.map(({ name }) => name);
-    // Columns that go on are named once.
+    // Column names are repeated only when they change.
     if (names.some((own, i) => own !== before[i])) {
       names.forEach((own, i) => name(left + i * (side + GAP) + side / 2, top + 4, own, 'middle'));
       top += NAME;
@@ -73,7 +79,7 @@ export function modelFigure(figure: ModelFigure): Scene {
   return { title, width, height: top + MARGIN, marks };
 }
 
-/** A thumbnail as a figure has it: its very entries, or its lines. */
+/** The raster of a thumbnail: its entries, or its lines. */
 function rasterOf(
   { atlas, look, rampOf, regionOf }: ModelFigure,
   { thumbnail, layer, site }: ModelHead,
@@ -88,7 +94,7 @@ function rasterOf(
   const [, rows = 0, columns = 0] = atlas.shape;
   const words = Uint32Array.from({ length: rows * columns }, (_, at) => {
     const [down, across] = [Math.floor(at / columns) + 0.5, (at % columns) + 0.5];
-    const drawn = !region || holds(region, down / rows, across / columns);
+    const drawn = !region || contains(region, down / rows, across / columns);
     return drawn ? (ramp[atlas.data[thumbnail * rows * columns + at] ?? 0] ?? 0) : 0;
   });
   return { columns, rows, words };

@@ -1,6 +1,5 @@
-import { printed } from '../draw/number';
-import { scored } from '../draw/score';
-import { scaleOf, strength, type Neuron, type Vectors } from '../state/neuron';
+import { formatScore, formatWeight } from '../draw/format-number';
+import { scaleOf, strength, type Neuron, type Vectors } from '../state/heads/neuron';
 import { MARGIN, ROW, TITLE, titled, type Mark, type Scene } from './scene';
 
 interface NeuronFigure {
@@ -12,9 +11,9 @@ interface NeuronFigure {
   column: string;
   vectors: Vectors;
   products: Vectors;
-  /** Dimensions in the order in which they are shown. */
+  /** The dimensions in the order of the view. */
   order: readonly number[];
-  /** Colour of a signed number, from -1 at 0 over zero at 255 to 1 at 510. */
+  /** Colors of signed numbers: -1 at 0, zero at 255, 1 at 510. */
   signed: Uint32Array;
   accent: string;
   width: number;
@@ -25,7 +24,7 @@ const GAP = 8;
 const NUMBER = 44;
 const WEIGHT = 96;
 
-/** Draws a query taken apart: q, each k, q × k, the score after each term, the weights. */
+/** Draws the score terms of a query: q, each k, q × k, the score after each term, the weights. */
 export function neuronFigure(figure: NeuronFigure): Scene {
   const { title, query, keys, neuron, vectors, products, order, signed, accent, measure } = figure;
   const texts = [query, ...keys].map(measure);
@@ -72,7 +71,7 @@ export function neuronFigure(figure: NeuronFigure): Scene {
         kind: 'text',
         x: numbers + i * (NUMBER + GAP) + NUMBER,
         y,
-        text: scored(scores[key] ?? NaN),
+        text: formatScore(scores[key] ?? NaN),
         anchor: 'end',
         size: 10
       })
@@ -95,11 +94,11 @@ export function neuronFigure(figure: NeuronFigure): Scene {
   return { title, width, height: bottom + MARGIN, marks };
 }
 
-/** A weight as a bar and as a number. */
+/** A weight as a bar and a number. */
 function bar(x: number, y: number, weight: number, fill: string): Mark[] {
   const width = Math.max(0, Math.min(1, weight || 0)) * (WEIGHT - 48);
   return [
     { kind: 'box', x, y: y - 4, width, height: 8, fill },
-    { kind: 'text', x: x + WEIGHT, y, text: printed(weight), anchor: 'end', size: 10 }
+    { kind: 'text', x: x + WEIGHT, y, text: formatWeight(weight), anchor: 'end', size: 10 }
   ];
 }

@@ -3,10 +3,10 @@ import { svg } from './svg';
 
 export type Format = 'svg' | 'png' | 'pdf';
 
-/** Device pixels of a PNG for each CSS pixel: sharp in print. */
+/** Pixels of a PNG per CSS pixel, sharp enough for print. */
 const DENSITY = 3;
 
-/** A raster is enlarged at least to so many pixels: some viewers blur what they enlarge. */
+/** Minimum size of an embedded raster in pixels: some viewers blur rasters that they enlarge. */
 const CRISP = 384;
 
 /** Encodes a raster as a PNG's data URL. */
@@ -26,7 +26,7 @@ export function encoded({ columns, rows, words }: Raster): string {
   return large.toDataURL('image/png');
 }
 
-/** The figure as a file's content. */
+/** The content of a file with the figure. */
 export async function fileOf(scene: Scene, format: 'svg' | 'png'): Promise<Blob> {
   const text = svg(scene, encoded);
   if (format === 'svg') {
@@ -42,15 +42,17 @@ export async function fileOf(scene: Scene, format: 'svg' | 'png'): Promise<Blob>
       if (blob) {
         resolve(blob);
       } else {
-        reject(new Error(`The browser makes no PNG of ${canvas.width} × ${canvas.height} pixels.`));
+        reject(
+          new Error(`The browser cannot create a PNG of ${canvas.width} × ${canvas.height} pixels.`)
+        );
       }
     }, 'image/png');
   });
 }
 
 /**
- * Opens the browser's print dialog on the figure alone, on a page of its size: the browser
- * is the one writer of PDF that knows the reader's fonts, and keeps text as text.
+ * Opens the browser's print dialog for the figure on a page of its size. Only the browser can
+ * write a PDF with the user's fonts and with text that stays text.
  */
 export function print(scene: Scene): void {
   const frame = document.createElement('iframe');
@@ -69,13 +71,13 @@ export function print(scene: Scene): void {
   document.body.append(frame);
 }
 
-/** Saves a file where the browser saves what it downloads. */
+/** Downloads a file. */
 export function download(blob: Blob, name: string): void {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // The download has its own hold on the blob by then.
+  // By then the download has started.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
@@ -89,7 +91,7 @@ function canvasOf(width: number, height: number): HTMLCanvasElement {
 function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   const found = canvas.getContext('2d');
   if (!found) {
-    throw new Error('The browser gives no canvas to draw a figure on.');
+    throw new Error('The browser cannot create a canvas for the figure.');
   }
   return found;
 }

@@ -1,4 +1,4 @@
-/** A small picture of single weights or values: an entry is a crisp block. */
+/** A raster of weights or values; each entry is drawn as a sharp block. */
 export interface Raster {
   columns: number;
   rows: number;
@@ -6,12 +6,12 @@ export interface Raster {
   words: Uint32Array;
 }
 
-/** What a figure is made of, in CSS pixels from its upper left corner. */
+/** An element of a figure, in CSS pixels from the upper left corner. */
 export type Mark =
   | {
       kind: 'text';
       x: number;
-      /** Of the middle of the line. */
+      /** The vertical center of the line. */
       y: number;
       text: string;
       anchor: 'start' | 'middle' | 'end';
@@ -25,7 +25,7 @@ export type Mark =
       kind: 'curve';
       from: readonly [number, number];
       to: readonly [number, number];
-      colour: string;
+      color: string;
       opacity: number;
       width: number;
     }
@@ -35,13 +35,13 @@ export type Mark =
       y: number;
       width: number;
       height: number;
-      /** CSS colour of the area; without one it is a frame. */
+      /** CSS color of the area; without it, only a frame is drawn. */
       fill?: string;
       opacity?: number;
     }
   | { kind: 'raster'; x: number; y: number; width: number; height: number; raster: Raster };
 
-/** A figure before it has a format. */
+/** A figure, independent of the file format. */
 export interface Scene {
   title: string;
   width: number;
@@ -49,17 +49,17 @@ export interface Scene {
   marks: Mark[];
 }
 
-/** Text in a figure, in CSS pixels. */
+/** Font size in CSS pixels. */
 export const SIZE = 12;
 
-/** Height of a token's row. */
+/** Height of a row of a token, in CSS pixels. */
 export const ROW = 16;
 
-/** Room for the title, and around everything. */
+/** Height of the title, and margin of the figure, in CSS pixels. */
 export const TITLE = 28;
 export const MARGIN = 12;
 
-/** A title as every figure has it. */
+/** The title of a figure. */
 export function titled(title: string): Mark {
   return { kind: 'text', x: MARGIN, y: MARGIN + 8, text: title, anchor: 'start', bold: true };
 }

@@ -4,9 +4,9 @@ const INK = '#1a1a1a';
 const FAINT = '#6b6b6b';
 
 /**
- * Writes a figure as SVG: tokens are text, and nothing in it runs or is fetched.
+ * Writes a figure as SVG: tokens are text, and it contains no scripts and no references.
  *
- * @param encode - Turns a raster into a data URL of an image.
+ * @param encode - Converts a raster to the data URL of an image.
  */
 export function svg(scene: Scene, encode: (raster: Raster) => string): string {
   const { width, height, title, marks } = scene;
@@ -31,15 +31,15 @@ function drawn(mark: Mark, encode: (raster: Raster) => string): string {
         size === undefined ? '' : `font-size="${round(size)}"`,
         bold ? 'font-weight="600"' : ''
       ];
-      // Hebrew beside Latin, or a token that only turns the direction, must not turn the rest.
+      // Isolated, so that right-to-left text or a direction mark does not reorder its surroundings.
       return `<text ${attributes.filter(Boolean).join(' ')} xml:space="preserve" style="unicode-bidi:isolate">${escaped(text)}</text>`;
     }
     case 'curve': {
-      const { from, to, colour, opacity, width } = mark;
+      const { from, to, color, opacity, width } = mark;
       const [x0, y0, x1, y1] = [...from, ...to].map(round);
       const [near, far] = [0.55 * from[0] + 0.45 * to[0], 0.45 * from[0] + 0.55 * to[0]];
       const path = `M${x0} ${y0}C${round(near)} ${y0} ${round(far)} ${y1} ${x1} ${y1}`;
-      return `<path d="${path}" fill="none" stroke="${escaped(colour)}" stroke-opacity="${round(opacity)}" stroke-width="${round(width)}"/>`;
+      return `<path d="${path}" fill="none" stroke="${escaped(color)}" stroke-opacity="${round(opacity)}" stroke-width="${round(width)}"/>`;
     }
     case 'box': {
       const { x, y, width, height, fill, opacity = 1 } = mark;
@@ -64,10 +64,10 @@ function round(value: number): string {
   return String(Math.round(value * 100) / 100);
 }
 
-/** What XML 1.0 cannot hold at all, not even escaped: most control characters. */
+/** Characters that XML 1.0 forbids even when escaped, most control characters. */
 const ILLEGAL = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu;
 
-/** Text as it stands in XML, in an element or an attribute; a parser would turn CR into LF. */
+/** Escapes a text for XML elements and attributes; also CR, which parsers convert to LF. */
 export function escaped(text: string): string {
   return text
     .replace(ILLEGAL, '\uFFFD')

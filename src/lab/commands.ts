@@ -1,4 +1,4 @@
-/** The commands' ids, which settings and keyboard shortcuts refer to. */
+/** Command ids; settings and keyboard shortcuts refer to them. */
 export const CommandIDs = {
   toggleTag: 'attnlab:toggle-tag',
   toggleLive: 'attnlab:toggle-live',

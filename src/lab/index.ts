@@ -1,9 +1,9 @@
-import { livePlugin } from './live-plugin';
-import { panelPlugin } from './panel-plugin';
-import { sessionsPlugin } from './sessions-plugin';
-import { tabsPlugin } from './tabs-plugin';
-import { tagsPlugin } from './tags-plugin';
+import { livePlugin } from './plugins/live';
+import { panelPlugin } from './plugins/panel';
+import { sessionsPlugin } from './plugins/sessions';
+import { tabsPlugin } from './plugins/tabs';
+import { tagsPlugin } from './plugins/tags';
 
-export { INotebookSessions } from './notebook-sessions';
+export { INotebookSessions } from './notebook/notebook-sessions';
 
 export default [sessionsPlugin, tagsPlugin, tabsPlugin, panelPlugin, livePlugin];

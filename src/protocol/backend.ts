@@ -8,15 +8,15 @@ import type {
   SelectionParams
 } from './messages';
 
-/** What a session needs from its transport; `Connection` is the one that talks to a kernel. */
+/** The interface of a backend; `Connection` is the implementation for a kernel. */
 export interface Backend {
-  /** This client's id, unique to the page and the connection. */
+  /** Id of this client, unique to the page and the connection. */
   readonly client: string;
 
   /**
-   * Asks the kernel; rejects with an `RpcError`, and with `AbortError` once `signal` fires.
+   * Sends a request; rejects with an `RpcError`, or with the abort reason of `signal`.
    *
-   * @param onProgress - Called while a request takes over half a second.
+   * @param onProgress - Called while a request takes more than half a second.
    */
   request<M extends RequestMethod>(
     method: M,
@@ -25,15 +25,15 @@ export interface Backend {
     onProgress?: (progress: ProgressParams) => void
   ): Promise<Reply<M>>;
 
-  /** Tells the kernel something that has no answer; nobody learns whether it came. */
+  /** Sends a notification; there is no way to learn whether it was received. */
   notify<M extends keyof Notifications>(method: M, params: Notifications[M]): void;
 
-  /** Calls `listener` with every push; returns what takes the listener away again. */
+  /** Calls `listener` with every push; returns its disposer. */
   onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void;
 
   /** Calls `listener` with every selection that Python sets; returns its disposer. */
   onSelect(listener: (params: SelectionParams) => void): () => void;
 
-  /** Calls `listener` once when the kernel is out of reach for good; returns its disposer. */
+  /** Calls `listener` once when the connection has ended; returns its disposer. */
   onGone(listener: (why: string) => void): () => void;
 }

@@ -12,13 +12,13 @@ import { Rpc } from './rpc';
 import { UnansweredError } from './rpc-error';
 import type { Transport } from './transport';
 
-/** How long a request may stay silent; progress of any request shows that the kernel lives. */
+/** Milliseconds to wait for a response; progress of any request restarts the time. */
 const DEADLINE = 15_000;
 
-/** The first request has nothing to compute, and may have met a subshell that was not up yet. */
+/** Shorter: the first request is fast, but is lost if its subshell has not started yet. */
 const FIRST_DEADLINE = 3_000;
 
-/** A request that has had no answer yet. */
+/** A request that waits for its response. */
 interface Waiting {
   id: number;
   onLife: () => void;
@@ -26,20 +26,23 @@ interface Waiting {
 }
 
 export interface ConnectionOptions {
-  /** The hub's `session`: messages of an earlier backend are not for this connection. */
+  /** The hub's `session`; messages of other sessions are ignored. */
   session: string;
   client?: string;
   deadline?: number;
-  /** Whether the kernel is known to be unable to answer now, so that silence means nothing. */
+  /** Whether the kernel is known to be unable to respond now. */
   expectsSilence?: () => boolean;
+  /** Called when a deadline has passed; the request is repeated unless the connection closes. */
+  onSilence?: () => void;
 }
 
-/** What a page and the kernel's backend say to each other over the hub widget. */
+/** A connection of a page to the kernel's backend through the hub widget. */
 export class Connection implements Backend {
   readonly client: string;
   readonly #rpc: Rpc;
   readonly #deadline: number | undefined;
   readonly #expectsSilence: () => boolean;
+  readonly #onSilence: (() => void) | undefined;
   readonly #publish = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
   readonly #select = new Set<(params: SelectionParams) => void>();
   readonly #gone = new Set<(why: string) => void>();
@@ -50,13 +53,14 @@ export class Connection implements Backend {
     this.client = options.client ?? crypto.randomUUID();
     this.#deadline = options.deadline;
     this.#expectsSilence = options.expectsSilence ?? (() => false);
+    this.#onSilence = options.onSilence;
     const address = { client: this.client, session: options.session };
     this.#rpc = new Rpc(transport, address, (method, params, buffers) => {
       this.#hear(method, params, buffers);
     });
   }
 
-  /** Every request may be repeated, so one that was lost is sent once more. */
+  /** Every request may be repeated, so a lost one is sent again once. */
   async request<M extends RequestMethod>(
     method: M,
     params: Params<M>,
@@ -94,7 +98,7 @@ export class Connection implements Backend {
     return () => this.#gone.delete(listener);
   }
 
-  /** Ends the connection: pending requests reject, and `onGone` tells why. Idempotent. */
+  /** Ends the connection: pending requests reject, and `onGone` gets the reason. Idempotent. */
   close(why: string): void {
     if (this.#why !== undefined) {
       return;
@@ -139,6 +143,7 @@ export class Connection implements Backend {
         rearm();
       } else {
         giveUp(new UnansweredError(method));
+        this.#onSilence?.();
       }
     };
     let timer = setTimeout(lapse, wait);
@@ -158,7 +163,7 @@ export class Connection implements Backend {
     }
   }
 
-  /** The kernel speaks first of these alone; what a later version adds is let pass. */
+  /** Handles a notification of the kernel; unknown methods are ignored. */
   #hear(method: string, params: unknown, buffers: ArrayBuffer[]): void {
     switch (method) {
       case 'publish':

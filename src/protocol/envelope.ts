@@ -1,6 +1,6 @@
 import type { Envelope } from './messages';
 
-/** Who speaks, and to which session of the kernel's backend. */
+/** The client, and the session of the backend that it communicates with. */
 export interface Address {
   readonly client: string;
   readonly session: string;
@@ -20,7 +20,7 @@ function isEnvelope(content: unknown): content is Envelope {
   );
 }
 
-/** Every message reaches every page: keeps those that the kernel sent to this client. */
+/** Whether the kernel sent a message to this client: every message reaches every page. */
 export function isFor(address: Address, content: unknown): content is Envelope {
   return (
     isEnvelope(content) &&

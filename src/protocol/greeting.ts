@@ -2,27 +2,24 @@ import type { Backend } from './backend';
 import { PROTOCOL, type State } from './messages';
 import { RpcError, UnansweredError } from './rpc-error';
 
-/** What installs all that a kernel's environment needs. */
+/** The command that installs all packages that a kernel needs. */
 export const INSTALL = "pip install 'attnlab[kernel]'";
 
-/** How the kernel's backend has taken up a client. */
+/** The outcome of introducing a client to the kernel's backend. */
 export type Greeting =
   | { outcome: 'met'; capabilities: readonly string[]; state: State }
-  /** Its environment lacks these, as arguments of `pip install`. */
+  /** Packages are missing, as arguments of `pip install`. */
   | { outcome: 'lacks'; packages: readonly string[] }
-  /** It has said nothing; the kernel may be busy. */
+  /** There was no response; the kernel may be busy. */
   | { outcome: 'unanswered' }
-  /** It speaks another version of the protocol, or fails. */
+  /** The backend has another protocol version, or failed. */
   | { outcome: 'refused'; message: string; remedy?: string };
 
-/** Introduces this client to the backend, which every connection begins with. */
-export async function greet(backend: Backend): Promise<Greeting> {
+/** Sends `initialize`, the first request of every connection. */
+export async function greet(backend: Backend, signal?: AbortSignal): Promise<Greeting> {
   try {
-    const { result } = await backend.request('initialize', {
-      protocol: PROTOCOL,
-      client: 'attnlab',
-      capabilities: []
-    });
+    const params = { protocol: PROTOCOL, client: 'attnlab', capabilities: [] };
+    const { result } = await backend.request('initialize', params, signal);
     const { missing, capabilities, state } = result;
     return missing.length > 0
       ? { outcome: 'lacks', packages: missing }

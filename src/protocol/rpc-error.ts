@@ -1,9 +1,9 @@
-/** The kernel's own answer to a request that it could not fulfil. */
+/** The error response of the kernel to a request. */
 export class RpcError extends Error {
   override readonly name = 'RpcError';
 
   constructor(
-    /** One of `ErrorCode`, unless the kernel is of another version. */
+    /** One of `ErrorCode`, unless the kernel has another version. */
     readonly code: number,
     message: string,
     readonly data?: unknown
@@ -12,7 +12,7 @@ export class RpcError extends Error {
   }
 }
 
-/** No answer came in time, twice. The kernel may be busy, or the message was lost. */
+/** There was no response in time, twice. The kernel may be busy, or the message was lost. */
 export class UnansweredError extends Error {
   override readonly name = 'UnansweredError';
 

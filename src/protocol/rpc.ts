@@ -3,21 +3,21 @@ import type { Envelope } from './messages';
 import { RpcError } from './rpc-error';
 import type { Transport } from './transport';
 
-/** What an answer brings: JSON-RPC knows no binary buffers, so they stand beside the result. */
+/** A result and its binary buffers, which are not part of JSON-RPC. */
 export interface Answer {
   result: unknown;
   buffers: ArrayBuffer[];
 }
 
-/** A request on its way. */
+/** A request that was sent. */
 export interface Asked {
-  /** Names the request in `cancel`, and in the kernel's notes of progress. */
+  /** The id for `cancel`, and in progress notifications. */
   readonly id: number;
-  /** Rejects with an `RpcError`; never settles where the kernel says nothing. */
+  /** Rejects with an `RpcError`; never settles without a response. */
   readonly answer: Promise<Answer>;
 }
 
-/** What the kernel says unasked. */
+/** Handles a notification of the kernel. */
 export type OnNotification = (method: string, params: unknown, buffers: ArrayBuffer[]) => void;
 
 interface Open {
@@ -25,7 +25,7 @@ interface Open {
   reject: (error: unknown) => void;
 }
 
-/** The client's half of JSON-RPC 2.0, in envelopes: each request gets the one answer to it. */
+/** A JSON-RPC 2.0 client that sends and receives envelopes. */
 export class Rpc {
   readonly #transport: Transport;
   readonly #address: Address;
@@ -49,13 +49,13 @@ export class Rpc {
     });
   }
 
-  /** Throws where the transport takes nothing. */
+  /** Sends a request; throws if the transport does. */
   request(method: string, params: object | null): Asked {
     const id = this.#asked++;
     const answer = new Promise<Answer>((resolve, reject) => {
       this.#open.set(id, { resolve, reject });
     });
-    // Whoever has given a request up does not listen to how it ends.
+    // A cancelled request may reject without a listener.
     answer.catch(() => undefined);
     try {
       this.#send({ id, method, params });
@@ -66,23 +66,23 @@ export class Rpc {
     return { id, answer };
   }
 
-  /** Gives a request up: the kernel need not go on with it, and what it still says is dropped. */
+  /** Cancels a request; a response that still arrives is ignored. */
   cancel(id: number): void {
     if (this.#open.delete(id)) {
       this.notify('$/cancelRequest', { id });
     }
   }
 
-  /** Says something that has no answer; nobody learns whether it came. */
+  /** Sends a notification. */
   notify(method: string, params: object): void {
     try {
       this.#send({ method, params });
     } catch {
-      // What carries the messages is gone, which its owner learns by other ways.
+      // The transport is closed; its owner is notified elsewhere.
     }
   }
 
-  /** Hears nothing any more; what is open rejects. */
+  /** Ends the client: open requests reject. */
   close(why: Error): void {
     this.#leave();
     for (const { reject } of this.#open.values()) {
@@ -93,7 +93,7 @@ export class Rpc {
 
   #send({ params, ...rest }: { id?: number; method: string; params: object | null }): void {
     const message = { jsonrpc: '2.0', ...rest, ...(params && { params }) };
-    // Without a copy, values that are `undefined` would reach transports that refuse them.
+    // The copy removes `undefined` values, which some transports reject.
     const rpc = JSON.parse(JSON.stringify(message)) as Envelope['rpc'];
     const { client, session } = this.#address;
     this.#transport.send({ sender: client, to: 'kernel', session, rpc });

@@ -1,15 +1,24 @@
-import type { HubModel } from './bridge';
 import type { Envelope } from './messages';
 
-/** Carries envelopes to the kernel and back. */
+/** The part of `AnyModel` of `@anywidget/types` that attnlab uses. */
+export interface HubModel {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  send(content: unknown, callbacks?: unknown, buffers?: (ArrayBuffer | ArrayBufferView)[]): void;
+  on(name: string, callback: (...args: never[]) => void): void;
+  off(name?: string | null, callback?: ((...args: never[]) => void) | null): void;
+}
+
+/** Sends envelopes to the kernel and receives its messages. */
 export interface Transport {
   send(envelope: Envelope): void;
-  /** Calls `listener` with every message, of whatever form; returns its disposer. */
+  /** Calls `listener` with every message, valid or not; returns its disposer. */
   onMessage(listener: (content: unknown, buffers: ArrayBuffer[]) => void): () => void;
 }
 
-/** Returns the memory of a view, copied where the view covers only a part of it. */
-function exact(buffer: ArrayBuffer | ArrayBufferView): ArrayBuffer {
+/** Returns the buffer of a view, copied if the view covers only a part of it. */
+export function exact(buffer: ArrayBuffer | ArrayBufferView): ArrayBuffer {
   if (buffer instanceof ArrayBuffer) {
     return buffer;
   }
@@ -17,30 +26,24 @@ function exact(buffer: ArrayBuffer | ArrayBufferView): ArrayBuffer {
   if (memory instanceof ArrayBuffer && byteLength === memory.byteLength) {
     return memory;
   }
-  // A websocket message holds all buffers of a message; typed arrays need alignment.
+  // All buffers of a message share one websocket message; typed arrays need alignment.
   return memory.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
 }
 
-/** Listens to the hub's custom messages; returns the disposer. */
-export function onCustomMessage(
-  model: HubModel,
-  listener: (content: unknown, buffers: ArrayBuffer[]) => void
-): () => void {
-  const receive = (content: unknown, buffers?: (ArrayBuffer | ArrayBufferView)[] | null) => {
-    listener(content, (buffers ?? []).map(exact));
-  };
-  model.on('msg:custom', receive);
-  return () => {
-    model.off('msg:custom', receive);
-  };
-}
-
-/** The ordinary way: custom messages of the hub widget. */
+/** A transport of custom messages of the hub widget through a widget manager. */
 export function hubTransport(model: HubModel): Transport {
   return {
     send: envelope => {
       model.send(envelope);
     },
-    onMessage: listener => onCustomMessage(model, listener)
+    onMessage: listener => {
+      const receive = (content: unknown, buffers?: (ArrayBuffer | ArrayBufferView)[] | null) => {
+        listener(content, (buffers ?? []).map(exact));
+      };
+      model.on('msg:custom', receive);
+      return () => {
+        model.off('msg:custom', receive);
+      };
+    }
   };
 }

@@ -1,1 +1,1 @@
-export { mountPanel, type PanelActions, type PanelOptions } from './panel';
+export { mountPanel, type PanelActions, type PanelOptions } from './panel/panel';

@@ -1,18 +1,18 @@
-/** The height of a view that nobody has changed, and the least one, in pixels. */
+/** Initial and minimum height of the view, and the step of an arrow key, in pixels. */
 const FIRST = 680;
 const LEAST = 320;
 const STEP = 24;
 
 /**
- * Makes the box of a panel in a cell's output, with a bar below that changes its height.
+ * Creates the box of a panel in a cell's output, with a bar below to change its height.
  *
- * @returns The element for the panel; it goes with the box when the signal aborts.
+ * @returns The element for the panel; removed with the box when the signal aborts.
  */
 export function frame(el: HTMLElement, until: AbortSignal): HTMLElement {
   const box = document.createElement('div');
   const host = document.createElement('div');
   box.className = 'attnlab-inline';
-  // JupyterLab's shortcuts would move from cell to cell, or delete one, while a person types.
+  // Otherwise typing would trigger JupyterLab's shortcuts, which select or delete cells.
   box.dataset.lmSuppressShortcuts = 'true';
   box.addEventListener('keydown', event => {
     if (!event.ctrlKey && !event.metaKey && !event.altKey) {
@@ -26,7 +26,7 @@ export function frame(el: HTMLElement, until: AbortSignal): HTMLElement {
   return host;
 }
 
-/** Moved by the pointer or the arrow keys; Home, or a double click, gives the first height. */
+/** Dragged or moved by arrow keys; Home or a double click restores the initial height. */
 function grip(host: HTMLElement): HTMLElement {
   const bar = document.createElement('div');
   let height = FIRST;
@@ -41,7 +41,7 @@ function grip(host: HTMLElement): HTMLElement {
   bar.ariaLabel = 'Height of the view';
   bar.ariaOrientation = 'horizontal';
   bar.ariaValueMin = String(LEAST);
-  bar.title = 'Drag, or press an arrow key; double click for the first size';
+  bar.title = 'Drag or press an arrow key to resize; double-click to reset';
   bar.addEventListener('keydown', event => {
     const heights: Record<string, number> = {
       ArrowUp: height - STEP,

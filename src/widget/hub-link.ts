@@ -1,52 +1,47 @@
-import type { HubModel } from '../protocol/bridge';
 import { Connection } from '../protocol/connection';
 import { greet, INSTALL } from '../protocol/greeting';
-import { hubTransport } from '../protocol/transport';
-import type { Session } from '../state/session';
+import { hubTransport, type HubModel } from '../protocol/transport';
+import * as messages from '../state/kernel/user-messages';
+import { formatMessage, type UserMessage } from '../state/kernel/user-messages';
+import type { KernelSession } from '../state/kernel/kernel-session';
 
-/** The hub as Jupyter's widget manager holds it: it tells when its kernel is gone. */
+/** The hub's model in Jupyter's widget manager, which reports when its kernel is lost. */
 export interface LiveHub extends HubModel {
   readonly comm_live?: boolean;
 }
 
-/** The view's own model, which names the hub. */
+/** The model of the inline view, which has the hub's id. */
 export interface InlineModel extends HubModel {
   readonly widget_manager?: { get_model?: (id: string) => Promise<LiveHub> };
 }
 
-const BUSY = { kind: 'waiting', message: 'The kernel is busy; waiting for it.' } as const;
-const NO_KERNEL = 'This output has no kernel behind it; run the cell again.';
-const NO_WIDGETS = 'This program lets no widget reach another one, which the view needs.';
-const RESTARTED = 'Kernel restarted, run the cell again.';
-const CLOSED = 'The backend in the kernel is closed; run the cell again.';
-
-/** Shows in a session what the kernel behind a view holds, until the signal aborts. */
-export async function linkHub(model: InlineModel, session: Session, until: AbortSignal) {
-  session.say({ kind: 'starting', message: 'Reaching attnlab in the kernel.' });
+/** Attaches a session to the kernel of an inline view, until the signal aborts. */
+export async function linkHub(model: InlineModel, session: KernelSession, until: AbortSignal) {
+  session.setStatus({ kind: 'starting', message: messages.REACHING });
   const manager = model.widget_manager;
   if (!manager?.get_model) {
-    session.detach(NO_WIDGETS);
+    session.detach(messages.NO_WIDGETS);
     return;
   }
   let hub: LiveHub;
   try {
     hub = await manager.get_model(String(model.get('hub')));
   } catch (error) {
-    console.warn('attnlab: the hub is not there.', error);
+    console.warn('attnlab: the hub was not found.', error);
     if (!until.aborted) {
-      session.detach(NO_KERNEL);
+      session.detach(messages.NO_KERNEL);
     }
     return;
   }
   if (hub.comm_live === false) {
-    // A notebook that was opened again shows what it has stored.
-    session.detach(NO_KERNEL);
+    // A reopened notebook shows stored output without a kernel.
+    session.detach(messages.NO_KERNEL);
   } else if (!until.aborted) {
     await connect(hub, session, until);
   }
 }
 
-async function connect(hub: LiveHub, session: Session, until: AbortSignal): Promise<void> {
+async function connect(hub: LiveHub, session: KernelSession, until: AbortSignal): Promise<void> {
   const closed = new AbortController();
   const connection = new Connection(hubTransport(hub), {
     session: String(hub.get('session')),
@@ -58,20 +53,22 @@ async function connect(hub: LiveHub, session: Session, until: AbortSignal): Prom
     hub.off('comm_live_update', onLive);
     hub.off('destroy', onDestroy);
   };
-  const lose = (why: string, remedy?: string) => {
-    close(why);
-    session.detach(why, remedy);
+  const lose = (why: UserMessage) => {
+    close(formatMessage(why));
+    const { message, ...more } = why;
+    session.detach(message, more);
   };
   const onLive = () => {
     if (hub.comm_live === false) {
-      lose(RESTARTED);
+      lose({ message: messages.RESTARTED });
     }
   };
-  const onDestroy = () => lose(CLOSED);
+  const onDestroy = () => lose({ message: messages.BACKEND_CLOSED });
   hub.on('comm_live_update', onLive);
   hub.on('destroy', onDestroy);
-  until.addEventListener('abort', () => close('The view is closed.'), { once: true });
+  until.addEventListener('abort', () => close(messages.VIEW_CLOSED), { once: true });
   for (;;) {
+    await session.whenWatched(until);
     const greeting = await greet(connection);
     if (closed.signal.aborted) {
       return;
@@ -81,13 +78,16 @@ async function connect(hub: LiveHub, session: Session, until: AbortSignal): Prom
         session.attach(connection, greeting.state);
         return;
       case 'lacks':
-        lose(`The kernel's environment lacks ${greeting.packages.join(', ')}.`, INSTALL);
+        lose({ ...messages.missingPackages(greeting.packages), remedy: INSTALL });
         return;
       case 'refused':
-        lose(greeting.message, greeting.remedy);
+        lose({
+          message: greeting.message,
+          ...(greeting.remedy !== undefined && { remedy: greeting.remedy })
+        });
         return;
       case 'unanswered':
-        session.say(BUSY);
+        session.setStatus({ kind: 'waiting', message: messages.BUSY });
     }
   }
 }

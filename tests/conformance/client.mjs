@@ -82,12 +82,12 @@ const asked = {
   'trace/head': head,
   'trace/row': { ...place, site: 1, query: 3 },
   'trace/tile': { ...head, level: 0, y: 0, x: 0 },
-  'trace/edges': head,
+  'trace/topk': head,
   'trace/vectors': head,
   'trace/neuron': { ...head, query: 3 },
   'trace/scores': place,
-  'trace/texts': { trace },
-  'trace/try': { trace, texts: ['A dog'], limit: 99 },
+  'trace/trialTexts': { trace },
+  'trace/trial': { trace, texts: ['A dog'], limit: 99 },
   'textDocument/didOpen': { cell: 'cell', version: 1, text },
   'textDocument/didChange': {
     cell: 'cell',
@@ -101,10 +101,11 @@ const asked = {
 found.answers = {};
 for (const [method, params] of Object.entries(asked)) {
   found.answers[method] = await ask(method, params);
-  if (method === 'trace/texts') {
-    const span = { ...head, cell: 'cell', offset: text.indexOf('cat'), heads: [2] };
-    delete span.head;
-    found.answers['textDocument/hover'] = await ask('textDocument/hover', span);
+  if (method === 'trace/trialTexts') {
+    const start = text.indexOf('cat');
+    const word = { ...head, cell: 'cell', span: { start, end: start + 3 }, heads: [2] };
+    delete word.head;
+    found.answers['textDocument/hover'] = await ask('textDocument/hover', word);
   }
 }
 found.pushed = pushes.map(push => Object.keys(push).sort());
@@ -198,6 +199,8 @@ async function settled(id) {
   await until(() => answers.has(id));
   return answers.get(id).length;
 }
+// They are answered by the worker, in an order of its own.
+await until(() => [...answers.keys()].filter(id => String(id).startsWith('valid')).length === sent);
 const valid = [...answers.keys()].filter(id => String(id).startsWith('valid'));
 found.hostile = {
   sent,
@@ -206,6 +209,11 @@ found.hostile = {
   failed: valid.filter(id => answers.get(id).length !== 1 || !answers.get(id)[0].result).length,
   strangers: [...strangers]
 };
+
+// --- a page that shows nothing any more ------------------------------------------------------
+
+found.answers.leave = await ask('leave', null);
+found.left = await refusal(ask('state', null));
 process.stdout.write(JSON.stringify(found));
 server.stdin.end();
 connection.dispose();

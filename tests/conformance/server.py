@@ -16,8 +16,8 @@ import torch
 import transformers
 
 from attnlab.capture.watch import observing
-from attnlab.live.document import Document
-from attnlab.live.run import Run
+from attnlab.live.cells.document import CellDocument
+from attnlab.live.cells.run import Run
 from attnlab.server.endpoint import Endpoint
 from examples.model import folder
 
@@ -46,7 +46,7 @@ def main() -> None:
         "model": transformers.AutoModel.from_pretrained(path).eval(),
     }
     run = Run("cell", 1)
-    run.document = Document("cell", 1, CELL, lambda text: text, names)
+    run.document = CellDocument("cell", 1, CELL, lambda text: text, names)
     session = endpoint.session
 
     def called(outcome: Any) -> None:

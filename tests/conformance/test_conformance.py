@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from attnlab.server.messages import PROTOCOL, REQUESTS, ErrorCode
-from attnlab.server.validation import check
+from attnlab.server.protocol.validation import check
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = 10_000
@@ -32,6 +32,10 @@ def found() -> Any:
 
 def test_a_client_that_has_not_initialized_is_told_so(found: Any) -> None:
     assert found["early"]["code"] == ErrorCode.NOT_INITIALIZED
+
+
+def test_a_client_that_has_left_must_initialize_again(found: Any) -> None:
+    assert found["left"]["code"] == ErrorCode.NOT_INITIALIZED
 
 
 def test_every_request_is_answered_with_its_result(found: Any) -> None:

@@ -54,10 +54,10 @@ class Ran:
 class Kernel:
     """A kernel and a page that is open on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
         self.manager = KernelManager(kernel_name="python3")
         # The order of sets shows in some messages.
-        self.manager.start_kernel(env=os.environ | {"PYTHONHASHSEED": "0"})
+        self.manager.start_kernel(env=os.environ | {"PYTHONHASHSEED": "0"} | environment)
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(PATIENCE)
@@ -67,7 +67,7 @@ class Kernel:
         self.subshell: str | None = None
         self.hub: str = ""
         self.session = ""
-        self.busy: str | None = None
+        self.busy: list[str] = []
         self._ids = iter(range(10**6))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -162,7 +162,7 @@ class Kernel:
         opened = [m for m in self.iopub if m["msg_type"] == "comm_open" and _is_hub(m)]
         self.hub, self.session = opened[-1]["content"]["comm_id"], started["session"]
         self.busy = started["busy"]
-        if self.busy == "subshell" and self.subshell is None:
+        if "control" not in self.busy and self.subshell is None:
             self.client.control_channel.send(self.client.session.msg("create_subshell_request", {}))
             reply = self.client.get_control_msg(timeout=PATIENCE)
             self.subshell = reply["content"]["subshell_id"]
@@ -173,7 +173,7 @@ class Kernel:
         envelope = {"sender": page, "to": "kernel", "session": self.session, "rpc": rpc}
         data = {"method": "custom", "content": envelope}
         message = self.client.session.msg("comm_msg", {"comm_id": self.hub, "data": data})
-        if self.busy == "control":
+        if "control" in self.busy:
             self.client.control_channel.send(message)
         else:
             message["header"]["subshell_id"] = self.subshell
@@ -188,7 +188,7 @@ class Kernel:
         assert "error" not in _rpc(message), _rpc(message)
         return _rpc(message)["result"], message["buffers"]
 
-    def attach(self, page: str = "page", **wish: Any) -> Panel:
+    def attach(self, page: str = "page", **subscription: Any) -> Panel:
         """Open a panel: initialize, subscribe."""
         params = {"protocol": PROTOCOL, "client": "test", "capabilities": []}
         state = self.ask("initialize", params, page)[0]["state"]
@@ -200,8 +200,8 @@ class Kernel:
             "neuron": False,
             "pinned": None,
         }
-        wished = {"panel": "p", "size": 8} | nothing | wish
-        assert self.ask("subscribe", wished, page)[0] is None
+        subscribed = {"panel": "p", "size": 8} | nothing | subscription
+        assert self.ask("subscribe", subscribed, page)[0] is None
         panel = Panel()
         panel.load(state)
         return panel

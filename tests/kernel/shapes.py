@@ -215,15 +215,15 @@ REFUSED: dict[str, tuple[Shape, str]] = {
             "# x",
             "# y",
         ),
-        "running it",
+        "cannot be evaluated",
     ),
     "random": (
         edited('import random\nt = random.choice(["cat"])\n' + call("t"), '"cat"', '"dog"'),
-        "running it",
+        "cannot be evaluated",
     ),
     "assigned in passing": (
         edited('(t := "cat")\n' + call("t"), '"cat"', '"dog"'),
-        "running it",
+        "cannot be evaluated",
     ),
     "another option": (
         edited(

@@ -41,7 +41,7 @@ def layers(kernel: Kernel, trace: dict[str, Any]) -> np.ndarray[Any, Any]:
     for site in range(6):
         at = {"trace": trace["id"], "item": 0, "site": site, "head": 0}
         result, buffers = kernel.ask("trace/head", at)
-        heads.append(numbers(result["picture"], buffers))
+        heads.append(numbers(result, buffers))
     return np.stack(heads)
 
 

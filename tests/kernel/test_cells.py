@@ -70,10 +70,10 @@ def test_one_message_brings_the_trace_and_what_the_panel_shows(kernel: Kernel) -
     assert sequence["text"] == "The cat sat on the mat"
     words = [token["text"] for token in sequence["tokens"]]
     assert words == ["[CLS]", "the", "cat", "sat", "on", "the", "mat", "[SEP]"]
-    assert [site["tier"] for site in trace["sites"]] == ["interface"] * 6
-    assert all("certificate" not in site for site in trace["sites"])
+    assert [site["method"] for site in trace["sites"]] == ["interface"] * 6
+    assert all("uncertified" not in site for site in trace["sites"])
     push = watched.pushes[1]
-    thumbnails, head, row = (numbers(p, push["buffers"]) for p in push["pictures"])
+    thumbnails, head, row = (numbers(p, push["buffers"]) for p in push["payloads"])
     truth = eager(kernel)
     np.testing.assert_allclose(head, truth[3, 7], atol=1e-5)
     np.testing.assert_allclose(row, truth[3, :, 2], atol=1e-5)
@@ -86,13 +86,11 @@ def test_every_other_picture_can_be_asked_for(kernel: Kernel) -> None:
     truth = eager(kernel)
     of = {"trace": trace["id"], "item": 0}
     result, buffers = kernel.ask("trace/head", {**of, "site": 0, "head": 11})
-    np.testing.assert_allclose(numbers(result["picture"], buffers), truth[0, 11], atol=1e-5)
+    np.testing.assert_allclose(numbers(result, buffers), truth[0, 11], atol=1e-5)
     result, buffers = kernel.ask("trace/row", {**of, "site": 5, "query": 0})
-    np.testing.assert_allclose(numbers(result["picture"], buffers), truth[5, :, 0], atol=1e-5)
+    np.testing.assert_allclose(numbers(result, buffers), truth[5, :, 0], atol=1e-5)
     result, buffers = kernel.ask("trace/thumbnails", {**of, "size": 64, "sampled": False})
-    np.testing.assert_allclose(
-        numbers(result["picture"], buffers), truth.reshape(72, 8, 8) * 255, atol=0.6
-    )
+    np.testing.assert_allclose(numbers(result, buffers), truth.reshape(72, 8, 8) * 255, atol=0.6)
 
 
 def test_the_cells_output_is_bit_identical_with_and_without(kernel: Kernel) -> None:
@@ -219,7 +217,7 @@ def test_each_outermost_call_is_a_trace_of_its_own(kernel: Kernel) -> None:
     state = kernel.ask("state")[0]
     own = [trace for trace in state["traces"] if trace["cell"] == "abc"]
     assert [trace["calls"] for trace in own] == [3, 3, 3]
-    drawn = [push for push in watched.pushes if push["pictures"]]
+    drawn = [push for push in watched.pushes if push["payloads"]]
     assert drawn[-1]["trace"]["call"] == 2
 
 
@@ -363,6 +361,6 @@ def test_every_item_of_a_batch_is_exact_and_its_padding_is_marked(kernel: Kernel
     assert len(sequence["tokens"]) == len(trace["sequences"][0]["tokens"])
     assert kernel.ask("trace/item", {"trace": trace["id"], "item": 1})[0] == item
     push = watched.pushes[1]
-    head = numbers(push["pictures"][1], push["buffers"])
+    head = numbers(push["payloads"][1], push["buffers"])
     np.testing.assert_allclose(head[:4], eager(kernel, item=1)[2, 5, :4], atol=1e-5)
     assert not head[:4, 4:].any()

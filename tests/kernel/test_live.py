@@ -137,7 +137,7 @@ def test_an_edited_prompt_keeps_what_the_model_has_written(live: Kernel) -> None
     written = len(before) - first["generated"]
     assert edited["generated"] == first["generated"] + 1
     assert [t["id"] for t in after[-written:]] == [t["id"] for t in before[-written:]]
-    assert any("run's own prompt" in note for note in edited["notes"])
+    assert any("those of the original prompt" in note for note in edited["notes"])
 
 
 SAT = Shape(*LIVE["plain"])
@@ -218,32 +218,34 @@ def test_a_model_that_has_changed_since_is_said(live: Kernel) -> None:
 def test_another_text_is_tried_beside_the_cells_own(live: Kernel) -> None:
     code = REFUSED["function of an earlier cell"][0].before
     (own,) = ran(live, code)
-    offered, _ = live.ask("trace/texts", {"trace": own["id"]})
-    assert offered == {"texts": ["cat"], "why": ""}
+    offered, _ = live.ask("trace/trialTexts", {"trace": own["id"]})
+    assert offered == {"texts": ["cat"], "reason": ""}
     asked = {"trace": own["id"], "texts": ["black dog"], "limit": 100}
-    tried, _ = live.ask("trace/try", asked)
+    tried, _ = live.ask("trace/trial", asked)
     held = {trace["id"]: trace for trace in traces(live)}
     assert set(held) == {own["id"], tried["trace"]}
-    assert held[tried["trace"]]["tried"]
+    assert held[tried["trace"]]["trial"]
     shown = seen(live, [held[tried["trace"]]])
     assert shown == seen(live, ran(live, code.replace("cat", "black dog")))
-    assert not any("tried" in trace for trace in traces(live))
+    assert not any("trial" in trace for trace in traces(live))
 
 
-def test_a_hover_tells_tokens_and_heads(live: Kernel) -> None:
-    code = SAT.before.replace("cat", "unbelievability")
+def test_a_hover_gives_the_tokens_of_a_word_and_its_strongest_heads(live: Kernel) -> None:
+    word = "unbelievability"
+    code = SAT.before.replace("cat", word)
     (own,) = ran(live, code)
+    start = code.index(word)
     params = {
         "cell": "abc",
-        "offset": code.index("belie"),
+        "span": {"start": start, "end": start + len(word)},
         "trace": own["id"],
         "item": 0,
         "site": 2,
         "heads": [0, 5],
     }
     result, _ = live.ask("textDocument/hover", params)
-    start = code.index("unbeliev")
-    assert result["span"] == {"start": start, "end": start + len("unbelievability")}
+    tokens = own["sequences"][0]["tokens"]
+    assert "".join(tokens[token["index"]]["text"] for token in result["tokens"]) == word
     assert len(result["tokens"]) > 1
     assert all(len(token["received"]) == 2 for token in result["tokens"])
     weights = [float(head["weight"]) for head in result["strongest"]]

@@ -20,7 +20,7 @@ SELECTED: dict[str, Any] = {
 
 def tell(kernel: Kernel, page: str = "page", **parts: Any) -> None:
     """A panel tells what is selected in it, and the kernel has heard it."""
-    params = {"panel": "p", "selected": {**SELECTED, **parts}}
+    params = {"panel": "p", "selection": {**SELECTED, **parts}}
     kernel.send({"jsonrpc": "2.0", "method": "selection/didChange", "params": params}, page)
     kernel.ask("state", page=page)
 
@@ -63,7 +63,7 @@ def test_what_a_cell_sets_is_asked_of_the_panels_page_alone(kernel: Kernel) -> N
     kernel.wait(lambda: len(asked(kernel)) >= before + 2)
     want = [{**SELECTED, "query": 5}, {**SELECTED, "query": 5, "head": 2, "heads": [2]}]
     assert asked(kernel)[before:] == [
-        ("second", {"panel": "p", "selected": selected}) for selected in want
+        ("second", {"panel": "p", "selection": selected}) for selected in want
     ]
 
 
@@ -74,7 +74,7 @@ def test_a_cell_may_select_in_the_trace_that_it_has_just_made(kernel: Kernel) ->
     code = f"{longer}out = model(**inputs)\nattnlab.selection.query = 9"
     watched = kernel.watched(code)
     assert watched.ran.reply["status"] == "ok", watched.ran.reply
-    assert [params["selected"]["query"] for _, params in asked(kernel)[before:]] == [9]
+    assert [params["selection"]["query"] for _, params in asked(kernel)[before:]] == [9]
 
 
 def test_an_observer_hears_of_a_panel_while_a_cell_runs(kernel: Kernel) -> None:

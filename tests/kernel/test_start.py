@@ -19,7 +19,8 @@ def test_start_imports_neither_torch_nor_transformers_and_leaves_no_trace(fresh:
     assert fresh.value(HEAVY) == []
     assert started["protocol"] == PROTOCOL
     assert started["missing"] == []
-    assert started["busy"] in ("subshell", "control")
+    assert started["busy"]
+    assert set(started["busy"]) <= {"control", "subshell"}
     assert fresh.hub == started["session"]
     assert fresh.run("_").result == "2"
 
@@ -36,6 +37,30 @@ def test_a_hub_that_was_closed_is_opened_again_with_the_same_session(fresh: Kern
     assert fresh.start() == first
     assert sum(m["msg_type"] == "comm_open" for m in fresh.iopub if _hub(m)) == 2
     assert fresh.ask("initialize", {"protocol": PROTOCOL, "client": "t", "capabilities": []})[0]
+
+
+CLOSE = """
+import atexit, threading, time
+from attnlab import widget
+from attnlab.live.cells.watcher import CellWatcher
+backend = widget.started()
+backend.endpoint.session.settle()
+before = {thread.name for thread in threading.enumerate()}
+atexit.unregister(backend.close)
+backend.close()
+until = time.monotonic() + 10
+while "attnlab" in {thread.name for thread in threading.enumerate()} and time.monotonic() < until:
+    time.sleep(0.01)
+events = get_ipython().events.callbacks
+hooks = [it for name in ("pre_run_cell", "post_run_cell") for it in events[name]]
+watched = any(isinstance(getattr(it, "__self__", None), CellWatcher) for it in hooks)
+("attnlab" in before, "attnlab" in {it.name for it in threading.enumerate()}, watched)
+"""
+
+
+def test_a_backend_that_is_closed_leaves_no_worker_and_no_hook(fresh: Kernel) -> None:
+    fresh.start()
+    assert fresh.run(CLOSE).result == "(True, False, False)"
 
 
 def test_an_untagged_cell_causes_no_message_and_no_hook(kernel: Kernel) -> None:

@@ -100,9 +100,9 @@ def test_an_error_inside_attnlab_shows_in_the_panel_and_not_in_the_cell(fresh: K
     fresh.run(SETUP)
     fresh.run(
         """
-import attnlab.capture.places as places
+import attnlab.capture.reading.layer_positions as places
 def fail(self, calls): raise RuntimeError("a fault of attnlab")
-places.Places.of = fail
+places.LayerPositions.of = fail
 handler = logging.StreamHandler(sys.stdout)
 logging.getLogger().addHandler(handler)
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +11,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.lab.archives import of_this_checkout
 from tests.lab.jupyter import Server, jupyterlab
 from tests.lab.lab import Lab
 
 ROOT = Path(__file__).parent.parent.parent
 QUICKSTART = ROOT / "examples" / "quickstart.ipynb"
+IPYKERNEL_6 = Path(sys.prefix) / "ipykernel6"
+"""Where `make test` installs ipykernel 6, beside the environment's own release."""
 
 
 def kernelspec(folder: Path, name: str, pythonpath: Path) -> None:
@@ -51,14 +53,10 @@ def without(package: str, folder: Path) -> Path:
     return folder
 
 
-def ipykernel_6(folder: Path) -> Path:
-    """Install ipykernel 6 beside the environment's own."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    target = ["--target", str(folder)]
-    subprocess.run(
-        [*pip, *target, "--no-deps", "ipykernel==6.31.0", "nest_asyncio==1.6.0"], check=True
-    )
-    return folder
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel and the sdist of this checkout, as it was built for all tests."""
+    return of_this_checkout(tmp_path_factory.mktemp("archives"))
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path) -> Itera
     home = tmp_path_factory.mktemp("jupyter")
     for package in ("attnlab", "torch", "transformers"):
         kernelspec(home / "data", f"without-{package}", without(package, home / f"no-{package}"))
-    kernelspec(home / "data", "ipykernel6", ipykernel_6(home / "ipykernel6"))
+    kernelspec(home / "data", "ipykernel6", IPYKERNEL_6)
     with jupyterlab(home, minilm_path) as running:
         yield running
 
@@ -77,6 +75,8 @@ def notebook(server: Server, request: pytest.FixtureRequest) -> Callable[..., st
     made: list[Path] = []
 
     def copy(kernel: str = "python3") -> str:
+        if kernel == "ipykernel6":
+            assert IPYKERNEL_6.is_dir(), "ipykernel 6 is not installed: run `make test`"
         stem = re.sub(r"\W+", "-", request.node.name).strip("-")[:60]
         path = server.folder / f"{stem}-{len(made)}.ipynb"
         content = json.loads(QUICKSTART.read_text())

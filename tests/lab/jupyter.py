@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 
 @dataclass
@@ -33,10 +34,19 @@ class Server:
 
 
 @contextmanager
-def jupyterlab(home: Path, model: Path, *, without: tuple[str, ...] = ()) -> Iterator[Server]:
+def jupyterlab(
+    home: Path,
+    model: Path,
+    *,
+    without: tuple[str, ...] = (),
+    settings: Mapping[str, object] = MappingProxyType({}),
+    policy: str = "",
+) -> Iterator[Server]:
     """Start JupyterLab on an empty folder in `home`, with `model` as ``ATTNLAB_MODEL``.
 
     Labextensions named in `without` are disabled, as `jupyter labextension disable` does.
+    `settings` are those of plugins, by their names. `policy` is the Content Security Policy of
+    all that it serves, where it is not the server's own.
     """
     folder = home / "notebooks"
     folder.mkdir()
@@ -45,6 +55,10 @@ def jupyterlab(home: Path, model: Path, *, without: tuple[str, ...] = ()) -> Ite
     # The news would ask the network, and cover the panel with a question.
     disabled = dict.fromkeys(["@jupyterlab/apputils-extension:announcements", *without], True)
     (config / "page_config.json").write_text(json.dumps({"disabledExtensions": disabled}))
+    for plugin, own in settings.items():
+        path = home / "settings" / f"{plugin.replace(':', '/')}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(own))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -65,6 +79,9 @@ def jupyterlab(home: Path, model: Path, *, without: tuple[str, ...] = ()) -> Ite
         "--JupyterNotebookApp.expose_app_in_browser=True",
     ]
     command += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
+    if policy:
+        headers = {"headers": {"Content-Security-Policy": policy}}
+        command += [f"--ServerApp.tornado_settings={headers!r}"]
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
     )

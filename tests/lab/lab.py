@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
@@ -18,6 +20,7 @@ class Lab:
         self.page = page
         self.where = "#attnlab-panel .attnlab-host:not([hidden])"
         self.address = f"{url}{app}/{notebook}"
+        self.workspace = notebook.removesuffix(".ipynb")
         page.set_default_timeout(PATIENCE)
 
     def open(self, *, idle: bool = True) -> Lab:
@@ -106,13 +109,80 @@ class Lab:
     def restart(self) -> None:
         """Restart the kernel as the menu does, and confirm."""
         self.do("kernelmenu:restart", wait=False)
-        self.page.locator(".jp-Dialog .jp-mod-accept").click()
-        self.page.wait_for_timeout(500)
+        with self.seen("statusChanged", "status => status === 'restarting'"):
+            self.page.locator(".jp-Dialog .jp-mod-accept").click()
         self.page.wait_for_function(
             """() => {
               const panel = window.jupyterapp.shell.currentWidget;
               return panel.sessionContext.session?.kernel?.status === 'idle';
             }"""
+        )
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Keep the kernel busy with a cell that runs until the end."""
+        cell = self.add(
+            "import time\ntry:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    pass"
+        )
+        with self.seen("statusChanged", "status => status === 'busy'"):
+            self.run(cell, wait=False)
+        yield
+        self.do("notebook:interrupt-kernel")
+
+    @contextmanager
+    def published(self) -> Iterator[None]:
+        """Do something, and wait until the page has received a trace of it."""
+        push = "({ content }) => content.data?.content?.rpc?.params?.trace?.id"
+        with self.seen("iopubMessage", push):
+            yield
+
+    @contextmanager
+    def seen(self, signal: str, test: str) -> Iterator[None]:
+        """Do something, and wait until the kernel's connection has emitted a signal that passes."""
+        self.notebook(
+            f"""(() => {{
+              const emitted = panel.sessionContext[arg];
+              window.seen = new Promise(done => {{
+                const listen = (_, value) => {{
+                  if (({test})(value)) {{
+                    emitted.disconnect(listen);
+                    done();
+                  }}
+                }};
+                emitted.connect(listen);
+              }});
+            }})()""",
+            signal,
+        )
+        yield
+        self.page.evaluate("window.seen")
+
+    def prints(self, cell: int, text: str) -> None:
+        """Run a cell until it prints this text."""
+        for _ in range(100):
+            self.run(cell)
+            if self.output(cell) == text:
+                return
+        assert self.output(cell) == text
+
+    def stored(self, **selected: int) -> None:
+        """Wait until JupyterLab has stored a panel with this selection."""
+        self.page.evaluate(
+            """async ([workspace, selected, deadline]) => {
+              const { workspaces } = jupyterapp.serviceManager;
+              const stored = async () => {
+                const { data } = await workspaces.fetch(workspace);
+                return Object.values(data).some(({ selection }) => selection
+                  && Object.entries(selected).every(([name, at]) => selection[name] === at));
+              };
+              const end = Date.now() + deadline;
+              while (!(await stored())) {
+                if (Date.now() > end) {
+                  throw new Error(`not stored: ${JSON.stringify(selected)}`);
+                }
+              }
+            }""",
+            [self.workspace, selected, PATIENCE],
         )
 
     # --- the panel --------------------------------------------------------------------

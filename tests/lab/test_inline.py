@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.lab.jupyter import jupyterlab
+from tests.lab.jupyter import Server, jupyterlab
 from tests.lab.lab import PATIENCE, Lab
 
 TEXT = "the quick brown fox jumps over the lazy dog"
@@ -45,44 +45,88 @@ def write(path: Path) -> None:
     path.write_text(json.dumps(notebook | {"nbformat": 4, "nbformat_minor": 5}))
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path) -> Iterator[Server]:
+    """A JupyterLab without the extension, which saves the state of all widgets."""
+    saving = {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True}}
+    home = tmp_path_factory.mktemp("inline")
+    with jupyterlab(home, minilm_path, without=("attnlab",), settings=saving) as running:
+        yield running
+
+
+@pytest.fixture
+def lab(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A page on a new notebook."""
+    path = server.folder / f"{request.node.name[:40]}.ipynb"
+    write(path)
+    context = browser.new_context(viewport={"width": 1200, "height": 1000})
+    # A workspace of its own: the page restores no tab of another test.
+    app = f"lab/workspaces/{path.stem}/tree"
+    lab = Lab(context.new_page(), server.url, path.name, app=app).open()
+    lab.where = ".attnlab-inline"
+    yield lab
+    context.close()
+    server.shut_down_kernels()
+
+
 def test_without_the_extension_a_cell_shows_the_panel_with_the_models_own_weights(
-    browser: Browser,
-    tmp_path: Path,
-    minilm_path: Path,
-    oracle: Callable[[str], list[list[list[list[float]]]]],
+    lab: Lab, oracle: Callable[[str], list[list[list[list[float]]]]]
 ) -> None:
-    with jupyterlab(tmp_path, minilm_path, without=("attnlab",)) as server:
-        write(server.folder / "inline.ipynb")
-        context = browser.new_context(viewport={"width": 1200, "height": 1000})
-        lab = Lab(context.new_page(), server.url, "inline.ipynb").open()
-        lab.where = ".attnlab-inline"
-        assert not lab.page.evaluate("window.jupyterapp.commands.hasCommand('attnlab:show-panel')")
-        lab.run(LOAD)
-        lab.run(SHOW)
-        lab.sees_tokens(11)
-        expect(lab.one("tag-cell")).to_have_count(0)
-        lab.focus(layer=3, head=7)
-        lab.one("token", index=4).click()
-        expect(lab.one("weight")).to_have_count(11)
-        expected = oracle(TEXT)[3][7][4]
-        assert lab.weights() == pytest.approx(expected, abs=2e-5)
-        # Keys that the panel does not know stay with it: in JupyterLab two d's delete a cell.
-        lab.page.keyboard.press("d")
-        lab.page.keyboard.press("d")
-        assert lab.notebook("panel.content.widgets.length") == 2
-        bar = lab.panel.get_by_role("separator", name="Height of the view")
-        before = lab.panel.bounding_box()
-        bar.press("ArrowDown")
-        after = lab.panel.bounding_box()
-        assert before
-        assert after
-        assert after["height"] == before["height"] + 24
-        # Python speaks of this panel as of any other.
-        asked = lab.add("print(attnlab.selection.layer, attnlab.selection.head)")
-        lab.run(asked)
-        assert lab.output(asked).split() == ["3", "7"]
-        lab.restart()
-        lab.says("Kernel restarted, run the cell again.")
-        lab.run(SHOW, wait=False)
-        expect(lab.panel).to_have_count(0, timeout=PATIENCE)
-        context.close()
+    assert not lab.page.evaluate("window.jupyterapp.commands.hasCommand('attnlab:show-panel')")
+    lab.run(LOAD)
+    lab.run(SHOW)
+    lab.sees_tokens(11)
+    expect(lab.one("tag-cell")).to_have_count(0)
+    lab.focus(layer=3, head=7)
+    lab.one("token", index=4).click()
+    expect(lab.one("weight")).to_have_count(11)
+    expected = oracle(TEXT)[3][7][4]
+    assert lab.weights() == pytest.approx(expected, abs=2e-5)
+    # Keys that the panel does not know stay with it: in JupyterLab two d's delete a cell.
+    lab.page.keyboard.press("d")
+    lab.page.keyboard.press("d")
+    assert lab.notebook("panel.content.widgets.length") == 2
+    bar = lab.panel.get_by_role("separator", name="Height of the view")
+    before = lab.panel.bounding_box()
+    bar.press("ArrowDown")
+    after = lab.panel.bounding_box()
+    assert before
+    assert after
+    assert after["height"] == before["height"] + 24
+    # Python speaks of this panel as of any other.
+    asked = lab.add("print(attnlab.selection.layer, attnlab.selection.head)")
+    lab.run(asked)
+    assert lab.output(asked).split() == ["3", "7"]
+    lab.restart()
+    lab.says("The kernel was restarted; run the cell again.")
+    lab.run(SHOW, wait=False)
+    expect(lab.panel).to_have_count(0, timeout=PATIENCE)
+
+
+def test_a_notebook_that_saves_widgets_has_neither_script_nor_attention_of_attnlab(
+    lab: Lab, server: Server, request: pytest.FixtureRequest
+) -> None:
+    lab.run(LOAD)
+    lab.run(SHOW)
+    lab.sees_tokens(11)
+    lab.focus(layer=3, head=7)
+    lab.one("token", index=4).click()
+    expect(lab.one("weight")).to_have_count(11)
+    lab.save()
+    saved = json.loads((server.folder / f"{request.node.name[:40]}.ipynb").read_text())
+    (widgets,) = saved["metadata"]["widgets"].values()
+    states = [model["state"] for model in widgets["state"].values()]
+    own = [state for state in states if state.get("_anywidget_id", "").startswith("attnlab.")]
+    assert {state["_anywidget_id"] for state in own} == {
+        "attnlab.widget.Hub",
+        "attnlab.inline.Inline",
+    }
+    for state in own:
+        assert state["_esm"] == "export default {};"
+        assert not state.get("_css")
+        kept = {name for name in state if not name.startswith("_")}
+        assert kept <= {"session", "state", "hub", "cell", "layout"}
+        assert len(json.dumps(state)) < 1000
+    # The output names the view, and has a text for programs that draw no widgets.
+    (output,) = saved["cells"][SHOW]["outputs"]
+    assert output["data"].keys() == {"application/vnd.jupyter.widget-view+json", "text/plain"}

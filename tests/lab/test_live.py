@@ -54,7 +54,7 @@ def test_typing_shows_the_weights_that_running_the_text_would(ran: Lab) -> None:
     ran.page.keyboard.type("very ", delay=40)
     ran.sees_tokens(12)
     expect(ran.page.locator(".attnlab-status-item")).to_contain_text("live")
-    # The caret's word is the query already.
+    # The token at the caret is the query already.
     expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("lazy")
     live = ran.weights()
     assert count(ran) == before
@@ -64,7 +64,7 @@ def test_typing_shows_the_weights_that_running_the_text_would(ran: Lab) -> None:
     assert ran.weights() == pytest.approx(live, abs=1e-5)
 
 
-def test_the_word_at_the_caret_is_the_query_also_while_it_is_typed(ran: Lab) -> None:
+def test_the_token_at_the_caret_is_the_query_also_while_typing(ran: Lab) -> None:
     caret(ran, "fox")
     expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("fox")
     caret(ran, "lazy")
@@ -81,7 +81,7 @@ def test_the_keys_of_the_word_are_painted_with_the_weights_of_the_panel(ran: Lab
     assert float(str(painted.get_attribute("data-weight"))) == pytest.approx(row["brown"], rel=0.01)
 
 
-PAINTED = """([element, weight]) => {
+CONTRASTS = """(element, weights) => weights.map(weight => {
   element.style.setProperty('--attnlab-weight', weight);
   const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
   const over = (...colours) => {
@@ -98,19 +98,21 @@ PAINTED = """([element, weight]) => {
   const text = getComputedStyle(element.querySelector('span') ?? element).color;
   const [paper, ink] = [over(...ground), over(...ground, text)];
   return (Math.max(paper, ink) + 0.05) / (Math.min(paper, ink) + 0.05);
-}"""
+})"""
 
 
 def test_a_painted_word_can_be_read_whatever_its_weight_in_every_theme(ran: Lab) -> None:
     caret(ran, "fox")
+    expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("fox")
     painted = editor(ran).locator(".attnlab-in-cell-tinted", has_text="brown")
     try:
         for theme in ("Light", "Dark", "Dark High Contrast"):
-            ran.do("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
-            expect(painted).to_be_visible()
-            word = painted.element_handle()
-            assert word is not None
-            plain, half, full = (ran.page.evaluate(PAINTED, [word, at]) for at in (0, 0.5, 1))
+            name = f"JupyterLab {theme}"
+            ran.do("apputils:change-theme", {"theme": name})
+            # The command only asks for the theme; until its styles are there, there is no colour.
+            expect(ran.page.locator("body")).to_have_attribute("data-jp-theme-name", name)
+            # At once, and where the word is now: the editor draws its marks again at any time.
+            plain, half, full = painted.evaluate(CONTRASTS, [0, 0.5, 1])
             assert plain > half > full >= 4.5
     finally:
         ran.do("apputils:change-theme", {"theme": "JupyterLab Light"})
@@ -146,32 +148,30 @@ def test_the_caret_s_word_is_told_with_its_tokens(ran: Lab) -> None:
 
 
 def test_undoing_an_edit_is_live_at_once_though_the_kernel_is_busy(ran: Lab) -> None:
-    busy = ran.add("import time; time.sleep(6)")
-    ran.run(busy, wait=False)
-    ran.select(CELL)
-    ran.do("notebook:enter-edit-mode")
-    caret(ran, "lazy")
-    ran.page.keyboard.type("x")
-    status = ran.page.locator(".attnlab-status-item")
-    expect(status).not_to_contain_text("live")
-    ran.page.keyboard.press("Backspace")
-    expect(status).to_contain_text("live", timeout=2000)
+    with ran.busy():
+        ran.select(CELL)
+        ran.do("notebook:enter-edit-mode")
+        caret(ran, "lazy")
+        ran.page.keyboard.type("x")
+        status = ran.page.locator(".attnlab-status-item")
+        expect(status).not_to_contain_text("live")
+        ran.page.keyboard.press("Backspace")
+        expect(status).to_contain_text("live", timeout=2000)
 
 
 def test_what_is_typed_while_a_cell_runs_is_caught_up_with(ran: Lab) -> None:
-    busy = ran.add("import time; time.sleep(5)")
-    ran.run(busy, wait=False)
-    ran.select(CELL)
-    ran.do("notebook:enter-edit-mode")
-    caret(ran, "lazy")
-    ran.page.keyboard.type("very ", delay=30)
-    ran.sees_tokens(11)
-    expect(ran.panel.locator("[data-stale]")).to_be_visible()
-    # The marks in the editor lose their colour, the person's own text does not.
-    old = editor(ran).locator(".attnlab-in-cell-tinted.attnlab-in-cell-stale").first
-    expect(old).to_have_css("background-color", "rgba(0, 0, 0, 0)")
-    expect(old).to_have_css("opacity", "1")
-    expect(old).to_have_css("filter", "none")
+    with ran.busy():
+        ran.select(CELL)
+        ran.do("notebook:enter-edit-mode")
+        caret(ran, "lazy")
+        ran.page.keyboard.type("very ", delay=30)
+        ran.sees_tokens(11)
+        expect(ran.panel.locator("[data-stale]")).to_be_visible()
+        # The marks in the editor lose their color, the text of the cell does not.
+        old = editor(ran).locator(".attnlab-in-cell-tinted.attnlab-in-cell-stale").first
+        expect(old).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+        expect(old).to_have_css("opacity", "1")
+        expect(old).to_have_css("filter", "none")
     ran.sees_tokens(12)
     expect(ran.panel.locator("[data-stale]")).to_have_count(0)
 

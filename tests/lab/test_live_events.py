@@ -61,7 +61,7 @@ def test_a_cell_that_was_merged_is_live_again_when_it_has_run(ran: Lab) -> None:
 
 def test_a_paste_of_ten_thousand_words_is_refused_and_undone(ran: Lab) -> None:
     replace(ran, "lazy", MANY)
-    ran.says("The text has 10010 tokens, more than the 1024")
+    ran.says("The text has 10010 tokens, more than the limit of 1024")
     expect(stale(ran)).to_be_visible()
     ran.sees_tokens(11)
     replace(ran, MANY, "lazy")
@@ -86,7 +86,7 @@ def test_a_restart_while_typing_keeps_the_last_picture_until_the_cell_runs(ran: 
     ran.restart()
     caret(ran, "lazy")
     ran.page.keyboard.type("very ", delay=20)
-    ran.says("Kernel restarted, run the cell again.")
+    ran.says("The kernel was restarted; run the cell again.")
     ran.sees_tokens(12)
     expect(stale(ran)).to_be_visible()
     ran.run(SETUP)
@@ -120,7 +120,7 @@ def test_of_two_pages_the_last_edited_is_shown_and_the_other_says_so(
         page.sees_tokens(13)
     expect(stale(two)).to_have_count(0)
     expect(stale(one)).to_be_visible()
-    one.says("The cell has another text.")
+    one.says("The text of the cell has changed.")
     replace(one, "dog", "cat")
     for page in (one, two):
         page.sees_tokens(12)

@@ -70,7 +70,8 @@ def test_a_panel_in_the_main_area_comes_back_with_its_page(lab: OpenLab) -> None
     tab.focus(3, 4)
     tab.one("pin").click()
     page.focus(0, 1)
-    page.page.wait_for_timeout(2500)  # the layout is saved once it rests
+    page.stored(site=3, head=4)
+    page.stored(site=0, head=1)
     page.page.reload()
     tab.sees_tokens(11)
     sees_head(tab, 3, 4)
@@ -104,14 +105,10 @@ def test_python_reads_and_sets_the_panel_that_was_used_last(lab: OpenLab, oracle
     page.focus(1, 2)
     tab.focus(4, 11)
     tab.one("token", index=7).click()
-    page.page.wait_for_timeout(500)
     probe = page.add("import attnlab\nprint(attnlab.selection)")
-    page.run(probe)
-    assert page.output(probe) == "Selection(layer=4, head=11, query=7)\n"
+    page.prints(probe, "Selection(layer=4, head=11, query=7)\n")
     page.one("token", index=5).click()
-    page.page.wait_for_timeout(500)
-    page.run(probe)
-    assert page.output(probe) == "Selection(layer=1, head=2, query=5)\n"
+    page.prints(probe, "Selection(layer=1, head=2, query=5)\n")
     page.write(probe, "attnlab.selection.head = 3")
     page.run(probe)
     sees_head(page, 1, 3)

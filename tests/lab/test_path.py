@@ -74,7 +74,7 @@ def test_a_reload_brings_back_the_same_trace_and_selection(lab: OpenLab, oracle:
     page = sentence_runs(lab())
     page.focus(3, 7)
     page.one("token", index=8).click()
-    page.page.wait_for_timeout(1500)  # the selection is saved once it rests
+    page.stored(site=3, head=7, query=8)
     page.open()
     page.sees_tokens(11)
     expect(page.one("thumb", site=3, head=7)).to_have_attribute("aria-selected", "true")
@@ -92,7 +92,7 @@ def test_closing_and_opening_the_notebook_brings_the_trace_back(lab: OpenLab) ->
 def test_a_restart_says_run_the_cell_again_and_then_works(lab: OpenLab) -> None:
     page = sentence_runs(lab())
     page.restart()
-    page.says("Kernel restarted, run the cell again")
+    page.says("The kernel was restarted; run the cell again")
     page.run(LOAD)
     page.write(SENTENCE, cell_with("one two three"))
     page.run(SENTENCE)
@@ -118,8 +118,8 @@ def test_the_panel_follows_the_cell_that_ran_last_unless_one_is_pinned(lab: Open
     page.run(PAIR)
     page.sees_tokens(17)
     page.one("pin").click()
-    page.run(SENTENCE)
-    page.page.wait_for_timeout(1500)
+    with page.published():
+        page.run(SENTENCE)
     page.sees_tokens(17)
     page.one("pin").click()
     page.sees_tokens(11)
@@ -178,29 +178,24 @@ def test_while_a_cell_runs_for_long_the_panel_answers(
     lab: OpenLab, oracle: Oracle, kernel: str
 ) -> None:
     page = sentence_runs(lab(kernel=kernel))
-    busy = page.add("import time; time.sleep(40); print('done')")
-    page.run(busy, wait=False)
-    page.page.wait_for_timeout(1000)
-    page.focus(5, 3)
-    page.one("token", index=1).click()
-    assert page.weights() == pytest.approx(oracle(FOX)[5][3][1], abs=2e-6)
-    assert page.output(busy) == ""
+    with page.busy():
+        page.focus(5, 3)
+        page.one("token", index=1).click()
+        assert page.weights() == pytest.approx(oracle(FOX)[5][3][1], abs=2e-6)
 
 
 @pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])
 def test_a_page_opened_while_the_kernel_is_busy_gets_the_trace(lab: OpenLab, kernel: str) -> None:
     page = sentence_runs(lab(kernel=kernel))
-    busy = page.add("import time; time.sleep(15)")
     page.save()
-    page.run(busy, wait=False)
-    page.page.wait_for_timeout(1000)
-    page.open(idle=False)
-    page.sees_tokens(11)
+    with page.busy():
+        page.open(idle=False).show_panel()
+        page.sees_tokens(11)
 
 
 def test_opening_a_notebook_imports_nothing(lab: OpenLab) -> None:
-    page = lab().open()
-    page.page.wait_for_timeout(3000)
+    page = lab().open().show_panel()
+    page.says("Give a cell")
     probe = page.add("import sys; print([m for m in ('attnlab', 'torch') if m in sys.modules])")
     page.run(probe)
     assert page.output(probe) == "[]\n"
@@ -227,10 +222,8 @@ def test_the_selection_is_read_and_set_from_python(lab: OpenLab, oracle: Oracle)
     page = sentence_runs(lab())
     page.focus(1, 2)
     page.one("token", index=7).click()
-    page.page.wait_for_timeout(1500)
     probe = page.add("import attnlab\nprint(attnlab.selection)")
-    page.run(probe)
-    assert page.output(probe) == "Selection(layer=1, head=2, query=7)\n"
+    page.prints(probe, "Selection(layer=1, head=2, query=7)\n")
     page.write(probe, "attnlab.selection.site = 4\nattnlab.selection.head = 11")
     page.run(probe)
     expect(page.one("thumb", site=4, head=11)).to_have_attribute("aria-selected", "true")

@@ -38,19 +38,20 @@ def test_a_cell_is_tagged_and_untagged(lab: Callable[..., Lab], way: Callable[[L
     page.select(LOAD)
     cell = page.page.locator(".jp-Notebook .jp-Cell").nth(LOAD)
     way(page)
-    assert eventually(page, LOAD, ["attention"])
+    has_tags(page, LOAD, ["attention"])
     mark = cell.locator(".jp-InputPrompt")
     assert "attention" in mark.evaluate("node => getComputedStyle(node, '::after').content")
     way(page)
-    assert eventually(page, LOAD, [])
+    has_tags(page, LOAD, [])
     assert mark.evaluate("node => getComputedStyle(node, '::after').content") == "none"
 
 
-def eventually(page: Lab, cell: int, tags: list[str]) -> bool:
+def has_tags(page: Lab, cell: int, tags: list[str]) -> None:
     """Wait until a cell carries just these tags."""
-    for _ in range(50):
-        found = page.notebook("panel.content.widgets[arg].model.getMetadata('tags') ?? []", cell)
-        if found == tags:
-            return True
-        page.page.wait_for_timeout(100)
-    return False
+    page.page.wait_for_function(
+        """([cell, tags]) => {
+          const { model } = jupyterapp.shell.currentWidget.content.widgets[cell];
+          return JSON.stringify(model.getMetadata('tags') ?? []) === JSON.stringify(tags);
+        }""",
+        arg=[cell, tags],
+    )

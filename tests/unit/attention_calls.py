@@ -1,7 +1,7 @@
-"""Random attention calls, and what they come to in a plain computation in double precision.
+"""Random attention calls, and their results computed plainly in double precision.
 
-The computation shares no code with attnlab: it reads the definitions of the terms anew, in
-numpy, and one whole matrix at a time.
+The computation shares no code with attnlab: it applies the definitions of the terms in NumPy, to
+one whole matrix at a time.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from attnlab.capture.records import Record
-from attnlab.capture.terms import Bias, Causal, Fill, Floor, Mask, Scale, Softcap, Window
+from attnlab.capture.record.attention_record import AttentionRecord
+from attnlab.capture.record.terms import Bias, Causal, Fill, Floor, Mask, Scale, Softcap, Window
 from attnlab.traces.site import Site
 from attnlab.traces.trace import Trace
 
@@ -23,7 +23,7 @@ def double(tensor):
 
 
 def expected_scores(record, item):
-    """Scores after each step, (heads, queries, keys) each, in double precision."""
+    """Return the scores after each step, (heads, queries, keys) each, in double precision."""
     shape = (record.heads, record.queries, record.keys)
     q, k = double(record.query.float())[item], double(record.key.float())[item]
     k = np.stack([k[h // (record.heads // record.groups)] for h in range(record.heads)])
@@ -63,7 +63,7 @@ def expected_scores(record, item):
 
 
 def expected_weights(record, item):
-    """Weights, (heads, queries, keys), in double precision."""
+    """Return the weights, (heads, queries, keys), in double precision."""
     if record.weights is not None:
         return double(record.weights)[item]
     scores = expected_scores(record, item)[-1]
@@ -83,13 +83,13 @@ def randoms(draw, *shape, spread=1.0):
 
 
 def places(draw, items, heads, queries, keys):
-    """A shape of four axes, each full or 1."""
+    """Draw a shape of four axes, each full or 1."""
     return tuple(draw(st.sampled_from([1, n])) for n in (items, heads, queries, keys))
 
 
 @st.composite
 def terms(draw, kind, shape, dtype):
-    """One term that fits a call."""
+    """Draw a term that fits a call."""
     heads = shape[1]
     offset = draw(st.integers(-2, 4))
     if kind == "scale":
@@ -122,16 +122,22 @@ KINDS = (
 
 @st.composite
 def records(draw, seen=None):
-    """An attention call of any shape; `seen` False for one that left its weights alone."""
+    """Draw an attention call of any shape; not `seen`, only its weights are known."""
     items, groups, size = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
     queries, keys = draw(st.integers(1, 11)), draw(st.integers(1, 11))
     heads, width = groups * size, draw(st.integers(1, 5))
     dtype = draw(st.sampled_from(DTYPES))
-    about = {"name": "attention", "stack": "#", "kind": "encoder", "layer": 0, "tier": "interface"}
+    about = {
+        "name": "attention",
+        "stack": "#",
+        "kind": "encoder",
+        "layer": 0,
+        "method": "interface",
+    }
     if not (draw(st.integers(0, 4)) if seen is None else seen):
         weights = randoms(draw, items, heads, queries, keys).softmax(-1)
         weights[randoms(draw, items, heads, queries) > 1.5] = torch.nan
-        return Record(**about, weights=weights.to(dtype))
+        return AttentionRecord(**about, weights=weights.to(dtype))
     query, key = (
         randoms(draw, items, heads, queries, width),
         randoms(draw, items, groups, keys, width),
@@ -144,7 +150,7 @@ def records(draw, seen=None):
     kinds = draw(st.lists(st.sampled_from(KINDS), max_size=5))
     shape = (items, heads, queries, keys)
     sinks = randoms(draw, heads, spread=2.0).to(dtype) if draw(st.booleans()) else None
-    return Record(
+    return AttentionRecord(
         **about,
         query=query.to(dtype),
         key=key.to(dtype),
@@ -158,7 +164,7 @@ def site_of(record, index=0):
 
 
 def trace_of(*records, items=None, **named):
-    """A trace of records; what stands along their axes is not known."""
+    """Make a trace of records with unknown tokens."""
     about = {"id": "t", "cell": "c", "execution": 1, "index": 0, "model": "Model"} | named
     return Trace(
         **about,
@@ -172,13 +178,19 @@ def trace_of(*records, items=None, **named):
 
 
 def plain(queries=5, keys=None, heads=2, terms=None, items=1, **parts):
-    """A record of random numbers."""
+    """Make a record of random numbers."""
     keys = queries if keys is None else keys
     generator = torch.Generator().manual_seed(0)
     q, k, v = (
         torch.randn(items, heads, length, 4, generator=generator)
         for length in (queries, keys, keys)
     )
-    about = {"name": "attention", "stack": "#", "kind": "encoder", "layer": 0, "tier": "interface"}
+    about = {
+        "name": "attention",
+        "stack": "#",
+        "kind": "encoder",
+        "layer": 0,
+        "method": "interface",
+    }
     held = about | {"query": q, "key": k, "value": v} | parts
-    return Record(**held, terms=(Scale(0.5),) if terms is None else tuple(terms))
+    return AttentionRecord(**held, terms=(Scale(0.5),) if terms is None else tuple(terms))

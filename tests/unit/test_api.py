@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from transformers import AutoModel, AutoTokenizer
 import attnlab
 from attnlab.analysis.recorded import Recorded
 from attnlab.analysis.table import COLUMNS
-from attnlab.live.run import Run
-from attnlab.server.session import Session
-from attnlab.server.worker import Worker
+from attnlab.capture.reading import interface
+from attnlab.live.cells.run import Run
+from attnlab.server.protocol.worker import Worker
+from attnlab.server.session.session import Session
 from attnlab.traces.trace import Trace
 from tests.unit.tiny_models import bert, gpt2, ids, llama, record, t5
 
@@ -219,6 +221,22 @@ def test_before_the_first_call_and_without_one_every_use_says_so(use):
         _ = own.wieghts
 
 
+def test_the_fields_of_a_block_are_those_of_its_newest_call():
+    family = bert()
+    model = family.model()
+    with torch.no_grad(), attnlab.record(model) as own:
+        model(**family.inputs)
+        first = [getattr(own, field.name) for field in dataclasses.fields(Recorded)]
+        kept = own.newest()
+        model(input_ids=family.inputs["input_ids"][:, :2])
+    assert first == [getattr(kept, field.name) for field in dataclasses.fields(Recorded)]
+    assert (kept.index, own.index) == (0, 1)
+    assert (kept.sites[0].keys, own.sites[0].keys) == (family.inputs["input_ids"].shape[1], 2)
+    assert own.weights(0, 0).shape == own.newest().weights(0, 0).shape == (2, 2)
+    assert repr(own) == repr(own.calls[1])
+    assert own.nbytes == own.calls[1].nbytes
+
+
 def test_another_model_is_not_recorded_and_a_thread_of_the_block_is():
     family = bert()
     model, other = family.model(), family.model()
@@ -257,7 +275,6 @@ def test_the_users_exception_passes_and_the_trace_says_what_happened():
 
 
 def test_a_refused_model_does_not_disturb_the_block_but_its_trace_says_why(monkeypatch):
-    from attnlab.capture import attention
 
     def fault(*_):
         raise RuntimeError("broken inside")
@@ -266,7 +283,7 @@ def test_a_refused_model_does_not_disturb_the_block_but_its_trace_says_why(monke
     model = family.model()
     with torch.no_grad(), attnlab.record(model) as own:
         model(**family.inputs)
-        monkeypatch.setattr(attention, "note", fault)
+        monkeypatch.setattr(interface, "note", fault)
         model(**family.inputs)
     with pytest.raises(RuntimeError, match=r"could not record.*broken inside.*report it"):
         _ = own.sites
@@ -328,7 +345,7 @@ def test_the_table_has_one_line_for_each_head(minilm, tokenizer):
     own = attnlab.trace(minilm, tokenizer, TEXT)
     table = own.heads()
     assert isinstance(table, pd.DataFrame)
-    described = ["site", "stack", "kind", "layer", "head", "group", "tier", "exact"]
+    described = ["site", "stack", "kind", "layer", "head", "group", "method", "exact"]
     assert list(table.columns) == [*described, *COLUMNS]
     assert list(zip(table["layer"], table["head"], strict=True)) == [
         (layer, head) for layer in range(6) for head in range(12)

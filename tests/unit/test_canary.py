@@ -1,4 +1,4 @@
-"""The canary tells what differs from the lock and how the tests ended, whatever ended them."""
+"""The canary reports the differences from the lock and the outcomes, however the run ended."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from canary.report import END, OUTCOMES, VERSIONS, differences, report
 from canary.requirements import ROOT
 
 LOCKED = {"numpy": "2.4.6", "transformers": "5.24.0"}
-# A summary such as pytest prints, and whoever reads it out of a log looks for.
+# A summary in the format of pytest, which programs search for in logs.
 SUMMARY = re.compile(r"\d+ (passed|failed|errors?|skipped)|^=+ .* =+$", re.MULTILINE)
 
 
 def left(folder: Path, *, versions: dict[str, str], same: bool = False) -> Path:
-    """Write what a run leaves behind once everything is installed."""
+    """Write the files of a run with a complete installation."""
     found = {"python": "3.11.7", "same": same, "versions": {"torch": "2.13.0"} | versions}
     (folder / VERSIONS).write_text(json.dumps(found))
     return folder
@@ -93,7 +93,7 @@ def test_a_run_that_finished_tells_counts_and_the_names_of_failing_tests(tmp_pat
     ended(tmp_path, 2)
     assert report(tmp_path, LOCKED).splitlines() == [
         "Python 3.11.7, torch 2.13.0",
-        "Not as in the lock:",
+        "Different from the lock:",
         "  transformers 5.25.0 (locked: 5.24.0)",
         "Tests finished:",
         "  passing: 1",
@@ -140,7 +140,7 @@ def test_an_installation_that_fails_is_told(tmp_path: Path, status: int, told: s
 
 def test_where_nothing_differs_from_the_lock_no_test_runs_twice(tmp_path: Path) -> None:
     told = report(left(tmp_path, versions=LOCKED, same=True), LOCKED)
-    assert "Nothing differs from the lock." in told
+    assert "All versions are those of the lock." in told
     assert "passing" not in told
 
 
@@ -159,7 +159,7 @@ def test_breaks_afterwards(broken): pass
 
 
 def pytest_in(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest on the project's plugins in a folder of its own."""
+    """Run pytest with the project's plugins in a separate folder."""
     command = [sys.executable, "-m", "pytest", "--rootdir=.", "-c", "none.ini", *options]
     (folder / "none.ini").write_text("[pytest]\n")
     env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
@@ -193,7 +193,7 @@ def test_the_report_stands_right_before_the_only_summary(tmp_path: Path) -> None
     (tmp_path / "test_it.py").write_text(TESTS)
     left(tmp_path, versions={"transformers": "5.25.0"})
     ended(tmp_path, 124)
-    printed = pytest_in(tmp_path, "-ra", "-p", "canary.shown", "--canary=.").stdout
+    printed = pytest_in(tmp_path, "-ra", "-p", "canary.summary", "--canary=.").stdout
     before, _, after = printed.partition("canary: the newest releases")
     shown, _, after = after.partition("the lock ---")
     assert "Tests did not finish in 20 minutes" in shown

@@ -1,4 +1,4 @@
-"""The lock pins what is installed, and the documents tell the versions that it pins."""
+"""The lock pins the installed versions, and the docs list them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from attnlab import widget
-from attnlab.capture.releases import TESTED
+from attnlab.capture.passes.releases import TESTED
 from canary.lock import LOCK, locked
 from canary.oldest import minimums
 from canary.requirements import PYPROJECT, ROOT, direct
@@ -124,14 +124,15 @@ def test_the_releases_that_a_doubt_calls_tested_are_those_of_the_lock() -> None:
 
 
 def rows() -> dict[str, list[str]]:
-    """The table of tested versions in the README: package → oldest, locked."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Tested versions")[2]
+    """The table of tested versions in the docs: package → oldest, locked."""
+    page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    section = page.partition("## Tested versions")[2]
     lines = section.partition("\n## ")[0].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
     return {name: versions for name, *versions in cells[2:]}
 
 
-def test_the_readme_tells_the_versions_of_the_lock_and_the_oldest_ones() -> None:
+def test_the_docs_list_the_versions_of_the_lock_and_the_oldest_ones() -> None:
     table = rows()
     pins = locked(TEXT, on("3.11.7")) | {"torch": torch()}
     least = minimums(direct())
@@ -142,6 +143,6 @@ def test_the_readme_tells_the_versions_of_the_lock_and_the_oldest_ones() -> None
             assert Version(oldest) == least[canonicalize_name(name)], name
 
 
-def test_the_readme_tells_the_python_that_the_package_requires() -> None:
+def test_the_docs_list_the_python_that_the_package_requires() -> None:
     asked = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["requires-python"]
     assert {f">={version}" for version in rows()["Python"]} == {asked}

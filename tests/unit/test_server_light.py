@@ -71,4 +71,4 @@ def test_without_its_built_files_it_says_how_to_get_them(
 ) -> None:
     monkeypatch.setattr(widget, "files", lambda _: tmp_path)
     with pytest.raises(RuntimeError, match="npm run build"):
-        widget.built("bridge.js")
+        widget.built("inline.js")

@@ -1,7 +1,7 @@
-"""Tiny random models of several families, and what an eager copy of them says.
+"""Tiny random models of several families, and the weights of an eager copy.
 
-The oracle shares no code with attnlab: a second model with the same parameters, made
-with ``attn_implementation="eager"`` and asked for ``output_attentions``.
+The oracle shares no code with attnlab: a second model with the same parameters, created with
+``attn_implementation="eager"`` and called with ``output_attentions``.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from attnlab.traces.trace import Trace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from attnlab.capture.call import Call, Refusal
+    from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 
 VOCABULARY = 60
 
 
 def ids(*shape: int, seed: int = 0) -> torch.Tensor:
-    """Random token ids, none of them the padding id 0."""
+    """Return random token ids, none of them the padding id 0."""
     return torch.randint(2, VOCABULARY, shape, generator=torch.Generator().manual_seed(seed))
 
 
 @dataclass
 class Family:
-    """One kind of model: how to make it and how to call it."""
+    """One kind of model: how to create it and how to call it."""
 
     kind: str
     config: Any
@@ -38,10 +38,10 @@ class Family:
     spread: float = 0.3
     """Standard deviation added to the parameters; T5 does not scale its scores down."""
     implementation: str | None = None
-    """The implementation that computes what the eager one does; None is the model's default."""
+    """The implementation that computes the same as eager; None for the model's default."""
 
     def model(self, implementation: str | None = None) -> Any:
-        """Make the model, with the same parameters each time."""
+        """Create the model, with the same parameters each time."""
         torch.manual_seed(0)
         implementation = implementation or self.implementation
         config = type(self.config).from_dict(self.config.to_dict())
@@ -52,12 +52,12 @@ class Family:
         )
         with torch.no_grad():
             for parameter in model.parameters():
-                # Freshly made models are nearly uniform in attention: nothing would show an error.
+                # New models attend nearly evenly, which would hide errors.
                 parameter.add_(torch.randn_like(parameter) * self.spread)
         return model.eval()
 
     def oracle(self) -> dict[str, list[torch.Tensor]]:
-        """Weights by kind of site and layer, of an independent eager model."""
+        """Return the weights by kind of site and layer, of an independent eager model."""
         with torch.no_grad():
             said = self.model("eager")(**self.inputs, output_attentions=True)
         if "cross_attentions" in said and said.cross_attentions:
@@ -99,7 +99,7 @@ def gemma2() -> Family:
         attn_logit_softcapping=2.0,
         query_pre_attn_scalar=3,
     )
-    # The default of transformers 5.20 leaves out the softcap.
+    # The default of transformers 5.20 omits the softcap.
     return Family("Gemma2ForCausalLM", config, {"input_ids": ids(1, 9)}, implementation="eager")
 
 
@@ -149,14 +149,14 @@ FAMILIES = {
 
 def record(
     model: Any, inputs: Mapping[str, Any], namespace: Mapping[str, Any] | None = None
-) -> tuple[Any, list[Call | Refusal]]:
-    """Call a model while it is observed: its result, and what was told."""
-    told: list[Call | Refusal] = []
+) -> tuple[Any, list[RecordedCall | Refusal]]:
+    """Call a model while it is observed; return its result and the outcomes."""
+    told: list[RecordedCall | Refusal] = []
     with torch.no_grad(), observing(told.append, namespace or {}):
         result = model(**inputs)
     return result, told
 
 
 def trace(call: Any) -> Trace:
-    """A trace of a call."""
+    """Return the trace of a call."""
     return Trace.from_call(call, id="t", cell="c", execution=1, index=0)

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
+from concurrent.futures import Future
 from contextlib import nullcontext
 from itertools import product
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
-from tiny_models import trace
 from torch.utils import _pytree
 from transformers.generation.utils import GenerationMixin
 from transformers.modeling_utils import AttentionInterface
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from attnlab.capture.call import Call
+from attnlab.capture.record.recorded_call import RecordedCall
 from attnlab.capture.watch import observing
+from tests.unit.tiny_models import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from attnlab.capture.call import Refusal
+    from attnlab.capture.record.recorded_call import Refusal
     from attnlab.traces.trace import Trace
 
 OWNERS = (torch.nn.Module, AttentionInterface, PreTrainedTokenizerBase, GenerationMixin)
 
 
 def world() -> dict[str, Any]:
-    """Everything outside a model that observing could leave behind."""
+    """Return everything outside a model that observing could leave behind."""
     return {
         "classes": [dict(owner.__dict__) for owner in OWNERS],
+        "codes": [
+            (own.__code__, dict(vars(own)))
+            for owner in (*OWNERS, threading.Thread, Future)
+            for own in vars(owner).values()
+            if isinstance(own, FunctionType)
+        ],
         "functions": dict(transformers.modeling_utils.ALL_ATTENTION_FUNCTIONS.__dict__),
         "finders": list(sys.meta_path),
         "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
@@ -51,7 +60,7 @@ def world() -> dict[str, Any]:
 
 
 def inside(model: torch.nn.Module) -> dict[str, Any]:
-    """Everything in a model that observing could leave behind."""
+    """Return everything in a model that observing could leave behind."""
     parts = {name: (part.training, set(vars(part))) for name, part in model.named_modules()}
     hooks = [
         [len(own) for name, own in vars(part).items() if name.endswith("_hooks") and own]
@@ -65,12 +74,12 @@ def unnoticed(
     call: Callable[[Any], Any],
     gradients: bool = False,
     namespace: Mapping[str, Any] | None = None,
-) -> list[Call | Refusal]:
-    """Make a model twice and call it, plain and watched; what was told of the second.
+) -> list[RecordedCall | Refusal]:
+    """Create a model twice and call it, plain and watched; return the outcomes of the second.
 
     Outputs, gradients, random numbers, buffers, modes and torch's globals must be the same.
     """
-    told: list[Call | Refusal] = []
+    told: list[RecordedCall | Refusal] = []
     expected = _run(make(), call, gradients, nullcontext())
     found = _run(make(), call, gradients, observing(told.append, namespace or {}))
     assert expected.pop("model") == found.pop("model")
@@ -112,13 +121,13 @@ def _run(model: Any, call: Callable[[Any], Any], gradients: bool, watched: Any) 
 
 
 def leaves(result: Any) -> list[torch.Tensor]:
-    """All tensors of a result."""
+    """Return all tensors of a result."""
     own = result.to_tuple() if hasattr(result, "to_tuple") else result
     return [leaf for leaf in _pytree.tree_leaves(own) if isinstance(leaf, torch.Tensor)]
 
 
 def same(one: Any, other: Any, what: str = "result") -> None:
-    """Two results are the same to the bit."""
+    """Whether two results are bit-identical."""
     assert type(one) is type(other), what
     first, second = leaves(one), leaves(other)
     assert len(first) == len(second), what
@@ -129,14 +138,14 @@ def same(one: Any, other: Any, what: str = "result") -> None:
         assert torch.equal(left.nan_to_num(), right.nan_to_num()), what
 
 
-def only(told: list[Call | Refusal]) -> Trace:
-    """The trace of the one call that was told of."""
-    assert [type(item) for item in told] == [Call], told
+def only(told: list[RecordedCall | Refusal]) -> Trace:
+    """Return the trace of the only call that was reported."""
+    assert [type(item) for item in told] == [RecordedCall], told
     return trace(told[0])
 
 
 def differs(recorded: Trace, expected: Iterable[torch.Tensor]) -> float:
-    """Largest difference of the sites' weights, in order, to (items, heads, queries, keys)."""
+    """Return the largest difference of the sites' weights, in order, to the expected ones."""
     worst = 0.0
     for site, weights in zip(recorded.sites, expected, strict=True):
         assert tuple(weights.shape) == (site.items, site.heads, site.queries, site.keys)
@@ -148,5 +157,5 @@ def differs(recorded: Trace, expected: Iterable[torch.Tensor]) -> float:
 
 
 def names(recorded: Trace, axis: int, item: int = 0) -> list[str]:
-    """Texts of a sequence's tokens."""
+    """Return the texts of a sequence's tokens."""
     return [token.text for token in recorded.sequences[axis].items[item].tokens]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,31 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
+from tests.web.page import bundle
 from tests.web.panel import Panel
 
 if TYPE_CHECKING:
     from tests.web.served import Kernel
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 TIMEOUT = 10_000
 """Milliseconds that a page may take to show something."""
-
-THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
-
-
-def bundle(into: Path, script: str = "fake.ts") -> None:
-    """Bundle the views with a kernel's script, and the styles with JupyterLab's own themes."""
-    esbuild = [str(ROOT / "node_modules/.bin/esbuild"), "--bundle", "--log-level=warning"]
-    jsx = ["--format=iife", "--jsx=automatic", "--jsx-import-source=preact"]
-    for words in (
-        [*esbuild, str(HERE / script), *jsx, f"--outfile={into / 'page.js'}"],
-        [*esbuild, str(ROOT / "style/index.css"), f"--outfile={into / 'panel.css'}"],
-    ):
-        subprocess.run(words, check=True, cwd=ROOT)
-    shutil.copy(HERE / "page.html", into)
-    for theme in ("light", "dark", "dark-high-contrast"):
-        shutil.copy(THEMES / f"theme-{theme}-extension/index.css", into / f"{theme}.css")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 /** What the fake kernel tells of heads that are too long to be sent whole. */
-import type { Picture, SiteSummary } from '../../src/protocol/messages';
+import type { Payload, SiteSummary } from '../../src/protocol/messages';
 
 /** How many of a query's keys are told, as the kernel's own. */
 const COUNT = 8;
@@ -13,7 +13,7 @@ interface Where {
 }
 
 /** The heaviest weights of each query, their keys, and the sum of the others. */
-export function edgesOf(where: Where, weights: Float32Array, { queries, keys }: SiteSummary) {
+export function topkOf(where: Where, weights: Float32Array, { queries, keys }: SiteSummary) {
   const count = Math.min(COUNT, keys);
   const width = 2 * count + 1;
   const data = new Float32Array(queries * width);
@@ -36,7 +36,7 @@ export function edgesOf(where: Where, weights: Float32Array, { queries, keys }: 
     const drawn = top.reduce((sum, key) => sum + row[key]!, 0);
     own[2 * count] = row.reduce((sum, weight) => sum + weight, 0) - drawn;
   }
-  return reply('edges', where, [queries, width], data);
+  return reply('topk', where, [queries, width], data);
 }
 
 /** One query's weights in all heads. */
@@ -54,16 +54,12 @@ export function rowOf(
 }
 
 function reply(
-  kind: 'edges' | 'row',
-  { trace, item, site, head = -1, query = -1 }: Where,
+  kind: 'topk' | 'row',
+  { trace, item, site, head = 0, query = 0 }: Where,
   shape: number[],
   data: Float32Array
 ) {
-  const base = { kind, trace, item, site, sampled: false, shape, buffer: 0 };
-  const picture: Picture = {
-    ...base,
-    head: kind === 'edges' ? head : -1,
-    query: kind === 'row' ? query : -1
-  };
-  return { result: { picture }, buffers: [data.buffer as ArrayBuffer] };
+  const base = { dtype: 'f4', trace, item, site, shape, buffer: 0 } as const;
+  const result: Payload = kind === 'topk' ? { kind, ...base, head } : { kind, ...base, query };
+  return { result, buffers: [data.buffer as ArrayBuffer] };
 }

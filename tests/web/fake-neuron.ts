@@ -1,5 +1,5 @@
 /** A head's vectors and terms in the fake kernel, which add up to the weights that it shows. */
-import type { Picture } from '../../src/protocol/messages';
+import type { Payload } from '../../src/protocol/messages';
 
 interface Place {
   trace: string;
@@ -84,6 +84,8 @@ export function answerOf(
           ...(rotary && { pairs: pairsOf(width) })
         }
       : neuronOf(place, query, matrix.slice(query * keys, (query + 1) * keys), width);
-  const picture: Picture = { ...place, kind, query, sampled: false, shape, buffer: 0, ...labels };
-  return { result: { picture }, buffers: [data.buffer as ArrayBuffer] };
+  const array = { dtype: 'f4', shape, buffer: 0, ...labels };
+  const key = kind === 'neuron' ? { ...place, query } : place;
+  const result = { kind, ...key, ...array } as Payload;
+  return { result, buffers: [data.buffer as ArrayBuffer] };
 }

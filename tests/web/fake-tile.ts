@@ -1,5 +1,5 @@
 /** What the fake kernel gives of a head at any zoom. */
-import { TILE_ONE, type Picture, type SiteSummary } from '../../src/protocol/messages';
+import { TILE_ONE, type Payload, type SiteSummary } from '../../src/protocol/messages';
 
 /** Pixels along a tile's side. */
 const SIDE = 256;
@@ -38,17 +38,18 @@ export function tileOf(where: Where, { queries, keys }: SiteSummary, weights: Fl
       }
     }
   }
-  const picture: Picture = {
+  const result: Payload = {
     kind: 'tile',
+    dtype: level === 0 ? 'f4' : 'u1',
     trace,
     item,
     site,
     head,
-    query: -1,
-    sampled: false,
+    level,
+    y,
+    x,
     shape: [rows, columns],
-    buffer: 0,
-    tile: [level, y, x]
+    buffer: 0
   };
-  return { result: { picture }, buffers: [data.buffer as ArrayBuffer] };
+  return { result, buffers: [data.buffer as ArrayBuffer] };
 }

@@ -1,27 +1,27 @@
 /** A kernel in the page: deterministic traces behind the interface of a real connection. */
 import { mountPanel, type PanelActions } from '../../src/views';
 import { readPalette } from '../../src/draw/palette';
-import { Document } from '../../src/state/document';
-import { PanelState } from '../../src/state/panel';
-import { Session } from '../../src/state/session';
+import { CellDocument } from '../../src/state/kernel/cell-document';
+import { PanelState } from '../../src/state/panel/panel';
+import { KernelSession } from '../../src/state/kernel/kernel-session';
 import type { Backend } from '../../src/protocol/backend';
 import { base64 } from './base64';
-import { edgesOf, rowOf } from './fake-head';
+import { topkOf, rowOf } from './fake-head';
 import { answerOf, keysOf, queryOf } from './fake-neuron';
 import { tileOf } from './fake-tile';
 import { LABELS, scoresOf } from './fake-scores';
 import type {
-  Picture,
+  Payload,
   ProgressParams,
   PublishParams,
-  Selected,
+  SelectionState,
   SelectionParams,
   SequenceSummary,
   SiteSummary,
   State,
   SubscribeParams,
   Token,
-  TraceItem,
+  BatchItem,
   TraceSummary
 } from '../../src/protocol/messages';
 
@@ -57,7 +57,7 @@ interface Shape {
   /** The first of the queries at the end whose rows are NaN, as of padding. */
   padded?: number;
   /** Whether its text was only tried. */
-  tried?: boolean;
+  trial?: boolean;
 }
 
 interface Held extends Shape {
@@ -182,7 +182,14 @@ export class FakeKernel implements Backend {
   readonly client = 'fake';
   readonly log: { method: string; params: unknown }[] = [];
   traces: Held[] = [];
-  state: State = { revision: 0, running: null, traces: [], problems: [], sources: [] };
+  state: State = {
+    revision: 0,
+    running: null,
+    last: null,
+    traces: [],
+    problems: [],
+    sources: []
+  };
   subscription: SubscribeParams | null = null;
   /** Milliseconds until an answer; below zero for never. */
   delay = 5;
@@ -206,7 +213,7 @@ export class FakeKernel implements Backend {
 
   /** Reports on what is held. */
   progress(done: number, total: number): void {
-    this.waiting.forEach(({ onProgress }) => onProgress?.({ id: 0, done, total, what: '' }));
+    this.waiting.forEach(({ onProgress }) => onProgress?.({ id: 0, done, total, operation: '' }));
   }
 
   async request(
@@ -225,6 +232,8 @@ export class FakeKernel implements Backend {
       signal?.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
     });
     switch (method) {
+      case 'initialize':
+        return { result: { capabilities: [], missing: [], state: structuredClone(this.state) } };
       case 'state':
         return { result: structuredClone(this.state), buffers: [] };
       case 'textDocument/didOpen':
@@ -249,10 +258,10 @@ export class FakeKernel implements Backend {
         if (!trace) {
           throw new Error('This trace is gone: the cell has run again.');
         }
-        if (method === 'trace/texts') {
-          return { result: { texts: [trace.words.join(' ')], why: this.untried }, buffers: [] };
+        if (method === 'trace/trialTexts') {
+          return { result: { texts: [trace.words.join(' ')], reason: this.untried }, buffers: [] };
         }
-        if (method === 'trace/try') {
+        if (method === 'trace/trial') {
           return { result: { trace: this.try(trace, params.texts[0]) }, buffers: [] };
         }
         if (method === 'trace/item') {
@@ -264,10 +273,10 @@ export class FakeKernel implements Backend {
           const kind = method === 'trace/neuron' ? 'neuron' : 'vectors';
           return answerOf(kind, params, weights, site.keys, trace.width ?? WIDTH, trace.rotary);
         }
-        if (method === 'trace/edges' || method === 'trace/row') {
+        if (method === 'trace/topk' || method === 'trace/row') {
           const site = trace.summary.sites[params.site]!;
-          return method === 'trace/edges'
-            ? edgesOf(params, matrix(trace, site, params.head, params.item), site)
+          return method === 'trace/topk'
+            ? topkOf(params, matrix(trace, site, params.head, params.item), site)
             : rowOf(params, site, head => matrix(trace, site, head, params.item));
         }
         if (method === 'trace/scores') {
@@ -278,8 +287,8 @@ export class FakeKernel implements Backend {
           return tileOf(params, site, matrix(trace, site, params.head, params.item));
         }
         const kind = method.slice('trace/'.length) as 'thumbnails' | 'head';
-        const { picture, buffer } = this.picture(trace, kind, params);
-        return { result: { picture }, buffers: [buffer] };
+        const { payload, buffer } = this.payload(trace, kind, params);
+        return { result: payload, buffers: [buffer] };
       }
     }
   }
@@ -315,34 +324,35 @@ export class FakeKernel implements Backend {
   run(shape: Shape, { lost = false, bare = false } = {}): void {
     const summary = this.summarise(shape);
     const held = { ...shape, summary };
-    const forgotten = this.traces
+    const removed = this.traces
       .filter(
         ({ summary: old }) =>
-          old.cell === summary.cell && (old.tried === true || old.execution !== summary.execution)
+          old.cell === summary.cell && (old.trial === true || old.execution !== summary.execution)
       )
       .map(({ summary: old }) => old.id);
-    this.traces = [...this.traces.filter(({ summary: old }) => !forgotten.includes(old.id)), held];
+    this.traces = [...this.traces.filter(({ summary: old }) => !removed.includes(old.id)), held];
     const problems = this.state.problems.filter(problem => problem.cell !== summary.cell);
-    this.state = { ...this.state, problems, traces: this.traces.map(trace => trace.summary) };
-    const pictures: { picture: Picture; buffer: ArrayBuffer }[] = [];
+    const traces = this.traces.map(trace => trace.summary);
+    this.state = { ...this.state, last: summary.cell, problems, traces };
+    const payloads: { payload: Payload; buffer: ArrayBuffer }[] = [];
     if (this.subscription && !bare) {
       const { focus, size } = this.subscription;
       const item = this.shownItem(held);
-      pictures.push(this.picture(held, 'thumbnails', { size, item, sampled: true }));
+      payloads.push(this.payload(held, 'thumbnails', { size, item, sampled: true }));
       if (focus && summary.sites[focus.site] && focus.head < summary.sites[focus.site]!.heads) {
-        pictures.push(this.picture(held, 'head', { ...focus, item }, 1));
-        pictures.push(...this.neuron(held, item));
+        payloads.push(this.payload(held, 'head', { ...focus, item }, 1));
+        payloads.push(...this.neuron(held, item));
       }
     }
     this.publish(
       {
         trace: summary,
         items: this.subscription && !bare ? [this.item(held, this.shownItem(held))] : [],
-        forgotten,
+        removed,
         resolved: [summary.cell],
-        pictures: pictures.map(({ picture }) => picture)
+        payloads: payloads.map(({ payload }) => payload)
       },
-      pictures.map(({ buffer }) => buffer),
+      payloads.map(({ buffer }) => buffer),
       lost
     );
   }
@@ -354,51 +364,53 @@ export class FakeKernel implements Backend {
     }
     const { cell, execution, call } = own.summary;
     const id = `tried.${++this.tries}`;
-    this.run({ words: text.split(' '), id, cell, execution, call, tried: true });
+    this.run({ words: text.split(' '), id, cell, execution, call, trial: true });
     return id;
   }
 
   /** The newest traces of a cell are of this text. */
   source(cell: string, text: string, outdated = false): void {
     const source = { cell, text, origins: [], diagnostics: [], outdated };
-    this.state = { ...this.state, sources: [source] };
-    this.publish({ source, forgotten: [], pictures: [] }, []);
+    this.state = { ...this.state, last: source.cell, sources: [source] };
+    this.publish({ source, removed: [], payloads: [] }, []);
   }
 
   fail(cell: string, title: string, cause: string, remedy: string): void {
     const problem = { cell, execution: this.state.revision + 1, title, cause, remedy };
     this.state = {
       ...this.state,
+      last: cell,
       problems: [...this.state.problems.filter(p => p.cell !== cell), problem]
     };
-    this.publish({ problem, forgotten: [], pictures: [] }, []);
+    this.publish({ problem, removed: [], payloads: [] }, []);
   }
 
   busy(running: string | null): void {
     this.state = { ...this.state, running };
-    this.publish({ forgotten: [], pictures: [] }, []);
+    this.publish({ removed: [], payloads: [] }, []);
   }
 
   /** Python sets parts of what the page's panel has selected. */
-  select(parts: Partial<Selected>): void {
-    const selected = { ...state.selection.toJSON(), ...parts };
-    this.setters.forEach(listener => listener({ panel: state.id, selected }));
+  select(parts: Partial<SelectionState>): void {
+    const selection = { ...state.selection.toJSON(), ...parts };
+    this.setters.forEach(listener => listener({ panel: state.id, selection }));
   }
 
   private publish(
-    params: Omit<PublishParams, 'revision' | 'running'>,
+    params: Omit<PublishParams, 'revision' | 'running' | 'last'>,
     buffers: ArrayBuffer[],
     lost = false
   ): void {
     this.state = { ...this.state, revision: this.state.revision + 1 };
-    const { revision, running } = this.state;
+    const { revision, running, last } = this.state;
     if (!lost) {
-      this.publishers.forEach(listener => listener({ revision, running, ...params }, buffers));
+      const push = { revision, running, last, ...params };
+      this.publishers.forEach(listener => listener(push, buffers));
     }
   }
 
   /** What a push brings of a query that is shown taken apart. */
-  private neuron(held: Held, item: number): { picture: Picture; buffer: ArrayBuffer }[] {
+  private neuron(held: Held, item: number): { payload: Payload; buffer: ArrayBuffer }[] {
     const { focus, query, neuron } = this.subscription!;
     const site = held.summary.sites[focus!.site]!;
     if (!neuron || query === null || query >= site.queries) {
@@ -409,7 +421,7 @@ export class FakeKernel implements Backend {
       const params = { trace: held.summary.id, item, ...focus!, query };
       const width = held.width ?? WIDTH;
       const answer = answerOf(kind, params, weights, site.keys, width, held.rotary);
-      return { picture: { ...answer.result.picture, buffer: 2 + i }, buffer: answer.buffers[0]! };
+      return { payload: { ...answer.result, buffer: 2 + i }, buffer: answer.buffers[0]! };
     });
   }
 
@@ -424,27 +436,35 @@ export class FakeKernel implements Backend {
         scoresOf(matrix(trace, site, head, item), site.queries, site.keys)
       )
     );
-    const place = { trace: trace.summary.id, item, site: -1, head: -1, query: -1 };
-    const shape = [all.length, LABELS.length];
-    const picture = { kind: 'scores', ...place, sampled: false, shape, buffer: 0, labels: LABELS };
-    return { result: { picture }, buffers: [new Float32Array(all.flat()).buffer] };
+    const array = { dtype: 'f4', shape: [all.length, LABELS.length], buffer: 0 };
+    const result = { kind: 'scores', trace: trace.summary.id, item, ...array, labels: LABELS };
+    return { result, buffers: [new Float32Array(all.flat()).buffer] };
   }
 
-  private item(trace: Held, item: number): TraceItem {
+  private item(trace: Held, item: number): BatchItem {
     return { trace: trace.summary.id, item, sequences: sequencesOf(trace, item) };
   }
 
-  private picture(trace: Held, kind: 'thumbnails' | 'head', where: any, buffer = 0) {
-    const { item, site = -1, head = -1 } = where;
-    const sampled = kind === 'thumbnails' && where.sampled && trace.samples === true;
-    const base = { kind, trace: trace.summary.id, item, site, head, query: -1, sampled, buffer };
+  private payload(trace: Held, kind: 'thumbnails' | 'head', where: any, buffer = 0) {
+    const { item, site, head } = where;
+    const base = { trace: trace.summary.id, item, buffer };
     if (kind === 'thumbnails') {
+      const sampled = where.sampled && trace.samples === true;
       const { shape, data } = thumbnails(trace, where.size, item, sampled);
-      return { picture: { ...base, shape }, buffer: data.buffer as ArrayBuffer };
+      const payload: Payload = { kind, dtype: 'u1', ...base, sampled, shape };
+      return { payload, buffer: data.buffer as ArrayBuffer };
     }
     const of = trace.summary.sites[site]!;
+    const payload: Payload = {
+      kind,
+      dtype: 'f4',
+      ...base,
+      site,
+      head,
+      shape: [of.queries, of.keys]
+    };
     return {
-      picture: { ...base, shape: [of.queries, of.keys] },
+      payload,
       buffer: matrix(trace, of, head, item).buffer as ArrayBuffer
     };
   }
@@ -467,7 +487,7 @@ export class FakeKernel implements Backend {
         keys: sequences[columns]!.tokens.length,
         rows,
         columns,
-        tier: 'interface',
+        method: 'interface',
         terms: 'qk',
         ...site
       })
@@ -485,7 +505,7 @@ export class FakeKernel implements Backend {
       ...(shape.generated !== undefined && { generated: shape.generated }),
       sites,
       notes: shape.notes ?? [],
-      ...(shape.tried && { tried: true }),
+      ...(shape.trial && { trial: true }),
       milliseconds: 24.3
     };
   }
@@ -503,7 +523,7 @@ function sequencesOf({ words, keyWords, batch = [], further = [] }: Shape, item:
   return [...all, ...further.map(({ name, words }) => ({ name, tokens: tokens(words) }))];
 }
 
-const state = new PanelState('test', new Session(Document));
+const state = new PanelState('test', new KernelSession(CellDocument));
 const kernel = new FakeKernel();
 const until = new AbortController();
 const did: string[] = [];
@@ -511,17 +531,35 @@ const actions: PanelActions = {
   tagCell: () => did.push('tag'),
   copy: text => did.push(`copy ${text}`)
 };
-mountPanel(document.getElementById('panel')!, state, {
-  translate: text => text,
-  hasCell: cell => !cell.startsWith('gone'),
-  actions,
-  signal: until.signal
-});
+function mount(host: HTMLElement, panel: PanelState, { signal }: AbortController): void {
+  mountPanel(host, panel, {
+    translate: text => text,
+    hasCell: cell => !cell.startsWith('gone'),
+    actions,
+    signal
+  });
+}
+
+/** Opens another panel of the same kernel; it says how to close it. */
+function open(host: HTMLElement) {
+  const other = new PanelState(crypto.randomUUID(), state.session);
+  const closing = new AbortController();
+  mount(host, other, closing);
+  const close = (): void => {
+    closing.abort();
+    other.dispose();
+    host.remove();
+  };
+  return { state: other, close };
+}
+
+mount(document.getElementById('panel')!, state, until);
 Object.assign(globalThis, {
   lab: {
     state,
     kernel,
     until,
+    open,
     did,
     theme: (name: 'light' | 'dark' | 'dark-high-contrast') => {
       const link = document.querySelector('link') as HTMLLinkElement;
@@ -531,7 +569,7 @@ Object.assign(globalThis, {
       };
       link.href = `${name}.css`;
     },
-    /** Colour words of weights from 0 to 1 in 255ths, as the panel has them now. */
+    /** Color words of weights from 0 to 1 in 255ths, as the panel has them now. */
     ramp: () => [...readPalette(document.getElementById('panel')!).ramp],
     weights: (site: number, head: number, item: number) => {
       const trace = kernel.traces.at(-1)!;

@@ -27,7 +27,7 @@ class Pixels:
         return tuple(self.data[start : start + 4])
 
     def light(self, y: int, x: int) -> int:
-        """Sum of a pixel's colours, from 0 for black to 765 for white."""
+        """Sum of a pixel's colors, from 0 for black to 765 for white."""
         return sum(self.at(y, x)[:3])
 
 
@@ -154,6 +154,11 @@ class Panel:
             places,
         )
         return [tuple(spot) for spot in found]
+
+    def rest(self) -> None:
+        """Wait until no timer of the page is pending, and the last frame is drawn."""
+        self.page.wait_for_function("timers.size === 0")
+        self.frame()
 
     def frame(self) -> None:
         """Wait for one frame to be drawn."""

@@ -112,7 +112,7 @@ def only(index: int | None, among: list[int] | range = range(N)) -> list[int]:
 
 
 def ramp(panel: Panel) -> dict[tuple[int, ...], int]:
-    """Colour → weight in 255ths, by the palette's own table."""
+    """Color → weight in 255ths, by the palette's own table."""
     words = panel.page.evaluate("lab.ramp()")
     return {(w & 255, w >> 8 & 255, w >> 16 & 255): i for i, w in reversed(list(enumerate(words)))}
 
@@ -158,10 +158,10 @@ def model_shows(panel: Panel, want: Want) -> None:
     picture = panel.layer(want.site)
     spots = [picture.at(y, x + at) for y, at in product(middles, middles)]
     table, weights = ramp(panel), panel.weights(want.site, want.head, want.item)
-    for (q, k), (*colour, opacity) in zip(product(range(N), range(N)), spots, strict=True):
+    for (q, k), (*color, opacity) in zip(product(range(N), range(N)), spots, strict=True):
         assert (opacity > 0) == (q in want.queries and k in want.keys)
         if opacity:
-            assert table[tuple(colour)] == pytest.approx(255 * weights[q * N + k], abs=3)
+            assert table[tuple(color)] == pytest.approx(255 * weights[q * N + k], abs=3)
 
 
 def head_shows(panel: Panel, want: Want) -> None:
@@ -237,8 +237,8 @@ def matrix_shows(panel: Panel, want: Want) -> None:
     places = product(range(len(rows)), range(len(columns)))
     middles = [(int((i + 0.5) * cell), int((j + 0.5) * cell)) for i, j in places]
     image, table = panel.spots("[data-testid=attnlab-matrix-image]", middles), ramp(panel)
-    for (q, k), (*colour, _) in zip(product(rows, columns), image, strict=True):
-        assert table[tuple(colour)] == pytest.approx(255 * weights[q * N + k], abs=3)
+    for (q, k), (*color, _) in zip(product(rows, columns), image, strict=True):
+        assert table[tuple(color)] == pytest.approx(255 * weights[q * N + k], abs=3)
     for across, among, now, kept in (
         (False, rows, query, want.query),
         (True, columns, key, want.key),
@@ -295,7 +295,7 @@ def python_hears(panel: Panel, want: Want) -> None:
     panel.page.wait_for_function(
         """want => {
           const told = lab.kernel.log.filter(e => e.method === 'selection/didChange').at(-1);
-          return JSON.stringify(told?.params.selected) === want;
+          return JSON.stringify(told?.params.selection) === want;
         }""",
         arg=want.json(),
     )

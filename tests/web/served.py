@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from attnlab.capture.watch import observing
-from attnlab.live.run import Run
+from attnlab.live.cells.run import Run
 from attnlab.server.endpoint import Endpoint
 from attnlab.traces.trace import Trace
 

@@ -3,9 +3,9 @@ import { readPalette } from '../../src/draw/palette';
 import { Connection } from '../../src/protocol/connection';
 import { PROTOCOL } from '../../src/protocol/messages';
 import type { Transport } from '../../src/protocol/transport';
-import { Document } from '../../src/state/document';
-import { PanelState } from '../../src/state/panel';
-import { Session } from '../../src/state/session';
+import { CellDocument } from '../../src/state/kernel/cell-document';
+import { PanelState } from '../../src/state/panel/panel';
+import { KernelSession } from '../../src/state/kernel/kernel-session';
 import { mountPanel } from '../../src/views';
 import { base64 } from './base64';
 
@@ -43,7 +43,7 @@ class HttpTransport implements Transport {
   }
 }
 
-const state = new PanelState('served', new Session(Document));
+const state = new PanelState('served', new KernelSession(CellDocument));
 mountPanel(document.getElementById('panel')!, state, {
   translate: text => text,
   hasCell: () => true,

@@ -26,12 +26,12 @@ def test_a_single_text_has_no_picker(panel: Panel) -> None:
 def test_the_pointer_chooses_an_item_and_every_view_is_of_it(panel: Panel) -> None:
     panel.show(batch=BATCH)
     assert panel.find("item").inner_text() == "1/3"
-    previous = panel.page.get_by_role("button", name="Previous item")
+    previous = panel.page.get_by_role("button", name="Previous batch item")
     assert previous.is_disabled()
-    panel.page.get_by_role("button", name="Next item").click()
-    panel.page.get_by_role("button", name="Next item").click()
+    panel.page.get_by_role("button", name="Next batch item").click()
+    panel.page.get_by_role("button", name="Next batch item").click()
     shown(panel, 2)
-    assert panel.page.get_by_role("button", name="Next item").is_disabled()
+    assert panel.page.get_by_role("button", name="Next batch item").is_disabled()
     assert panel.find("token").all_inner_texts() == BATCH[1]
     assert panel.find("head-key").locator("bdi").all_inner_texts() == BATCH[1]
     panel.find("head-query", 4).hover()
@@ -47,7 +47,7 @@ def test_the_thumbnails_are_of_the_chosen_item(panel: Panel) -> None:
     panel.show(batch=BATCH)
     panel.frame()
     first = panel.layer(0).data
-    panel.page.get_by_role("button", name="Next item").click()
+    panel.page.get_by_role("button", name="Next batch item").click()
     shown(panel, 1)
     panel.page.wait_for_function("lab.state.thumbnails.value.state === 'ready'")
     panel.frame()
@@ -56,7 +56,7 @@ def test_the_thumbnails_are_of_the_chosen_item(panel: Panel) -> None:
 
 def test_the_keyboard_chooses_an_item_and_a_screen_reader_hears_which(panel: Panel) -> None:
     panel.show(batch=BATCH)
-    picker = panel.page.get_by_role("spinbutton", name="Item of the batch")
+    picker = panel.page.get_by_role("spinbutton", name="Batch item")
     assert picker.get_attribute("aria-valuetext") == "item 1 of 3"
     panel.page.locator(".attnlab-pin").focus()
     panel.page.keyboard.press("Tab")
@@ -72,7 +72,7 @@ def test_the_keyboard_chooses_an_item_and_a_screen_reader_hears_which(panel: Pan
 
 def test_the_beginning_of_its_text_names_an_item(panel: Panel) -> None:
     panel.show(batch=[["word"] * 60])
-    panel.page.get_by_role("button", name="Next item").click()
+    panel.page.get_by_role("button", name="Next batch item").click()
     shown(panel, 1)
     title = panel.page.locator(".attnlab-item-picker").get_attribute("title") or ""
     assert title.startswith("word word")
@@ -81,7 +81,7 @@ def test_the_beginning_of_its_text_names_an_item(panel: Panel) -> None:
 
 def test_a_rerun_keeps_the_item_and_its_push_brings_it(panel: Panel) -> None:
     panel.show(batch=BATCH)
-    panel.page.get_by_role("button", name="Next item").click()
+    panel.page.get_by_role("button", name="Next batch item").click()
     shown(panel, 1)
     panel.find("head-query", 2).click()
     panel.page.wait_for_function(
@@ -101,7 +101,7 @@ def test_a_rerun_keeps_the_item_and_its_push_brings_it(panel: Panel) -> None:
 
 def test_a_rerun_without_the_item_shows_the_first(panel: Panel) -> None:
     panel.show(batch=BATCH)
-    panel.page.get_by_role("button", name="Next item").click()
+    panel.page.get_by_role("button", name="Next batch item").click()
     shown(panel, 1)
     panel.run(["alone"])
     shown(panel, 0)
@@ -111,7 +111,7 @@ def test_a_rerun_without_the_item_shows_the_first(panel: Panel) -> None:
 def test_until_an_item_has_come_the_old_one_stays(panel: Panel) -> None:
     panel.show(batch=BATCH)
     panel.page.evaluate("lab.kernel.held.add('trace/item')")
-    panel.page.get_by_role("button", name="Next item").click()
+    panel.page.get_by_role("button", name="Next batch item").click()
     panel.frame()
     assert panel.find("token").all_inner_texts() == FOX
     assert panel.page.locator(".attnlab-item-picker[data-busy]").count() == 1
@@ -123,7 +123,7 @@ def test_until_an_item_has_come_the_old_one_stays(panel: Panel) -> None:
 def test_an_item_of_a_trace_that_was_dropped_says_why(panel: Panel) -> None:
     panel.show(batch=BATCH)
     panel.page.evaluate("lab.kernel.traces = []")
-    panel.page.get_by_role("button", name="Next item").click()
+    panel.page.get_by_role("button", name="Next batch item").click()
     panel.find("failure").wait_for()
     assert panel.find("failure").inner_text() == "This trace is gone: the cell has run again."
     assert panel.find("item").inner_text() == "1/3"
@@ -141,9 +141,9 @@ def test_padding_is_grey_and_says_so(panel: Panel) -> None:
           const style = getComputedStyle(e.querySelector('.attnlab-row-text') ?? e);
           return [style.color, style.fontStyle];
         }"""
-        (colour, slant), (greyed, slanted) = plain.evaluate(style), grey.evaluate(style)
-        assert greyed != colour
-        assert (slant, slanted) == ("normal", "italic")  # not by colour alone
+        (color, slant), (greyed, slanted) = plain.evaluate(style), grey.evaluate(style)
+        assert greyed != color
+        assert (slant, slanted) == ("normal", "italic")  # not by color alone
 
 
 def test_no_curve_begins_at_padding_until_it_is_asked_for(panel: Panel) -> None:

@@ -75,13 +75,13 @@ def indices(panel: Panel, name: str) -> list[int]:
 
 
 def pressed(panel: Panel) -> list[int]:
-    """Heads that are drawn, by their boxes."""
+    """Heads drawn, by their boxes."""
     boxes = panel.page.locator('[data-testid="attnlab-head-box"][aria-pressed="true"]')
     return boxes.evaluate_all("all => all.map(e => Number(e.dataset.head))")
 
 
 def box(panel: Panel, head: int) -> Any:
-    """The coloured box of a head."""
+    """The colored box of a head."""
     return panel.page.locator(f'[data-testid="attnlab-head-box"][data-head="{head}"]')
 
 
@@ -108,13 +108,13 @@ def vectors(panel: Panel, script: str) -> array[float]:
 
 
 def ground(picture: Pixels) -> tuple[int, ...]:
-    """Brightest colour of a picture, which is its ground in the light and not in the dark."""
+    """Brightest color of a picture, which is its ground in the light and not in the dark."""
     spots = {picture.at(y, x)[:3] for y in range(0, picture.height, 5) for x in range(0, 60, 3)}
     return max(spots, key=sum)
 
 
 def thumbnail(panel: Panel, site: int, head: int) -> Callable[[float, float], tuple[int, ...]]:
-    """Colour of a thumbnail at a share of its height and of its width."""
+    """Color of a thumbnail at a share of its height and of its width."""
     picture = panel.layer(site)
     left, side = panel.thumb(site, head).evaluate("e => [e.offsetLeft, e.clientWidth]")
     return lambda down, across: picture.at(
@@ -137,7 +137,7 @@ def _(panel: Panel) -> None:
 
 @row("head", "the attention menu of two sentences", "the picker of sentences")
 def _(panel: Panel) -> None:
-    """Rows and weights are a slice, not renormalised."""
+    """Rows and weights are a slice, not renormalized."""
     panel.show(PAIR)
     assert panel.find("pairs").locator("option").count() == len(PAIRS)
     weights = panel.weights(0, 0)
@@ -258,7 +258,6 @@ def _(panel: Panel) -> None:
     assert pressed(panel) == [0, 3]
     box(panel, 0).click()
     assert pressed(panel) == [3]
-    panel.page.wait_for_timeout(600)  # a second click at once would be a double click
     box(panel, 3).click()
     assert pressed(panel) == [3]
 
@@ -277,9 +276,9 @@ def _(panel: Panel) -> None:
     assert pressed(panel) == list(range(12))
 
 
-@row("head", "the colour of a head, pale where it is not drawn", "the same, any number of heads")
+@row("head", "the color of a head, pale where it is not drawn", "the same, any number of heads")
 def _(panel: Panel) -> None:
-    """Its lines have its box's colour; the box is filled where it is drawn."""
+    """Its lines have its box's color; the box is filled where it is drawn."""
     panel.show()
     box(panel, 0).dblclick()
     ground = "e => getComputedStyle(e).backgroundColor"
@@ -357,11 +356,11 @@ def _(panel: Panel) -> None:
             assert min(sum(at(middle + d / 60, across)[:3]) for d in (-1, 0, 1)) < light - 120
 
 
-@row("model", "a colour for each layer", "Colour: layers")
+@row("model", "a color for each layer", "Color: layers")
 def _(panel: Panel) -> None:
-    """Layers have colours that differ, heads of one layer have one."""
+    """Layers have colors that differ, heads of one layer have one."""
     panel.show()
-    panel.find("model-colour").select_option("layer")
+    panel.find("model-color").select_option("layer")
     panel.frame()
 
     def strongest(site: int, head: int) -> tuple[int, ...]:
@@ -369,7 +368,7 @@ def _(panel: Panel) -> None:
         best = max(range(N * N), key=lambda i: weights[i])
         return thumbnail(panel, site, head)((best // N + 0.5) / N, (best % N + 0.5) / N)[:3]
 
-    # Where two heads' heaviest weights are as heavy, their colours are as strong.
+    # Where two heads' heaviest weights are as heavy, their colors are as strong.
     hues = [max(range(3), key=strongest(site, 0).__getitem__) for site in range(6)]
     assert len(set(hues)) > 1
     assert len({strongest(site, 0) for site in range(6)}) == 6
@@ -561,7 +560,7 @@ def _(panel: Panel) -> None:
     panel.find("pairs").select_option("ab")
     struck = panel.page.locator(".attnlab-neuron-row[data-outside]")
     assert struck.evaluate_all("all => all.map(e => Number(e.dataset.index))") == sentence("a")
-    assert "left out" in (panel.find("neuron-row", 3).get_attribute("title") or "")
+    assert "not shown" in (panel.find("neuron-row", 3).get_attribute("title") or "")
     assert column(panel, "weight") == of_query(panel, 0, 0, 2, P)
 
 
@@ -678,14 +677,14 @@ def _(panel: Panel) -> None:
     assert column(panel, "weight") == panel.printed()
 
 
-@row("neuron", "later keys of a causal model are blank", "they say that they are hidden")
+@row("neuron", "later keys of a causal model are blank", "they are printed as masked")
 def _(panel: Panel) -> None:
     """A key after the query has no score and no weight."""
     panel.show(sites=[{"kind": "decoder"}] * 2)
     panel.find("head-query", 3).click()
     apart(panel, 3)
     said = panel.page.locator('[data-cell="mask"]').all_inner_texts()
-    assert [key for key in range(N) if said[key] == "hidden"] == list(range(4, N))
+    assert [key for key in range(N) if said[key] == "masked"] == list(range(4, N))
     assert all(column(panel, "weight")[key] == 0 for key in range(4, N))
 
 

@@ -12,7 +12,7 @@ from tests.web.panel import FOX, Panel
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 THEMES = ["light", "dark", "dark-high-contrast"]
-# By the colours that are forced, the theme that they are forced upon: its opposite.
+# By the colors that are forced, the theme that they are forced upon: its opposite.
 FORCED = {"light": "dark", "dark": "light"}
 PAIR = ["[CLS]", "the", "cat", "[SEP]", "a", "play", "##ing", "dog", "[SEP]", "[PAD]", "[PAD]"]
 
@@ -27,21 +27,21 @@ def dressed(panel: Panel, theme: str) -> Panel:
     return panel
 
 
-def in_forced(open_panel: Callable[..., Panel], colours: str) -> Panel:
-    """A tall panel where a person's own few colours, light or dark, replace all others."""
-    panel = open_panel(480, 1500, forced_colors="active", color_scheme=colours)
-    return dressed(panel, FORCED[colours])
+def in_forced(open_panel: Callable[..., Panel], colors: str) -> Panel:
+    """A tall panel where a person's own few colors, light or dark, replace all others."""
+    panel = open_panel(480, 1500, forced_colors="active", color_scheme=colors)
+    return dressed(panel, FORCED[colors])
 
 
 @pytest.fixture(params=FORCED)
 def forced(open_panel: Callable[..., Panel], request: pytest.FixtureRequest) -> Panel:
-    """A panel in forced colours, without a kernel yet."""
+    """A panel in forced colors, without a kernel yet."""
     return in_forced(open_panel, request.param)
 
 
-@pytest.fixture(params=[*THEMES, *(f"forced {colours}" for colours in FORCED)])
+@pytest.fixture(params=[*THEMES, *(f"forced {colors}" for colors in FORCED)])
 def themed(open_panel: Callable[..., Panel], request: pytest.FixtureRequest) -> Panel:
-    """A tall panel in one of the themes, or in forced colours, without a kernel yet."""
+    """A tall panel in one of the themes, or in forced colors, without a kernel yet."""
     theme = request.param
     if theme in THEMES:
         return dressed(open_panel(480, 1500), theme)
@@ -102,7 +102,7 @@ def test_all_text_of_a_matrix_can_be_read(themed: Panel) -> None:
 
 def test_all_text_beside_plain_tokens_can_be_read(themed: Panel) -> None:
     """Padding, special tokens left out, hidden keys, a pin, another batch item, an old picture."""
-    themed.show(PAIR, batch=[FOX], nan=4, sites=[{"tier": "replayed"}, {"kind": "decoder"}])
+    themed.show(PAIR, batch=[FOX], nan=4, sites=[{"method": "replay"}, {"kind": "decoder"}])
     themed.find("hide-special").click()
     themed.find("token", 4).click()
     themed.find("pin").click()
@@ -179,7 +179,7 @@ def edge(panel: Panel, selector: str, part: str) -> tuple[str, float, float]:
     return tuple(contrast(panel).evaluate(script, [selector, part]))
 
 
-def test_what_is_chosen_is_filled_where_colours_are_forced(forced: Panel) -> None:
+def test_what_is_chosen_is_filled_where_colors_are_forced(forced: Panel) -> None:
     forced.show()
     forced.find("head-box").nth(5).click()
     forced.find("words").click()
@@ -194,7 +194,7 @@ def test_what_is_chosen_is_filled_where_colours_are_forced(forced: Panel) -> Non
         assert grounds(forced, chosen, other) >= 3, chosen
 
 
-def test_what_is_selected_is_framed_where_colours_are_forced(forced: Panel) -> None:
+def test_what_is_selected_is_framed_where_colors_are_forced(forced: Panel) -> None:
     forced.show()
     forced.thumb(1, 2).click()
     forced.thumb(1, 3).click(modifiers=["Shift"])
@@ -215,11 +215,11 @@ def test_what_is_selected_is_framed_where_colours_are_forced(forced: Panel) -> N
     ):
         found, width, ratio = edge(forced, selector, part)
         assert (found, width >= 1, ratio >= 3) == (style, True, True), selector
-    # A key that nobody points at has no edge: it is there, in the colour of the ground.
+    # A key that nobody points at has no edge: it is there, in the color of the ground.
     assert edge(forced, ".attnlab-keys .attnlab-row:not([data-mark]) span", "borderLeft")[2] == 1
 
 
-def test_what_gradients_and_borders_draw_is_kept_where_colours_are_forced(forced: Panel) -> None:
+def test_what_gradients_and_borders_draw_is_kept_where_colors_are_forced(forced: Panel) -> None:
     forced.show(nan=4)
     forced.find("token", 4).click()
     forced.page.wait_for_selector('[data-testid="attnlab-neuron"][data-query="4"]')
@@ -235,7 +235,7 @@ def test_what_gradients_and_borders_draw_is_kept_where_colours_are_forced(forced
     assert clear == "rgba(0, 0, 0, 0)"
 
 
-def test_canvases_draw_in_the_forced_colours_and_not_in_the_themes(forced: Panel) -> None:
+def test_canvases_draw_in_the_forced_colors_and_not_in_the_themes(forced: Panel) -> None:
     forced.show()
     measure = contrast(forced)
     for one, other in (
@@ -247,5 +247,5 @@ def test_canvases_draw_in_the_forced_colours_and_not_in_the_themes(forced: Panel
         ("negative", "Highlight"),
         ("mark", "Highlight"),
     ):
-        script = "(c, [variable, colour]) => c.between(`var(--attnlab-${variable})`, colour)"
+        script = "(c, [variable, color]) => c.between(`var(--attnlab-${variable})`, color)"
         assert measure.evaluate(script, [one, other]) == 1, one

@@ -57,7 +57,7 @@ def test_the_head_is_saved_with_its_tokens_as_text_and_its_curves(
     assert len(list(ElementTree.parse(file).iter(f"{SVG}path"))) == len(visible)
 
 
-def test_heads_that_are_drawn_together_are_saved_in_their_colours(
+def test_heads_that_are_drawn_together_are_saved_in_their_colors(
     panel: Panel, tmp_path: Path
 ) -> None:
     panel.show()

@@ -30,8 +30,8 @@ def rows(panel: Panel, side: str) -> list[int]:
     return panel.find(f"head-{side}").evaluate_all("all => all.map(e => Number(e.dataset.index))")
 
 
-def colours(panel: Panel) -> list[str]:
-    """Colour of each head's box, as the page computes it."""
+def colors(panel: Panel) -> list[str]:
+    """Color of each head's box, as the page computes it."""
     return panel.find("head-box").evaluate_all(
         "all => all.map(e => getComputedStyle(e).borderBottomColor)"
     )
@@ -49,7 +49,6 @@ def test_a_click_draws_a_head_with_the_others_and_the_last_one_stays(panel: Pane
     box.nth(0).click()
     assert pressed(panel) == [3]
     assert panel.focus()["head"] == 3
-    panel.page.wait_for_timeout(600)  # a second click at once would be a double click
     box.nth(3).click()
     assert pressed(panel) == [3]
 
@@ -115,7 +114,7 @@ def test_where_there_is_one_stack_none_is_chosen(panel: Panel) -> None:
     assert panel.find("stack").count() == 0
 
 
-def test_each_head_has_its_curve_in_its_colour(open_panel: Callable[..., Panel]) -> None:
+def test_each_head_has_its_curve_in_its_color(open_panel: Callable[..., Panel]) -> None:
     panel = open_panel(width=900)
     panel.show()
     # Heads that look at different keys of query 4, so that each curve ends alone.
@@ -131,13 +130,13 @@ def test_each_head_has_its_curve_in_its_colour(open_panel: Callable[..., Panel])
     panel.find("head-query", 4).click()
     panel.frame()
     picture = panel.pixels(".attnlab-curves-asked")
-    named = colours(panel)
+    named = colors(panel)
     lane = min(len(tops) * 6, picture.width * 0.24)
     for head, key in tops.items():
-        *colour, alpha = picture.at(key * 18 + 9, int(picture.width - lane - 1))
+        *color, alpha = picture.at(key * 18 + 9, int(picture.width - lane - 1))
         wanted = [int(part) for part in named[head][4:-1].split(",")]
         assert alpha > 150
-        assert colour == pytest.approx(wanted, abs=6)
+        assert color == pytest.approx(wanted, abs=6)
 
 
 def test_beside_each_key_a_strip_a_head_is_as_strong_as_its_weight(
@@ -203,9 +202,9 @@ def test_a_single_sentence_has_no_filter(panel: Panel) -> None:
 
 def test_without_special_tokens_the_other_weights_sum_to_one_and_it_is_said(panel: Panel) -> None:
     panel.show(PAIR)
-    assert panel.find("renormalised").count() == 0
+    assert panel.find("renormalized").count() == 0
     panel.find("hide-special").click()
-    assert panel.find("renormalised").is_visible()
+    assert panel.find("renormalized").is_visible()
     kept = [k for k in range(P) if k not in SPECIAL]
     assert rows(panel, "query") == kept
     panel.find("head-query", 4).hover()
@@ -269,7 +268,7 @@ def test_a_long_head_is_never_fetched_whole(panel: Panel) -> None:
     panel.run(WORDS, layers=1, heads=4, bare=True)
     panel.exact()
     assert panel.requests("trace/head") == 0
-    assert panel.requests("trace/edges") == 1
+    assert panel.requests("trace/topk") == 1
     panel.frame()
     assert panel.find("head-key").count() < 200
     assert all(b - a == 18 for a, b in pairwise(steps(panel)))
@@ -307,7 +306,7 @@ def test_a_passing_pointer_asks_for_no_row(panel: Panel) -> None:
           lab.state.selection.hover.value = hovered;
         }"""
     )
-    panel.page.wait_for_timeout(200)
+    panel.rest()
     assert panel.requests("trace/row") == 0
 
 
@@ -315,7 +314,7 @@ def test_of_a_hovered_key_it_is_said_that_only_the_heaviest_are_known(panel: Pan
     panel.show(WORDS, layers=1, heads=4)
     panel.find("head-key", 4).hover()
     said = panel.find("readout").inner_text()
-    assert "heaviest" in said
+    assert "top-k" in said
     weights = panel.weights(0, 0)
     for row in panel.page.locator('[data-testid="attnlab-query-weight"][data-exact=true]').all():
         query = int(row.get_attribute("data-index") or 0)

@@ -34,7 +34,11 @@ class Watch:
 
     def saw_nothing(self) -> None:
         """No script has run, and nothing was asked for."""
-        self.page.wait_for_timeout(50)
+        self.page.wait_for_load_state()
+        # A script that the text has started would run before the second frame.
+        self.page.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
         assert self.page.evaluate("window.hacked") is None
         assert self.done == []
 
@@ -67,7 +71,7 @@ def run(panel: Panel) -> None:
         """() => {
           const [a, b, c, d, e, f] = strings;
           lab.kernel.run({ words: strings, model: a, cell: b, notes: [a], heads: 2,
-                           sites: [{ name: c, certificate: d }, { name: e, certificate: f }] });
+                           sites: [{ name: c, uncertified: d }, { name: e, uncertified: f }] });
         }"""
     )
     panel.exact()
@@ -168,12 +172,12 @@ STATES = {
         2,
     ),
     "a kernel that is gone": (
-        "lab.state.session.detach(s, s)",
+        "lab.state.session.detach(s, { remedy: s })",
         "[data-testid=attnlab-empty] h2, .attnlab-remedy-box code",
         2,
     ),
     "what the host says": (
-        "lab.state.session.say({ kind: 'waiting', message: s })",
+        "lab.state.session.setStatus({ kind: 'waiting', message: s })",
         "[data-testid=attnlab-empty] h2",
         1,
     ),
@@ -240,7 +244,7 @@ def test_a_refused_request_says_hostile_text_as_it_is(watched: Panel) -> None:
              lab.kernel.run({ words: ['a', 'b'], layers: 1, heads: 1 }, { bare: true });
              await new Promise(done => setTimeout(done, 5))"""
     said = "[data-testid=attnlab-failure] p, [data-testid=attnlab-neuron-refusal] p"
-    read = "e.textContent.replace('This query has not come. ', '')"
+    read = "e.textContent.replace('This query failed to load. ', '')"
     assert wrong(panel, act, said, 2, read) == []
 
 

@@ -148,7 +148,7 @@ WAYS = [
     Way("pairs", "Python", lambda p: p.select(pairs="ba"), {"pairs": "ba"}),
 
     Way("item", "header pointer",
-        lambda p: p.page.get_by_role("button", name="Next item").click(), {"item": 1}),
+        lambda p: p.page.get_by_role("button", name="Next batch item").click(), {"item": 1}),
     Way("item", "header keys",
         lambda p: keys(p, '[role="spinbutton"]', "ArrowUp"), {"item": 1}),
     Way("item", "Python", lambda p: p.select(item=1), {"item": 1}),
@@ -234,7 +234,7 @@ def test_the_text_is_tinted_by_the_weights_that_the_head_view_shows(panel: Panel
     away(panel)
     panel.frame()
     printed = panel.printed()
-    assert sum(printed.values()) == pytest.approx(1), "renormalised over the tokens that are shown"
+    assert sum(printed.values()) == pytest.approx(1), "renormalized over the tokens that are shown"
     chips = tokens(panel, "token")
     assert of(chips, outside=True) == [0, 5, 10]
     pieces = {3: 2}  # “likely” belongs to the word that “un” begins
@@ -347,7 +347,7 @@ def test_what_python_sets_is_seen_in_all_views_and_what_a_person_does_is_heard(
     torch = pytest.importorskip("torch")
     from transformers import BertConfig, BertModel
 
-    from attnlab.server.selection import Selection
+    from attnlab.server.selection.active import Selection
 
     torch.manual_seed(0)
     shape = {"num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 32}

@@ -57,7 +57,7 @@ def test_a_model_that_has_changed_since_makes_the_picture_stale(live: Panel) -> 
 
 def test_another_text_is_drawn_as_it_is_typed_and_escape_goes_back(live: Panel) -> None:
     live.find("try").press("Enter")
-    box = live.page.get_by_label("Text to try")
+    box = live.page.get_by_label("Trial text")
     assert box.input_value() == " ".join(FOX)
     box.fill("a red hen")
     kind(live, "tried")
@@ -69,7 +69,7 @@ def test_another_text_is_drawn_as_it_is_typed_and_escape_goes_back(live: Panel) 
 
 def test_a_tried_text_that_fails_says_so_and_marks_the_picture(live: Panel) -> None:
     live.find("try").click()
-    box = live.page.get_by_label("Text to try")
+    box = live.page.get_by_label("Trial text")
     box.fill("a red hen")
     kind(live, "tried")
     box.fill("")
@@ -88,17 +88,17 @@ def test_a_tried_text_that_takes_long_says_how_far_it_is_until_its_picture_comes
     live: Panel,
 ) -> None:
     live.find("try").click()
-    box = live.page.get_by_label("Text to try")
+    box = live.page.get_by_label("Trial text")
     box.fill("a red hen")
     kind(live, "tried")
-    live.page.evaluate("lab.kernel.held.add('trace/try'); 0")
+    live.page.evaluate("lab.kernel.held.add('trace/trial'); 0")
     box.fill("a red hen runs")
     kind(live, "computing")
     working = live.find("try-box").get_by_test_id("attnlab-working")
     assert working.count() == 0
     live.page.evaluate("lab.kernel.progress(1, 4)")
     working.wait_for()
-    assert "25 %" in working.inner_text()
+    assert "25%" in working.inner_text()
     live.page.evaluate("lab.kernel.release()")
     kind(live, "tried")
     assert working.count() == 0

@@ -1,4 +1,4 @@
-"""One head as its matrix: the colours are its weights, at any zoom."""
+"""One head as its matrix: the colors are its weights, at any zoom."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ N = len(FOX)
 LONG = [f"w{i}" for i in range(1200)]
 TILE = 256
 TWINS = 2
-"""Neighbours in the colour table may have one colour."""
+"""Neighbours in the color table may have one color."""
 
 
 def matrix(panel: Panel) -> None:
@@ -40,7 +40,7 @@ def image(panel: Panel) -> Pixels:
 
 
 def steps(panel: Panel) -> dict[tuple[int, ...], int]:
-    """Colour → weight in 255ths, by the palette's own table."""
+    """Color → weight in 255ths, by the palette's own table."""
     words = panel.page.evaluate("lab.ramp()")
     return {(w & 255, w >> 8 & 255, w >> 16 & 255): i for i, w in reversed(list(enumerate(words)))}
 
@@ -55,7 +55,7 @@ def drawn(panel: Panel, rows: int, columns: int) -> list[int]:
     ]
 
 
-def test_every_cell_has_the_colour_of_its_weight(panel: Panel) -> None:
+def test_every_cell_has_the_color_of_its_weight(panel: Panel) -> None:
     panel.show()
     matrix(panel)
     weights = panel.weights(0, 0)
@@ -63,7 +63,7 @@ def test_every_cell_has_the_colour_of_its_weight(panel: Panel) -> None:
         assert shown == pytest.approx(255 * weight, abs=TWINS)
 
 
-def test_in_the_dark_theme_the_colours_are_others_and_mean_the_same(panel: Panel) -> None:
+def test_in_the_dark_theme_the_colors_are_others_and_mean_the_same(panel: Panel) -> None:
     panel.show()
     matrix(panel)
     light = image(panel).at(3, 3)
@@ -200,15 +200,15 @@ def test_a_weight_that_is_not_a_number_is_hatched(panel: Panel) -> None:
     matrix(panel)
     pixels, table, side = image(panel), steps(panel), lens(panel)
     top, left = int(3 * side) + 2, int(2 * side) + 2
-    colours = {
+    colors = {
         pixels.at(top + y, left + x)[:3] for y in range(int(side) - 4) for x in range(int(side) - 4)
     }
-    assert len(colours) > 1, "more than one plain colour"
-    assert not colours <= set(table)
+    assert len(colors) > 1, "more than one plain color"
+    assert not colors <= set(table)
 
 
 def test_padding_queries_of_a_long_head_are_hatched_at_any_zoom(panel: Panel) -> None:
-    panel.page.evaluate("['edges', 'row'].map(kind => lab.kernel.held.add(`trace/${kind}`)); 0")
+    panel.page.evaluate("['topk', 'row'].map(kind => lab.kernel.held.add(`trace/${kind}`)); 0")
     panel.attach()
     panel.run(LONG, layers=1, heads=1, padded=1101)
     panel.page.wait_for_selector(".attnlab-head-part")
@@ -220,12 +220,12 @@ def test_padding_queries_of_a_long_head_are_hatched_at_any_zoom(panel: Panel) ->
     pixels, table = image(panel), steps(panel)
     cell = min(pixels.width, pixels.height) / len(LONG)
 
-    def colours(queries: range) -> set[tuple[int, ...]]:
+    def colors(queries: range) -> set[tuple[int, ...]]:
         rows = range(math.ceil(queries.start * cell), int(queries.stop * cell))
         return {pixels.at(y, x)[:3] for y in rows for x in range(10, int(1000 * cell))}
 
-    assert colours(range(first - 60, first)) <= set(table)
-    hatched = colours(range(first, len(LONG)))
+    assert colors(range(first - 60, first)) <= set(table)
+    hatched = colors(range(first, len(LONG)))
     assert len(hatched) > 1
     assert not hatched <= set(table)
 
@@ -245,7 +245,7 @@ def test_a_long_head_says_that_it_is_shown_by_tokens_and_why(panel: Panel) -> No
     panel.page.evaluate("lab.state.display.words.value = true; 0")
     panel.run(["[CLS]", *LONG[:600], "##s"], layers=1, heads=1)
     said.wait_for()
-    assert said.inner_text() == "all tokens: over 512 × 512 weights"
+    assert said.inner_text() == "all tokens: more than 512 × 512 weights"
     grid = panel.find("matrix")
     assert grid.get_attribute("aria-rowcount") == "602"
 

@@ -69,7 +69,7 @@ def test_heads_stand_in_order_of_a_score_with_its_number(panel: Panel, score: st
 def test_scores_are_asked_for_only_when_they_are_used(panel: Panel) -> None:
     panel.show()
     assert panel.requests("trace/scores") == 0
-    panel.find("model-colour").select_option("entropy")
+    panel.find("model-color").select_option("entropy")
     panel.find("thumb-bar").first.wait_for()
     panel.find("model-sort").select_option("entropy")
     panel.find("thumb-label").first.wait_for()
@@ -78,7 +78,7 @@ def test_scores_are_asked_for_only_when_they_are_used(panel: Panel) -> None:
 
 def test_a_bar_is_as_long_as_the_score_and_its_number_is_read_out(panel: Panel) -> None:
     panel.show()
-    panel.find("model-colour").select_option("entropy")
+    panel.find("model-color").select_option("entropy")
     panel.find("thumb-bar").first.wait_for()
     true = list(scores(panel, "entropy").values())
     ratios = panel.find("thumb-bar").evaluate_all(
@@ -147,7 +147,7 @@ def test_heads_and_the_range_of_their_score_leave_heads_out(panel: Panel) -> Non
     )
     assert sorted(true[name] for name, _ in shown(panel)) == mine[4:-3]
     panel.find("model-layers").fill("77")
-    panel.page.get_by_text("No head is left by the filter.").wait_for()
+    panel.page.get_by_text("No heads match the filter.").wait_for()
     panel.page.get_by_role("button", name="Show all").click()
     assert panel.find("thumb").count() == 72
 
@@ -228,7 +228,7 @@ def test_a_head_that_is_pointed_at_is_shown_larger_beside_the_pointer(
     card.wait_for(state="detached")
 
 
-@pytest.mark.parametrize(("tokens", "kind"), [(10, "head"), (600, "edges")])
+@pytest.mark.parametrize(("tokens", "kind"), [(10, "head"), (600, "topk")])
 def test_a_head_that_is_pointed_at_is_fetched_before_the_click(
     panel: Panel, tokens: int, kind: str
 ) -> None:
@@ -238,7 +238,7 @@ def test_a_head_that_is_pointed_at_is_fetched_before_the_click(
     panel.find("preview").wait_for()
     assert panel.requests(f"trace/{kind}") == before + 1
     panel.page.wait_for_function(
-        """kind => lab.state.pictures.has({kind, trace: lab.state.trace.value.id, item: 0,
+        """kind => lab.state.payloads.has({kind, trace: lab.state.trace.value.id, item: 0,
         site: 1, head: 5})""",
         arg=kind,
     )

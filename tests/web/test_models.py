@@ -17,7 +17,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from attnlab.server import pictures
+from attnlab.server.payloads import tiles
 from attnlab.traces.trace import Trace
 from tests.web.panel import Panel, Pixels
 from tests.web.served import Kernel
@@ -99,8 +99,8 @@ def prints(panel: Panel, row: Weights) -> None:
         assert float(said) == pytest.approx(float(weight), rel=0.05, abs=1e-9, nan_ok=True)
 
 
-class Colours:
-    """The panel's colour table, read backwards."""
+class Colors:
+    """The panel's color table, read backwards."""
 
     def __init__(self, panel: Panel) -> None:
         steps: dict[int, tuple[int, int]] = {}
@@ -109,13 +109,13 @@ class Colours:
         self._steps = steps
 
     def show(self, words: NDArray[np.uint32], weights: NDArray[Any]) -> None:
-        """Pixels have the colours of weights rounded to a 255th; of NaN, none of the table."""
+        """Pixels have the colors of weights rounded to a 255th; of NaN, none of the table."""
         found, places = np.unique(words, return_inverse=True)
-        # Neighbours in the table may have one colour: it stands for all of them.
+        # Neighbours in the table may have one color: it stands for all of them.
         least, most = np.array([self._steps.get(int(w), (999, -999)) for w in found]).T
         least, most = (of[places].reshape(words.shape) for of in (least, most))
         number = ~np.isnan(weights)
-        assert (most[~number] < 0).all(), "what is not a number has a weight's colour"
+        assert (most[~number] < 0).all(), "what is not a number has a weight's color"
         exact = 255 * np.nan_to_num(weights)
         right = (least - 0.51 <= exact) & (exact <= most + 0.51)
         assert right[number].all(), np.argwhere(number & ~right)[:5]
@@ -126,8 +126,8 @@ def words(pixels: Pixels) -> NDArray[np.uint32]:
     return np.frombuffer(pixels.data, "<u4").reshape(pixels.height, pixels.width)
 
 
-def thumbnails_are(panel: Panel, trace: Trace, site: int, table: Colours) -> None:
-    """Every pixel of a layer's thumbnails has the colour of the heaviest weight under it."""
+def thumbnails_are(panel: Panel, trace: Trace, site: int, table: Colors) -> None:
+    """Every pixel of a layer's thumbnails has the color of the heaviest weight under it."""
     panel.thumb(site, 0).scroll_into_view_if_needed()
     panel.frame()
     read = words(panel.layer(site))
@@ -140,7 +140,7 @@ def thumbnails_are(panel: Panel, trace: Trace, site: int, table: Colours) -> Non
     columns = min(SIDE, max(one.keys for one in trace.sites))
     down, across = under(side, rows, own.queries), under(side, columns, own.keys)
     for head, x in enumerate(map(round, lefts)):
-        # A thumbnail has no colour for what is not a number.
+        # A thumbnail has no color for what is not a number.
         weights = np.nan_to_num(trace.head(site, head))
         pooled = np.array([weights[positions].max(0) for positions in down])
         pooled = np.array([pooled[:, positions].max(1) for positions in across]).T
@@ -162,8 +162,8 @@ def under(pixels: int, entries: int, length: int) -> list[list[int]]:
     ]
 
 
-def matrix_is(panel: Panel, weights: Weights, table: Colours) -> None:
-    """Every cell of the head as a matrix has the colour of its weight."""
+def matrix_is(panel: Panel, weights: Weights, table: Colors) -> None:
+    """Every cell of the head as a matrix has the color of its weight."""
     matrix(panel)
     side = lens(panel) if len(weights) > 1 else 24
     y, x = ((np.arange(count) + 0.5) * side for count in weights.shape)
@@ -234,7 +234,7 @@ def products(panel: Panel) -> NDArray[Any]:
 @pytest.mark.parametrize("specimen", TINY, ids=lambda specimen: specimen.name)
 def test_every_view_shows_the_weights_of_the_model(serve: Serve, specimen: Specimen) -> None:
     panel, trace = shown(serve, specimen)
-    table = Colours(panel)
+    table = Colors(panel)
     for site in trace.sites:
         thumbnails_are(panel, trace, site.index, table)
         head = (site.index + 1) % site.heads
@@ -308,7 +308,7 @@ def test_weights_that_are_not_numbers_are_shown_as_that(serve: Serve) -> None:
     weights = trace.head(1, 0)
     # Padding on the left: what comes before the text may attend to nothing.
     assert np.isnan(weights).any(-1).tolist() == [True] * 3 + [False] * 6
-    table = Colours(panel)
+    table = Colors(panel)
     look(panel, 1, 0)
     matrix_is(panel, weights, table)
     thumbnails_are(panel, trace, 1, table)
@@ -330,7 +330,7 @@ def test_a_model_whose_numbers_are_broken_is_shown_as_broken(serve: Serve) -> No
     panel.exact()
     assert np.isnan(trace.head(1, 0)).all()
     look(panel, 1, 0)
-    matrix_is(panel, trace.head(1, 0), Colours(panel))
+    matrix_is(panel, trace.head(1, 0), Colors(panel))
     ask(panel, 7)
     came(panel, 7)
     assert set(panel.find("weight").all_inner_texts()) == {"NaN"}
@@ -374,7 +374,7 @@ def of_real(serve: Serve, path: Any, kind: Any, words: str) -> tuple[Panel, Trac
 def test_minilm_is_shown_as_it_is(serve: Serve, minilm_path: Any) -> None:
     words = "The quick brown fox jumps over the lazy dog."
     panel, trace = of_real(serve, minilm_path, transformers.AutoModel, words)
-    table = Colours(panel)
+    table = Colors(panel)
     assert panel.find("token").all_inner_texts()[:4] == ["[CLS]", "the", "quick", "brown"]
     assert panel.find("thumb").count() == 72
     for site in range(6):
@@ -392,7 +392,7 @@ def test_minilm_is_shown_as_it_is(serve: Serve, minilm_path: Any) -> None:
 def test_smollm2_is_shown_as_it_is_with_its_heads_in_groups(serve: Serve, smollm_path: Any) -> None:
     words = "Alice gave Bob the old book, and then Bob gave Alice the new one."
     panel, trace = of_real(serve, smollm_path, transformers.AutoModelForCausalLM, words)
-    table = Colours(panel)
+    table = Colors(panel)
     assert "30" in panel.page.locator(".attnlab-model-title").inner_text()
     lefts = [panel.thumb(0, head).evaluate("e => parseFloat(e.style.left)") for head in range(9)]
     gaps = np.diff(lefts)
@@ -453,4 +453,4 @@ def test_of_4096_tokens_little_is_in_the_page_and_every_weight_within_reach(serv
     matrix(panel)
     drawn = panel.find("matrix-canvas").bounding_box()
     assert drawn is not None
-    assert drawn["height"] < pictures.TILE
+    assert drawn["height"] < tiles.TILE

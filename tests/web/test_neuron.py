@@ -91,8 +91,8 @@ def test_a_key_that_is_hidden_from_the_query_says_so(panel: Panel) -> None:
     panel.show(sites=[{"kind": "decoder"}])
     take_apart(panel, 0, 3, 2)
     said = panel.page.locator('[data-cell="mask"]').all_inner_texts()
-    assert said[3:] == ["hidden"] * (N - 3)
-    assert "hidden" not in said[:3]
+    assert said[3:] == ["masked"] * (N - 3)
+    assert "masked" not in said[:3]
     assert column(panel, "mask")[N - 1] == -math.inf
 
 
@@ -165,15 +165,15 @@ def test_it_opens_with_a_sentence_and_an_example(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tier", "why"), [("tap", "could be followed"), ("output_attentions", "returned its weights")]
+    ("method", "why"), [("tap", "could not be traced"), ("returned", "returned its weights")]
 )
 def test_where_only_weights_are_known_it_says_what_is_not_and_why(
-    panel: Panel, tier: str, why: str
+    panel: Panel, method: str, why: str
 ) -> None:
-    panel.show(sites=[{"terms": "weights", "tier": tier}])
+    panel.show(sites=[{"terms": "weights", "method": method}])
     panel.find("head-query", 2).click()
     said = panel.find("neuron-unknown").inner_text()
-    assert "not the queries, the keys and the terms" in said
+    assert "not its queries, keys and score terms" in said
     assert why in said
     assert panel.requests("trace/neuron") == panel.requests("trace/vectors") == 0
 
@@ -445,7 +445,7 @@ def test_a_rotated_dimension_is_joined_to_its_partner_and_says_how_fast_they_tur
     take_apart(panel, 1, 7, 4)
     strip(panel, 2).hover(position=at(panel, 1, 2))
     partner = 1 + WIDTH // 2
-    turn = f"rotates with {partner}, pair 2 of 12, once in ≈ 62.5 tokens"
+    turn = f"rotates with {partner} (pair 2 of 12), period ≈ 62.5 tokens"
     assert panel.find("neuron-turn").inner_text() == turn
     bracket = panel.find("neuron-bracket").bounding_box()
     own = strip(panel, 2, "k").bounding_box()
@@ -472,7 +472,7 @@ def test_a_pair_whose_speed_did_not_show_is_named_without_one(panel: Panel) -> N
     panel.show(rotary=True)
     take_apart(panel, 1, 7, 4)
     strip(panel, 2).hover(position=at(panel, 25, 2))
-    turn = f"rotates with {25 - WIDTH // 2}, pair 10 of 12"
+    turn = f"rotates with {25 - WIDTH // 2} (pair 10 of 12)"
     assert panel.find("neuron-turn").inner_text() == turn
 
 
@@ -483,7 +483,7 @@ def test_pairs_are_marked_only_where_they_were_seen(panel: Panel) -> None:
     assert "dimension 15" in readout(panel)
     assert panel.find("neuron-turn").count() == 0
     assert panel.find("neuron-bracket").count() == 0
-    assert "24 were seen to be rotated" in (strip(panel, 2).get_attribute("aria-label") or "")
+    assert "24 of them rotated" in (strip(panel, 2).get_attribute("aria-label") or "")
     panel.run()
     panel.exact()
     came(panel, 4)
@@ -501,7 +501,7 @@ def test_pairs_are_read_by_keys_and_stay_joined_when_dimensions_are_sorted(panel
     panel.find("neuron").focus()
     panel.page.keyboard.press("ArrowRight")
     said = panel.page.locator(".attnlab-neuron-view [aria-live], [aria-live=polite]")
-    assert any("rotates with 16, pair 1 of 12" in text for text in said.all_text_contents())
+    assert any("rotates with 16 (pair 1 of 12)" in text for text in said.all_text_contents())
     panel.page.keyboard.press("Enter")
     panel.find("neuron-order").click()
     panel.page.mouse.move(0, 0)

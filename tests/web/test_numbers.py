@@ -42,7 +42,7 @@ def test_a_bar_is_as_long_as_its_weight(open_panel: Callable[..., Panel]) -> Non
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_every_pixel_of_a_thumbnail_has_the_colour_of_its_weight(
+def test_every_pixel_of_a_thumbnail_has_the_color_of_its_weight(
     open_panel: Callable[..., Panel], scale: int
 ) -> None:
     panel = open_panel(device_scale_factor=scale)
@@ -52,15 +52,15 @@ def test_every_pixel_of_a_thumbnail_has_the_colour_of_its_weight(
     side = picture.height
     assert side % scale == 0
     pitch = side + 4 * scale
-    colours: dict[int, set[tuple[int, ...]]] = defaultdict(set)
+    colors: dict[int, set[tuple[int, ...]]] = defaultdict(set)
     for head in range(12):
         weights = panel.weights(1, head)
         for q, k in product(range(N), range(N)):
             y, x = (math.ceil((i + 0.5) * side / N) - 1 for i in (q, k))
-            colours[round(weights[q * N + k] * 255)].add(picture.at(y, head * pitch + x))
-    assert len(colours) > 20
-    assert all(len(of) == 1 for of in colours.values()), "one weight has one colour"
-    order = [sum(next(iter(colours[value]))[:3]) for value in sorted(colours)]
+            colors[round(weights[q * N + k] * 255)].add(picture.at(y, head * pitch + x))
+    assert len(colors) > 20
+    assert all(len(of) == 1 for of in colors.values()), "one weight has one color"
+    order = [sum(next(iter(colors[value]))[:3]) for value in sorted(colors)]
     assert order == sorted(order, reverse=True), "a heavier weight is darker on a light theme"
 
 

@@ -82,14 +82,14 @@ def test_the_keyboard_reaches_every_control_and_each_says_what_it_is(reading: Pa
     assert [stop for stop in stops if not stop.name or stop.role not in STOPS] == []
     names = [stop.name for stop in stops]
     for name in (
-        "Pin to this cell",
+        "Pin this cell",
         "brown",  # the token that is selected, in the text and in the head's queries
         "layer 0 head 0",
-        "Sort the heads by",
+        "Sort heads by",
         "Layer",
         "Head",
         "Head 0",
-        "Share of each query’s weights that is drawn",
+        "Share of each query’s weights to draw",
         "Height of the model view",
     ):
         assert any(said.startswith(name) for said in names), (name, names)
@@ -133,7 +133,7 @@ def test_of_a_cell_of_the_matrix_both_tokens_and_the_weight_are_heard(reading: P
     assert press(reading, "ArrowRight").name == "matrix"
     reading.page.wait_for_selector('[data-testid="attnlab-matrix"][data-exact=true]')
     reading.find("matrix").focus()
-    assert heard(reading).name == "No cell; arrow keys move"
+    assert heard(reading).name == "No cell selected; use the arrow keys to move"
     press(reading, "Home", "ArrowDown", "ArrowDown", "ArrowRight")
     said = heard(reading)
     assert said.role == "gridcell"
@@ -176,8 +176,8 @@ def test_a_weight_that_is_selected_is_announced(reading: Panel) -> None:
     assert "layer 2 · head 3" in reading.page.locator(".attnlab-head-part h2").aria_snapshot()
 
 
-def test_what_only_colour_would_tell_is_said_as_well(reading: Panel) -> None:
-    reading.show(["[CLS]", "play", "##ing", "[PAD]"], sites=[{"tier": "replayed"}], nan=1)
+def test_what_only_color_would_tell_is_said_as_well(reading: Panel) -> None:
+    reading.show(["[CLS]", "play", "##ing", "[PAD]"], sites=[{"method": "replay"}], nan=1)
     tree = reading.page.locator(".attnlab-panel").aria_snapshot()
     # A layer whose weights are not simply the model's own, and the state.
     assert "layer 0, replayed" in tree

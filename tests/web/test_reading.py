@@ -51,4 +51,4 @@ def test_the_strip_shows_the_weights_that_the_head_view_prints(
     printed = panel.printed()
     assert printed == pytest.approx({key: expected[key] for key in printed}, rel=1e-4)
     assert set(printed) == {word.get(key, (key,))[0] for key in keys}
-    assert panel.find("renormalised").count() == int(hidden)
+    assert panel.find("renormalized").count() == int(hidden)

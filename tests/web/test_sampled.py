@@ -22,7 +22,7 @@ def sampled(panel: Panel) -> Panel:
 
 def test_sampled_thumbnails_are_shown_and_said_to_be(sampled: Panel) -> None:
     assert sampled.find("sampled").inner_text() == "sampled, refining…"
-    assert "some of the queries" in (sampled.find("sampled").get_attribute("title") or "")
+    assert "sample of the queries" in (sampled.find("sampled").get_attribute("title") or "")
     assert sampled.page.locator(".attnlab-model[aria-busy=true]").count() == 1
     sampled.frame()
     picture = sampled.layer(0)
@@ -57,7 +57,7 @@ def test_the_whole_ones_take_their_place_when_they_come(sampled: Panel) -> None:
 def test_a_kernel_that_takes_long_says_how_far_it_is(sampled: Panel) -> None:
     sampled.page.evaluate("lab.kernel.progress(3, 8)")
     sampled.frame()
-    assert sampled.find("sampled").inner_text() == "sampled, refining… 37 %"
+    assert sampled.find("sampled").inner_text() == "sampled, refining… 37%"
     sampled.page.evaluate("lab.kernel.progress(4, 0)")
     sampled.frame()
     assert sampled.find("sampled").inner_text() == "sampled, refining…"
@@ -82,7 +82,7 @@ def test_a_head_that_takes_long_says_so(panel: Panel) -> None:
     assert panel.find("working").count() == 0
     panel.page.evaluate("lab.kernel.progress(1, 4)")
     panel.frame()
-    assert panel.find("working").inner_text() == "computing… 25 %"
+    assert panel.find("working").inner_text() == "computing… 25%"
     panel.page.evaluate("lab.kernel.release()")
     panel.exact()
     assert panel.find("working").count() == 0

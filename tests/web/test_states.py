@@ -30,7 +30,7 @@ def test_hostile_text_is_shown_as_text(panel: Panel) -> None:
     panel.page.evaluate("bad => lab.kernel.fail(bad, bad, bad, bad)", bad)
     panel.page.locator(".attnlab-notice").wait_for()
     assert panel.page.locator("#panel img, #panel script").count() == 0
-    panel.page.evaluate("bad => lab.state.session.detach(bad, bad)", bad)
+    panel.page.evaluate("bad => lab.state.session.detach(bad, { remedy: bad })", bad)
     panel.frame()
     assert panel.page.locator("#panel img, #panel script").count() == 0
     assert panel.page.evaluate("window.hacked") is None
@@ -46,7 +46,7 @@ def test_an_empty_panel_teaches_and_tags_a_cell(panel: Panel) -> None:
 
 def test_a_missing_package_comes_with_the_command_that_installs_it(panel: Panel) -> None:
     panel.page.evaluate(
-        """lab.state.session.say({ kind: 'dead', message: 'The kernel has no transformers.',
+        """lab.state.session.setStatus({ kind: 'dead', message: 'The kernel has no transformers.',
                                    remedy: 'pip install transformers' })"""
     )
     assert "The kernel has no transformers." in panel.find("empty").inner_text()
@@ -76,7 +76,7 @@ def test_an_old_picture_is_marked(panel: Panel) -> None:
     panel.page.evaluate("lab.kernel.fail('cell-2', 'The pass failed', 'ValueError', 'Mend it.')")
     panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=stale]")
     assert panel.page.locator(".attnlab-body[data-stale]").count() == 1
-    assert "older run" in panel.page.locator(".attnlab-notice").inner_text()
+    assert "earlier run" in panel.page.locator(".attnlab-notice").inner_text()
     panel.run()
     panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=ready]")
     assert panel.page.locator("[data-stale]").count() == 0
@@ -84,7 +84,7 @@ def test_an_old_picture_is_marked(panel: Panel) -> None:
 
 def test_a_dead_kernel_leaves_its_picture_and_the_way_out(panel: Panel) -> None:
     panel.show()
-    panel.page.evaluate("lab.state.session.detach('Kernel restarted, run the cell again.')")
+    panel.page.evaluate("lab.state.session.detach('The kernel was restarted; run the cell again.')")
     panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=dead]")
     assert "run the cell again" in panel.page.locator(".attnlab-notice").inner_text()
     panel.find("token", 2).hover()
@@ -142,7 +142,7 @@ def test_a_cell_is_pinned_and_let_go(panel: Panel) -> None:
     panel.run(["other"], cell="cell-9")
     panel.frame()
     assert panel.find("token").count() == len(FOX)
-    pin = panel.page.get_by_role("button", name="Pin to this cell")
+    pin = panel.page.get_by_role("button", name="Pin this cell")
     assert pin.get_attribute("aria-pressed") == "true"
     assert pin.inner_text() == "pinned"
     pin.click()
@@ -156,7 +156,7 @@ def test_a_pin_on_a_cell_without_a_picture_can_be_let_go(panel: Panel) -> None:
     panel.attach()
     panel.run()
     panel.frame()
-    assert "pinned cell has no picture" in panel.find("empty").inner_text()
+    assert "recorded for the pinned cell" in panel.find("empty").inner_text()
     panel.find("pin").click()
     panel.exact()
     assert panel.find("token").count() == len(FOX)
@@ -197,7 +197,7 @@ def test_a_run_of_another_cell_that_left_nothing_is_said_and_the_old_view_is_not
     notice = panel.page.locator(".attnlab-notice")
     for _ in range(2):
         assert title in notice.inner_text()
-        assert "an earlier run, of cell [1]" in notice.inner_text()
+        assert "an earlier run of cell [1]" in notice.inner_text()
         assert "The cell called no torch module." in notice.inner_text()
         assert panel.page.locator(".attnlab-body[data-stale]").count() == 1
         # A page that is loaded anew knows it too.
@@ -236,7 +236,7 @@ def test_a_change_of_theme_draws_the_thumbnails_again(
         panel.page.emulate_media(color_scheme="dark")
     else:
         panel.page.evaluate("lab.theme('dark')")
-    panel.page.wait_for_timeout(200)
+    panel.rest()
     dark = panel.layer(0)
 
     def mean(picture: Pixels) -> float:
@@ -259,16 +259,17 @@ def test_a_hidden_panel_asks_for_nothing_and_catches_up(panel: Panel) -> None:
     panel.show()
     panel.page.evaluate("lab.state.visible.value = false")
     panel.page.wait_for_function("lab.kernel.subscription === null")
+    panel.page.wait_for_function("lab.kernel.log.some(({ method }) => method === 'leave')")
     before = panel.requests()
     panel.run(["hidden", "run"])
-    panel.page.wait_for_timeout(100)
+    panel.rest()
     assert panel.requests() == before
     panel.page.evaluate("lab.state.visible.value = true")
     panel.exact()
     assert panel.find("token").all_inner_texts() == ["hidden", "run"]
 
 
-def test_forced_colours_are_those_of_the_system(open_panel: Callable[..., Panel]) -> None:
+def test_forced_colors_are_those_of_the_system(open_panel: Callable[..., Panel]) -> None:
     panel = open_panel(forced_colors="active")
     panel.show(["only"])
     panel.frame()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from attnlab.capture.call import Call, Refusal
+from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from attnlab.capture.watch import observing
 from attnlab.traces.trace import Trace
 from attnlab.traces.weights import weights
@@ -21,7 +21,7 @@ class SiteFinding:
     """One recorded site beside the oracle's call at the same place."""
 
     name: str
-    tier: str
+    method: str
     has_query: bool
     shape: tuple[int, ...]
     true_shape: tuple[int, ...]
@@ -53,9 +53,9 @@ class Finding:
     """What the reader is told beside the sites."""
 
     @property
-    def tiers(self) -> list[str]:
+    def methods(self) -> list[str]:
         """The ways in which the sites were read."""
-        return sorted({site.tier for site in self.sites})
+        return sorted({site.method for site in self.sites})
 
     @property
     def reading(self) -> str:
@@ -64,11 +64,11 @@ class Finding:
             return "refused"
         if any("several pieces" in site.reason for site in self.sites):
             return "pieces"
-        if any("are not shown" in note for note in self.notes):
+        if any("not shown" in note for note in self.notes):
             return "part"
         if all(site.has_query for site in self.sites):
             return "qk"
-        return "output_attentions" if "output_attentions" in self.tiers else "weights"
+        return "output_attentions" if "returned" in self.methods else "weights"
 
     @property
     def error(self) -> float:
@@ -103,7 +103,7 @@ class Finding:
         if len(self.sites) != self.true_sites:
             yield f"{len(self.sites)} sites of {self.true_sites}"
         for site in self.sites:
-            yield from (f"{site.name} ({site.tier}): {fault}" for fault in self._site(site))
+            yield from (f"{site.name} ({site.method}): {fault}" for fault in self._site(site))
 
     def _site(self, site: SiteFinding) -> Iterator[str]:
         if site.shape != site.true_shape:
@@ -127,7 +127,7 @@ def compare(specimen: Specimen) -> Finding:
     model = specimen.make(specimen.implementation)
     before = _call(model, specimen.inputs(model))
     inputs = specimen.inputs(model)
-    told: list[Call | Refusal] = []
+    told: list[RecordedCall | Refusal] = []
     with observing(told.append, {}):
         after = _call(model, inputs)
     identical = _same(list(_tensors(before)), list(_tensors(after)))
@@ -172,7 +172,7 @@ def _site(trace: Trace, site: Any, truth: torch.Tensor | None) -> SiteFinding:
     certificate = site.certificate
     return SiteFinding(
         site.name,
-        site.tier,
+        site.method,
         site.record.query is not None,
         shape,
         true_shape,

@@ -1,16 +1,14 @@
-"""Every message between the kernel and a panel, typed once.
+"""The messages between the kernel and its panels.
 
-JSON-RPC 2.0 travels in an addressed envelope over the custom messages of the
-hub widget. `src/protocol/messages.ts` is generated from this package (``python
--m attnlab.server.typescript``), and a test fails when the two differ.
+Messages are JSON-RPC 2.0 in an envelope, sent as custom messages of the hub widget.
+`src/protocol/messages.ts` is generated from this package (``python -m
+attnlab.server.typescript``); a test fails if the two differ.
 
-Floats never travel as JSON, which has no NaN: they are in the message's binary
-buffers, little-endian, and a `Picture` or result names the buffer by index.
+Arrays are sent as binary buffers of the message, little-endian, because JSON has no NaN; a
+`Payload` refers to its buffer by index.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from attnlab.server.messages.codes import ErrorCode
 from attnlab.server.messages.documents import (
@@ -27,80 +25,111 @@ from attnlab.server.messages.documents import (
     Origin,
     Source,
     Span,
-    TryParams,
-    TryResult,
-    TryTexts,
-    TryTextsParams,
+    TrialParams,
+    TrialResult,
+    TrialTextsParams,
+    TrialTextsResult,
 )
 from attnlab.server.messages.envelope import Envelope
-from attnlab.server.messages.pushes import ProgressParams, PublishParams, State
+from attnlab.server.messages.limits import (
+    FULL_HEAD_LIMIT,
+    MAX_MESSAGE_BYTES,
+    PROTOCOL,
+    TILE_ONE,
+)
+from attnlab.server.messages.methods import (
+    NOTIFICATIONS,
+    PUSHES,
+    REQUESTS,
+)
+from attnlab.server.messages.payloads import (
+    PAYLOADS,
+    HeadKey,
+    HeadPayload,
+    NeuronKey,
+    NeuronPayload,
+    Payload,
+    PayloadArray,
+    PayloadTypes,
+    RowKey,
+    RowPayload,
+    ScoresPayload,
+    ThumbnailsParams,
+    ThumbnailsPayload,
+    TileKey,
+    TilePayload,
+    TopkPayload,
+    TraceKey,
+    VectorsPayload,
+)
+from attnlab.server.messages.pushes import (
+    ProgressParams,
+    PublishParams,
+    State,
+)
 from attnlab.server.messages.requests import (
+    BatchItemParams,
     CancelParams,
-    EdgesParams,
-    HeadParams,
     InitializeParams,
     InitializeResult,
-    ItemParams,
-    NeuronParams,
-    PictureResult,
-    RowParams,
-    ScoresParams,
     SelectionParams,
     SubscribeParams,
-    ThumbnailsParams,
-    TileParams,
     UnsubscribeParams,
-    VectorsParams,
 )
 from attnlab.server.messages.trace import (
+    BatchItem,
     Focus,
-    Picture,
     Problem,
-    Selected,
+    SelectionState,
     SequenceSummary,
     SiteSummary,
     Token,
-    TraceItem,
     TraceSummary,
 )
 
 __all__ = [
+    "FULL_HEAD_LIMIT",
+    "MAX_MESSAGE_BYTES",
     "NOTIFICATIONS",
+    "PAYLOADS",
     "PROTOCOL",
     "PUSHES",
     "REQUESTS",
     "TILE_ONE",
-    "WHOLE",
+    "BatchItem",
+    "BatchItemParams",
     "CancelParams",
     "Change",
     "ChangeParams",
     "CloseParams",
     "Diagnostic",
     "DocumentResult",
-    "EdgesParams",
     "Envelope",
     "ErrorCode",
     "Focus",
-    "HeadParams",
+    "HeadKey",
+    "HeadPayload",
     "HoverHead",
     "HoverParams",
     "HoverResult",
     "HoverToken",
     "InitializeParams",
     "InitializeResult",
-    "ItemParams",
-    "NeuronParams",
+    "NeuronKey",
+    "NeuronPayload",
     "OpenParams",
     "Origin",
-    "Picture",
-    "PictureResult",
+    "Payload",
+    "PayloadArray",
+    "PayloadTypes",
     "Problem",
     "ProgressParams",
     "PublishParams",
-    "RowParams",
-    "ScoresParams",
-    "Selected",
+    "RowKey",
+    "RowPayload",
+    "ScoresPayload",
     "SelectionParams",
+    "SelectionState",
     "SequenceSummary",
     "SiteSummary",
     "Source",
@@ -108,59 +137,17 @@ __all__ = [
     "State",
     "SubscribeParams",
     "ThumbnailsParams",
-    "TileParams",
+    "ThumbnailsPayload",
+    "TileKey",
+    "TilePayload",
     "Token",
-    "TraceItem",
+    "TopkPayload",
+    "TraceKey",
     "TraceSummary",
-    "TryParams",
-    "TryResult",
-    "TryTexts",
-    "TryTextsParams",
+    "TrialParams",
+    "TrialResult",
+    "TrialTextsParams",
+    "TrialTextsResult",
     "UnsubscribeParams",
-    "VectorsParams",
+    "VectorsPayload",
 ]
-
-PROTOCOL = 5
-"""Version of the messages; a panel and a kernel that differ refuse each other by name."""
-
-WHOLE = 512
-"""A head with more than `WHOLE` × `WHOLE` weights is shown by its edges and tiles, not whole."""
-
-TILE_ONE = 254
-"""The byte of a weight of 1 in a tile; the one above it stands where no weight is a number."""
-
-REQUESTS: dict[str, tuple[Any, Any]] = {
-    "initialize": (InitializeParams, InitializeResult),
-    "state": (None, State),
-    "subscribe": (SubscribeParams, None),
-    "unsubscribe": (UnsubscribeParams, None),
-    "trace/item": (ItemParams, TraceItem),
-    "trace/thumbnails": (ThumbnailsParams, PictureResult),
-    "trace/head": (HeadParams, PictureResult),
-    "trace/row": (RowParams, PictureResult),
-    "trace/tile": (TileParams, PictureResult),
-    "trace/edges": (EdgesParams, PictureResult),
-    "trace/vectors": (VectorsParams, PictureResult),
-    "trace/neuron": (NeuronParams, PictureResult),
-    "trace/scores": (ScoresParams, PictureResult),
-    "trace/texts": (TryTextsParams, TryTexts),
-    "trace/try": (TryParams, TryResult),
-    "textDocument/didOpen": (OpenParams, DocumentResult),
-    "textDocument/didChange": (ChangeParams, DocumentResult),
-    "textDocument/didClose": (CloseParams, None),
-    "textDocument/hover": (HoverParams, HoverResult),
-}
-"""Method → (params, result) of what a panel asks; each is answered exactly once."""
-
-NOTIFICATIONS: dict[str, Any] = {
-    "$/cancelRequest": CancelParams,
-    "selection/didChange": SelectionParams,
-}
-"""Method → params of what a panel tells."""
-
-PUSHES: dict[str, Any] = {
-    "publish": PublishParams,
-    "$/progress": ProgressParams,
-    "selection/set": SelectionParams,
-}
-"""Method → params of what the kernel tells."""

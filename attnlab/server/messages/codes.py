@@ -1,4 +1,4 @@
-"""Why a request fails: the protocol's table of codes."""
+"""The error codes of the protocol."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ErrorCode(IntEnum):
-    """Why a request was answered without a result; the first five are JSON-RPC's own."""
+    """Why a request failed; the first five codes are defined by JSON-RPC."""
 
     PARSE_ERROR = -32700
     INVALID_REQUEST = -32600
@@ -21,3 +21,4 @@ class ErrorCode(IntEnum):
     NO_SUCH_HEAD = -32012
     OUT_OF_MEMORY = -32013
     NOT_REPEATABLE = -32014
+    TOO_LARGE = -32015

@@ -1,6 +1,6 @@
-"""Tagged cells as documents: what their text is, and what has come of it.
+"""Tagged cells as documents: their texts, and what the kernel reports about them.
 
-Offsets count UTF-16 code units from the beginning of the cell, as editors in a browser do.
+Offsets count UTF-16 code units from the start of the cell, as editors in a browser do.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import Literal, NotRequired, TypedDict
 
 
 class Span(TypedDict):
-    """A stretch of a cell's text: from the first character to one past the last."""
+    """A range of a cell's text, from the first character to the one after the last."""
 
     start: int
     end: int
 
 
 class Diagnostic(TypedDict):
-    """What is to be said about a place in a cell's text."""
+    """A finding about a range of a cell's text."""
 
     span: Span
     severity: Literal["error", "warning", "information"]
@@ -28,48 +28,51 @@ class Diagnostic(TypedDict):
         "long",
         "model",
         "failed",
+        "slow",
         "unknown-token",
         "truncated",
         "padded",
     ]
-    """The first seven say why a text cannot be shown without running the cell: Python does not
-    parse it; the cell has not run yet; more than its texts has changed; a text is known only
-    by running; it has too many tokens; the model must not be called again; the tokenizer or
-    the model raised. The others are about what the tokenizer made of it."""
+    """The first eight give the reason why a text cannot be shown without running the cell:
+    a syntax error; the cell has not run yet; the code around its texts has changed; a text is
+    only known after a run; a text has too many tokens; the model must not be called again, or
+    the model or its tokenizer has been deleted; the tokenizer or the model raised an
+    exception; the forward pass took too long and was abandoned. The others are about the
+    result of the tokenizer."""
     message: str
-    """A sentence for a person: the cause, and the way out."""
+    """A sentence for the user: the cause, and what to do about it."""
 
 
 class Origin(TypedDict):
-    """Where the tokens of one trace stand in the text of its cell."""
+    """The positions of a trace's tokens in the text of its cell."""
 
     trace: str
     item: int
     spans: list[int]
-    """Start and end of each token of the trace's main sequence, one after the other; -1 and -1
-    for a token that no character of the cell stands for."""
+    """Start and end of each token of the main sequence, flattened; -1 and -1 for a token that
+    does not come from characters of the cell."""
 
 
 class Source(TypedDict):
-    """The text of a cell that the newest traces of the cell are of."""
+    """The text that the newest traces of a cell are of."""
 
     cell: str
     text: str
     origins: list[Origin]
     diagnostics: list[Diagnostic]
     outdated: bool
-    """Whether a model's parameters have changed since it was called."""
+    """Whether a model's parameters have changed since the model call."""
 
 
 class Change(TypedDict):
-    """One edit of a document; without a span `text` is the whole document."""
+    """One edit of a document; without a span, `text` is the whole document."""
 
     span: NotRequired[Span]
     text: str
 
 
 class OpenParams(TypedDict):
-    """A cell's text, which a person may edit from now on; opening it anew replaces it."""
+    """Opens a document with the cell's text; opening it again replaces the text."""
 
     cell: str
     version: int
@@ -77,51 +80,54 @@ class OpenParams(TypedDict):
 
 
 class ChangeParams(TypedDict):
-    """Edits of a document, made one after the other; asks for what becomes of the last.
+    """Edits of a document, applied in order; requests attention for the resulting text.
 
-    The answer comes when the views have it. A newer change of the document, by any client,
-    ends it with CONTENT_MODIFIED. So do edits of a version that the kernel does not hold: send
-    the whole text then.
+    The result is sent once the views have been updated. If a newer change of the document
+    arrives, from any client, the request fails with CONTENT_MODIFIED. It also fails with
+    CONTENT_MODIFIED if the kernel does not have version `base`: send the whole text then.
     """
 
     cell: str
     base: int
-    """The version that the first edit is of; of no account where it replaces the whole text."""
+    """The version that the first edit applies to; ignored if it replaces the whole text."""
     version: int
     changes: list[Change]
+    earlier: NotRequired[bool]
+    """Whether the text was typed while no view was open, so that later runs are newer."""
     limit: int
-    """Most tokens of a text that is passed through the model."""
+    """Maximum number of tokens for which the model is called."""
 
 
 class CloseParams(TypedDict):
-    """The document is edited no longer."""
+    """Closes a document."""
 
     cell: str
 
 
 class DocumentResult(TypedDict):
-    """What has become of a version of a document."""
+    """The outcome for one version of a document."""
 
     version: int
     live: bool
-    """Whether the traces of the cell are now those of this version, or will be at the next
-    change; if not, the first diagnostic says why."""
+    """Whether the traces of the cell are of this version, or will be after the next change; if
+    not, the first diagnostic gives the reason."""
     diagnostics: list[Diagnostic]
     milliseconds: float
-    """From the kernel's hearing of the change to its push; 0 where nothing was computed."""
+    """Time from receiving the change to pushing its traces; 0 if nothing was computed."""
 
 
 class HoverParams(TypedDict):
-    """Asks about the tokens at a place in the text of `Source`."""
+    """Asks about the tokens of one word in the text of `Source`."""
 
     cell: str
-    offset: int
+    span: Span
+    """The word. The panel decides where words begin and end."""
     trace: str
-    """The trace that is looked at, one of `Source.origins`."""
+    """One of the traces in `Source.origins`."""
     item: int
     site: int
     heads: list[int]
-    """The heads whose weights are told."""
+    """The heads for which `HoverToken.received` is computed, at most as many as the site has."""
 
 
 class HoverToken(TypedDict):
@@ -129,54 +135,54 @@ class HoverToken(TypedDict):
 
     index: int
     received: list[str]
-    """For each head asked about: the sum of the weights that all queries give it, as printed.
-    Empty where the head's keys are not of this text."""
+    """For each requested head: the sum of the weights that all queries give the token, as text.
+    Empty if the keys of the site are not tokens of this text."""
 
 
 class HoverHead(TypedDict):
-    """A head that reads one key much when the word asks."""
+    """A head in which the word attends strongly to one key."""
 
     site: int
     head: int
     key: int
     weight: str
-    """As printed, with four digits."""
+    """As text, with four digits after the decimal point."""
 
 
 class HoverResult(TypedDict):
-    """What is known of the word at a place; no tokens where none stands there."""
+    """The tokens of a word, and where it attends; both empty if the span contains no token."""
 
-    span: Span | None
     tokens: list[HoverToken]
     strongest: list[HoverHead]
-    """The heads whose heaviest weight from the word's last token to another token is largest,
-    strongest first, at most five."""
+    """The heads with the largest weight from the word's last token to another token, in
+    descending order, at most five."""
 
 
-class TryParams(TypedDict):
-    """Asks for the trace of another text, given to the same calls as one trace's text."""
+class TrialParams(TypedDict):
+    """Requests a trace of other texts, passed to the same model calls as a trace's texts."""
 
     trace: str
     texts: list[str]
-    """In place of those that the trace's tokenizer call was given, as many as `TryTexts` has."""
+    """Replacements for the texts of the tokenizer call, as many as in `TrialTextsResult`."""
     limit: int
+    """Maximum number of tokens for which the model is called."""
 
 
-class TryTextsParams(TypedDict):
-    """Asks which texts a trace's tokenizer call was given."""
+class TrialTextsParams(TypedDict):
+    """Requests the texts that were passed to a trace's tokenizer call."""
 
     trace: str
 
 
-class TryTexts(TypedDict):
-    """The texts of a trace that others may be tried in place of."""
+class TrialTextsResult(TypedDict):
+    """The texts of a trace, which trial texts can replace."""
 
     texts: list[str]
-    why: str
-    """Why no other text can be tried, a sentence; empty where one can."""
+    reason: str
+    """Why no trial text can be used, as a sentence; empty if one can."""
 
 
-class TryResult(TypedDict):
-    """The trace of the text that was tried; it is held until the next one, or the next run."""
+class TrialResult(TypedDict):
+    """The trace of the trial texts; the kernel keeps it until the next trial or run."""
 
     trace: str

@@ -1,4 +1,4 @@
-"""What carries every message."""
+"""The envelope of every message."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 class Envelope(TypedDict):
     """One custom message of the hub widget.
 
-    Every message of a kernel reaches every open page, so each names its reader:
-    a client's id, ``"kernel"``, or ``"*"`` for all clients.
+    Every message of a kernel reaches every open page, so the recipient is named: the id of a
+    client, ``"kernel"``, or ``"*"`` for all clients.
     """
 
     sender: str

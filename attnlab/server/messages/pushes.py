@@ -1,63 +1,64 @@
-"""What the kernel tells its panels."""
+"""Notifications of the kernel to its panels."""
 
 from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-# Not for type checking alone: the annotations are read when the TypeScript is written.
+# Needed at run time: the annotations are evaluated when the TypeScript is generated.
 from attnlab.server.messages.documents import Source  # noqa: TC001
-from attnlab.server.messages.trace import (  # noqa: TC001
-    Picture,
-    Problem,
-    TraceItem,
-    TraceSummary,
-)
+from attnlab.server.messages.payloads import Payload  # noqa: TC001
+from attnlab.server.messages.trace import BatchItem, Problem, TraceSummary  # noqa: TC001
 
 
 class State(TypedDict):
-    """What the kernel holds; `revision` counts changes, so that a lost push shows as a gap."""
+    """The kernel's state. `revision` counts changes, so that a gap reveals a lost push."""
 
     revision: int
     running: str | None
-    """The watched cell that runs now."""
+    """The watched cell that is running."""
+    last: str | None
+    """The watched cell that last ran or was edited."""
     traces: list[TraceSummary]
     """The traces of the newest run of each watched cell, oldest run first."""
     problems: list[Problem]
-    """At most one a cell, of its newest run."""
+    """At most one per cell, of its newest run."""
     sources: list[Source]
-    """The text that the traces of each cell are of, where the cell has left any."""
+    """The text of the traces of each cell that has any."""
 
 
 class PublishParams(TypedDict):
-    """A change of the kernel's state, with the pictures that panels have subscribed to.
+    """A change of the kernel's state, with the payloads that panels have subscribed to.
 
-    One message serves the panels of all clients, so that a page may get pictures that
-    another one wanted. Where a run makes several calls at once, only the last has pictures.
-    A push whose revision a client knows already (a `state` reply overtook it) brings
-    nothing new but its pictures; one beyond the next revision shows that another was lost.
+    One message serves the panels of all clients, so a page may receive payloads that another
+    page subscribed to. If a run makes several calls in quick succession, only the last has
+    payloads. If a client already knows the revision (from a `state` result that arrived
+    earlier), only the payloads are new; a revision beyond the next one means that a push was
+    lost.
     """
 
     revision: int
     running: str | None
+    last: str | None
+    """As in `State`."""
     trace: NotRequired[TraceSummary]
-    items: NotRequired[list[TraceItem]]
-    """Sequences of those of the new trace's other items that panels show."""
+    items: NotRequired[list[BatchItem]]
+    """The other batch items of the new trace that panels show."""
     problem: NotRequired[Problem]
-    forgotten: list[str]
-    """Ids of traces that the kernel holds no more."""
+    removed: list[str]
+    """Ids of traces that the kernel no longer has."""
     resolved: NotRequired[list[str]]
-    """Cells whose former problem holds no more."""
+    """Cells whose previous problem no longer applies."""
     source: NotRequired[Source]
-    """The text of a cell, all of whose newest traces are of it from now on."""
-    pictures: list[Picture]
+    """The new text of a cell's traces: from now on, all of its newest traces are of this text."""
+    payloads: list[Payload]
 
 
 class ProgressParams(TypedDict):
-    """Progress of a request that takes over half a second, at most ten a second."""
+    """Progress of a request that takes more than half a second, at most ten times a second."""
 
     id: int | str
     done: int
-    """Portions of the work that are done."""
+    """Completed steps."""
     total: int
-    """Portions in all; 0 where that is not known."""
-    what: str
+    """All steps; 0 if unknown."""
+    operation: str

@@ -1,161 +1,80 @@
-"""What a panel asks of the kernel."""
+"""Requests of panels and their results."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
-# Not for type checking alone: the annotations are read when a message is checked.
+# Needed at run time: the annotations are evaluated when a message is validated.
 from attnlab.server.messages.pushes import State  # noqa: TC001
-from attnlab.server.messages.trace import Focus, Picture, Selected  # noqa: TC001
+from attnlab.server.messages.trace import Focus, SelectionState  # noqa: TC001
 
 
 class InitializeParams(TypedDict):
-    """The first request of a client; any other before it is refused."""
+    """The first request of a client; requests before it are refused."""
 
     protocol: int
     client: str
-    """Name and version of the client's software."""
+    """Name and version of the client software."""
     capabilities: list[str]
 
 
 class InitializeResult(TypedDict):
-    """What the kernel can do and what it holds."""
+    """The kernel's capabilities and state."""
 
     protocol: int
     server: str
     """Name and version of the kernel's software."""
     session: str
     capabilities: list[str]
-    """``busy/subshell`` or ``busy/control``: how requests are answered while a cell runs;
-    neither where they wait until it ends."""
+    """``busy/control`` and ``busy/subshell``: the channels on which requests are answered while
+    a cell runs. Without either, requests wait until the cell has finished."""
     missing: list[str]
-    """What the kernel's environment lacks, as arguments of ``pip install``."""
+    """Packages that the kernel's environment lacks, as arguments of ``pip install``."""
     state: State
 
 
 class SubscribeParams(TypedDict):
-    """What a panel shows; a push brings just that. Replaces the panel's last subscription."""
+    """What a panel shows: a push of a new trace includes these payloads.
+
+    Replaces the panel's previous subscription.
+    """
 
     panel: str
     size: int
-    """Side of a thumbnail, in pixels; 0 for none."""
+    """Side of a thumbnail in pixels; 0 for no thumbnails."""
     item: int
-    """Which item of a batch; the first of one that has fewer."""
+    """Batch item; the first one if the batch has fewer items."""
     focus: Focus | None
     heads: list[int]
     """Heads of the focused site that are drawn together."""
     query: int | None
     neuron: bool
-    """Whether the query is shown taken apart."""
+    """Whether the panel shows the query by its dimensions."""
     pinned: str | None
-    """The trace that the panel keeps to; the kernel drops others before it."""
+    """Id of the trace that the panel is pinned to; the kernel drops other traces first."""
 
 
 class UnsubscribeParams(TypedDict):
-    """The panel is gone."""
+    """Ends the subscription of a panel."""
 
     panel: str
 
 
-class ItemParams(TypedDict):
-    """Asks for the sequences of one item of a trace's batch."""
-
-    trace: str
-    item: int
-
-
-class ThumbnailsParams(TypedDict):
-    """Asks for max-pooled pictures of every head.
-
-    Sampled ones come soon and may lack a pixel's largest weight; where sampling would save
-    nothing they are exact, and the picture says so.
-    """
-
-    trace: str
-    item: int
-    size: int
-    sampled: bool
-
-
-class HeadParams(TypedDict):
-    """Asks for the exact weights of one head."""
-
-    trace: str
-    item: int
-    site: int
-    head: int
-
-
-class RowParams(TypedDict):
-    """Asks for the exact weights of one query in all heads of a site."""
-
-    trace: str
-    item: int
-    site: int
-    query: int
-
-
-class TileParams(TypedDict):
-    """Asks for a tile of one head; see `Picture` for levels and places."""
-
-    trace: str
-    item: int
-    site: int
-    head: int
-    level: int
-    y: int
-    x: int
-
-
-class EdgesParams(TypedDict):
-    """Asks for the heaviest keys of each query of one head."""
-
-    trace: str
-    item: int
-    site: int
-    head: int
-
-
-class VectorsParams(TypedDict):
-    """Asks for the key vectors of one head; refused where only weights are known."""
-
-    trace: str
-    item: int
-    site: int
-    head: int
-
-
-class NeuronParams(TypedDict):
-    """Asks for one query of one head, taken apart; refused where only weights are known."""
-
-    trace: str
-    item: int
-    site: int
-    head: int
-    query: int
-
-
-class ScoresParams(TypedDict):
-    """Asks for the scores of all heads."""
+class BatchItemParams(TypedDict):
+    """Requests the sequences of one batch item of a trace."""
 
     trace: str
     item: int
 
 
 class SelectionParams(TypedDict):
-    """What is selected in a panel, told by it, or asked of it by Python."""
+    """The selection of a panel: reported by the panel, or set by Python."""
 
     panel: str
-    selected: Selected
-
-
-class PictureResult(TypedDict):
-    """The picture asked for."""
-
-    picture: Picture
+    selection: SelectionState
 
 
 class CancelParams(TypedDict):
-    """Cancels the request of this id, waiting or running."""
+    """Cancels a waiting or running request."""
 
     id: int | str

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { heaviest, type Matrix } from '../curves';
-import { apart, headColours, sightsOf } from '../head-colours';
-import { broken } from '../lines';
-import { printed } from '../number';
+import { largestLines, type WeightSource } from '../weight-lines';
+import { apart, headColors, perceived } from '../head-colors';
+import { brokenLines } from '../line-breaks';
+import { formatWeight } from '../format-number';
 import { ramp } from '../palette';
-import { ALL, stretch } from '../window';
+import { RENDER_ALL, visibleRows } from '../visible-rows';
 
 test.each([
   [0.9678, '0.968'],
@@ -16,10 +16,10 @@ test.each([
   [0, '0'],
   [NaN, 'NaN']
 ])('the weight %d is printed as %s', (weight, text) => {
-  expect(printed(weight)).toBe(text);
+  expect(formatWeight(weight)).toBe(text);
 });
 
-test('a ramp runs from its first colour to its last, each weight darker than the one before', () => {
+test('a ramp runs from its first color to its last, each weight darker than the one before', () => {
   const table = ramp([
     [255, 255, 255],
     [100, 150, 200],
@@ -37,7 +37,7 @@ test('a ramp runs from its first colour to its last, each weight darker than the
 test('lines hold every box once, in order, and none is too wide unless one box is', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(50)), fc.integer({ min: 1, max: 120 }), (widths, available) => {
-      const lines = broken(widths, available);
+      const lines = brokenLines(widths, available);
       const all = lines.flatMap(({ start, end }) => widths.slice(start, end));
       expect(all).toEqual(widths);
       for (const { start, end } of lines) {
@@ -50,14 +50,14 @@ test('lines hold every box once, in order, and none is too wide unless one box i
 
 describe('of a list', () => {
   test('that is short, every row is in the page', () => {
-    expect(stretch(ALL, 900, 100, 18)).toEqual({ start: 0, end: ALL });
+    expect(visibleRows(RENDER_ALL, 900, 100, 18)).toEqual({ start: 0, end: RENDER_ALL });
   });
 
   test('that is long, the rows in view are in the page, and few more', () => {
     fc.assert(
-      fc.property(fc.integer({ min: ALL + 1, max: 5000 }), fc.nat(90_000), (total, top) => {
+      fc.property(fc.integer({ min: RENDER_ALL + 1, max: 5000 }), fc.nat(90_000), (total, top) => {
         const at = Math.min(top, total * 18 - 300);
-        const { start, end } = stretch(total, at, 300, 18);
+        const { start, end } = visibleRows(total, at, 300, 18);
         expect(start).toBeLessThanOrEqual(Math.floor(at / 18));
         expect(end).toBeGreaterThanOrEqual(Math.min(total, Math.ceil((at + 300) / 18)));
         expect(end - start).toBeLessThan(80);
@@ -67,16 +67,16 @@ describe('of a list', () => {
 });
 
 describe.each([false, true])('on paper that is dark: %s', dark => {
-  const colours = headColours(12, dark);
-  const sights = colours.map(colour => {
-    const bytes = colour.match(/\d+/g)!.map(Number);
+  const colors = headColors(12, dark);
+  const sights = colors.map(color => {
+    const bytes = color.match(/\d+/g)!.map(Number);
     const [r, g, b] = bytes.map(byte =>
       byte <= 10 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4
     );
-    return { light: 0.2126 * r! + 0.7152 * g! + 0.0722 * b!, seen: sightsOf([r!, g!, b!]) };
+    return { light: 0.2126 * r! + 0.7152 * g! + 0.0722 * b!, seen: perceived([r!, g!, b!]) };
   });
 
-  test('the colours of twelve heads differ, also to who sees no red or no green', () => {
+  test('the colors of twelve heads differ, also to who sees no red or no green', () => {
     const apartness = sights.flatMap(({ seen }, i) =>
       sights.slice(i + 1).map(other => apart(seen, other.seen))
     );
@@ -91,14 +91,14 @@ describe.each([false, true])('on paper that is dark: %s', dark => {
     }
   });
 
-  test('a head keeps its colour however many heads there are', () => {
-    expect(headColours(64, dark).slice(0, 12)).toEqual(colours);
-    expect(new Set(headColours(64, dark)).size).toBe(64);
+  test('a head keeps its color however many heads there are', () => {
+    expect(headColors(64, dark).slice(0, 12)).toEqual(colors);
+    expect(new Set(headColors(64, dark)).size).toBe(64);
   });
 });
 
 describe('of the curves', () => {
-  const matrix = (length: number, at: (query: number, key: number) => number): Matrix => ({
+  const matrix = (length: number, at: (query: number, key: number) => number): WeightSource => ({
     queries: length,
     keys: length,
     each: (query, start, end, see) => {
@@ -111,7 +111,7 @@ describe('of the curves', () => {
   const weights = matrix(300, weight);
 
   test('the heaviest are drawn, lightest first, and no more than the bound', () => {
-    const edges = heaviest([weights], { start: 0, end: 300 }, 2000);
+    const edges = largestLines([weights], { start: 0, end: 300 }, 2000);
     expect(edges).toHaveLength(2000);
     const drawn = edges.map(({ weight }) => weight);
     expect(drawn).toEqual([...drawn].sort((a, b) => a - b));
@@ -120,7 +120,7 @@ describe('of the curves', () => {
   });
 
   test('those are drawn that touch a row in view, each once', () => {
-    const edges = heaviest([weights], { start: 10, end: 12 }, Infinity);
+    const edges = largestLines([weights], { start: 10, end: 12 }, Infinity);
     const seen = (i: number): boolean => i === 10 || i === 11;
     expect(edges.every(({ query, key }) => seen(query) || seen(key))).toBe(true);
     expect(new Set(edges.map(({ query, key }) => query * 300 + key)).size).toBe(edges.length);
@@ -135,13 +135,13 @@ describe('of the curves', () => {
 
   test('of several heads, the bound holds for all together, and each curve names its head', () => {
     const heavier = matrix(300, (query, key) => weight(query, key) + 0.005);
-    const edges = heaviest([weights, heavier], { start: 0, end: 300 }, 900);
+    const edges = largestLines([weights, heavier], { start: 0, end: 300 }, 900);
     expect(edges).toHaveLength(900);
     expect(edges.every(({ head, weight }) => head === 1 && weight > 0.99)).toBe(true);
   });
 
   test('a weight that is not a number is none', () => {
     const none = matrix(2, () => NaN);
-    expect(heaviest([none], { start: 0, end: 2 })).toEqual([]);
+    expect(largestLines([none], { start: 0, end: 2 })).toEqual([]);
   });
 });

@@ -27,7 +27,7 @@ const measure = (text: string) => 7 * text.length;
 
 function head(tokens: string[]): Scene {
   const edges = tokens.map((_, i) => ({ query: i, key: 0, weight: 0.5 }));
-  const heads = [{ name: 'head 0', colour: '#1976d2', edges }];
+  const heads = [{ name: 'head 0', color: '#1976d2', edges }];
   return headFigure({
     title: tokens.join(' '),
     queries: tokens,
@@ -81,7 +81,7 @@ describe('SVG', () => {
     const heads = [
       {
         name: 'head 3',
-        colour: '#123456',
+        color: '#123456',
         edges: [
           { query: 0, key: 1, weight: 0.2 },
           { query: 1, key: 1, weight: 0.9 }
@@ -97,13 +97,13 @@ describe('SVG', () => {
       width: 400,
       measure
     }).marks.flatMap(mark => (mark.kind === 'curve' ? mark : []));
-    expect(curves.map(({ colour }) => colour)).toEqual(['#123456', '#123456']);
+    expect(curves.map(({ color }) => color)).toEqual(['#123456', '#123456']);
     expect(curves[1]?.opacity).toBeGreaterThan(curves[0]?.opacity ?? 1);
     expect(curves[0]?.from[1]).toBeLessThan(curves[1]?.from[1] ?? 0);
   });
 });
 
-test('a matrix has the colour of every weight, and says where one is not a number', () => {
+test('a matrix has the color of every weight, and says where one is not a number', () => {
   const ramp = Uint32Array.from({ length: 256 }, (_, i) => i);
   const weights = [0, 1, 0.5, NaN];
   const scene = matrixFigure({
@@ -157,7 +157,7 @@ describe('a model’s figure', () => {
     expect(rasters(model).flat()).toEqual([...model.atlas.data].map(value => 1000 + value));
   });
 
-  test('has the colours of layers that the view has', () => {
+  test('has the colors of layers that the view has', () => {
     const rampOf = (layer: number) => RAMP.map(word => word + 1000 * layer);
     expect(rasters({ ...model, rampOf })[2]).toEqual([3160, 3180, 3200, 3220]);
   });

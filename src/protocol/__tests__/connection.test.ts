@@ -7,9 +7,9 @@ import { FakeKernel } from './fake-kernel';
 
 const HEAD = { trace: 't1', item: 0, site: 0, head: 0 };
 
-function picture(head: number) {
+function payload(head: number) {
   return {
-    picture: { kind: 'head', trace: 't1', site: 0, head, query: -1, shape: [1, 1], buffer: 0 }
+    ...{ kind: 'head', dtype: 'f4', trace: 't1', item: 0, site: 0, head, shape: [1, 1], buffer: 0 }
   };
 }
 
@@ -50,10 +50,10 @@ describe('Connection', () => {
   it('gives each request its own answer when replies come in reverse', async () => {
     const first = connection.request('trace/head', { ...HEAD, head: 1 });
     const second = connection.request('trace/head', { ...HEAD, head: 2 });
-    kernel.tell('me', { id: 1, result: picture(2) }, [new Float32Array([2]).buffer]);
-    kernel.tell('me', { id: 0, result: picture(1) }, [new Float32Array([1]).buffer]);
+    kernel.tell('me', { id: 1, result: payload(2) }, [new Float32Array([2]).buffer]);
+    kernel.tell('me', { id: 0, result: payload(1) }, [new Float32Array([1]).buffer]);
     await vi.advanceTimersByTimeAsync(10);
-    expect((await first).result.picture.head).toBe(1);
+    expect((await first).result.head).toBe(1);
     expect(new Float32Array((await first).buffers[0]!)[0]).toBe(1);
     expect(new Float32Array((await second).buffers[0]!)[0]).toBe(2);
   });
@@ -90,7 +90,7 @@ describe('Connection', () => {
     const controller = new AbortController();
     const asked = connection.request('trace/head', HEAD, controller.signal);
     controller.abort('changed');
-    kernel.tell('me', { id: 0, result: picture(0) });
+    kernel.tell('me', { id: 0, result: payload(0) });
     await expect(asked).rejects.toBe('changed');
     expect(kernel.requests('$/cancelRequest')).toHaveLength(1);
   });
@@ -98,9 +98,9 @@ describe('Connection', () => {
   it('takes the first of two answers, and cancels nothing that is answered', async () => {
     const controller = new AbortController();
     const asked = connection.request('trace/head', HEAD, controller.signal);
-    kernel.tell('me', { id: 0, result: picture(1) });
+    kernel.tell('me', { id: 0, result: payload(1) });
     kernel.tell('me', { id: 0, error: { code: ErrorCode.TRACE_GONE, message: 'gone' } });
-    expect((await asked).result.picture.head).toBe(1);
+    expect((await asked).result.head).toBe(1);
     controller.abort();
     expect(kernel.requests('$/cancelRequest')).toEqual([]);
   });
@@ -118,9 +118,9 @@ describe('Connection', () => {
     const asked = connection.request('trace/head', HEAD);
     await vi.advanceTimersByTimeAsync(1001);
     expect(kernel.requests('trace/head')).toHaveLength(2);
-    kernel.tell('me', { id: kernel.requests('trace/head')[1]!.id, result: picture(0) });
+    kernel.tell('me', { id: kernel.requests('trace/head')[1]!.id, result: payload(0) });
     await vi.advanceTimersByTimeAsync(10);
-    expect((await asked).result.picture.trace).toBe('t1');
+    expect((await asked).result.trace).toBe('t1');
   });
 
   it('gives up after the second silence', async () => {
@@ -134,10 +134,13 @@ describe('Connection', () => {
     const asked = connection.request('trace/head', HEAD);
     for (let i = 0; i < 5; i++) {
       await vi.advanceTimersByTimeAsync(900);
-      kernel.tell('me', { method: '$/progress', params: { id: 0, done: i, total: 5, what: '' } });
+      kernel.tell('me', {
+        method: '$/progress',
+        params: { id: 0, done: i, total: 5, operation: '' }
+      });
     }
     expect(kernel.requests('trace/head')).toHaveLength(1);
-    kernel.tell('me', { id: 0, result: picture(0) });
+    kernel.tell('me', { id: 0, result: payload(0) });
     await vi.advanceTimersByTimeAsync(10);
     await expect(asked).resolves.toBeDefined();
   });
@@ -151,8 +154,14 @@ describe('Connection', () => {
         })
         .catch(() => undefined);
     }
-    kernel.tell('me', { method: '$/progress', params: { id: 1, done: 3, total: 5, what: '' } });
-    kernel.tell('me', { method: '$/progress', params: { id: 9, done: 4, total: 5, what: '' } });
+    kernel.tell('me', {
+      method: '$/progress',
+      params: { id: 1, done: 3, total: 5, operation: '' }
+    });
+    kernel.tell('me', {
+      method: '$/progress',
+      params: { id: 9, done: 4, total: 5, operation: '' }
+    });
     await vi.advanceTimersByTimeAsync(10);
     expect(told).toEqual([['second', 3]]);
   });
@@ -179,7 +188,7 @@ describe('Connection', () => {
     const leave = connection.onPublish((params, buffers) => {
       heard.push([params.revision, buffers.length]);
     });
-    const push = { revision: 3, running: null, forgotten: [], pictures: [] };
+    const push = { revision: 3, running: null, removed: [], payloads: [] };
     kernel.tell('me', { method: 'publish', params: push }, [new ArrayBuffer(4)]);
     await vi.advanceTimersByTimeAsync(10);
     leave();
@@ -198,7 +207,7 @@ describe('Connection', () => {
       () => (settled = true),
       () => undefined
     );
-    const rpc = { jsonrpc: '2.0', id: 0, result: picture(0) };
+    const rpc = { jsonrpc: '2.0', id: 0, result: payload(0) };
     kernel.emit({ sender: 'kernel', to: 'me', session: 'abc', rpc, ...part });
     await vi.advanceTimersByTimeAsync(10);
     expect(settled).toBe(false);

@@ -2,20 +2,20 @@ import type { Backend } from '../../protocol/backend';
 import type {
   Notifications,
   Params,
-  Picture,
+  Payload,
+  PayloadKey,
   ProgressParams,
   PublishParams,
   Reply,
   RequestMethod,
-  Selected,
+  SelectionState,
   SelectionParams,
   SiteSummary,
   State,
   Token,
   TraceSummary
 } from '../../protocol/messages';
-import type { Shown } from '../tokens';
-import type { Wish } from '../wish';
+import type { Shown } from '../text/tokens';
 
 export function token(id: number, text = `w${id}`): Token {
   const at = { start: -1, end: -1 };
@@ -36,7 +36,7 @@ export function site(index: number, length: number, more: Partial<SiteSummary> =
     keys: length,
     rows: 0,
     columns: 0,
-    tier: 'interface',
+    method: 'interface',
     terms: 'qk',
     ...more
   };
@@ -69,18 +69,18 @@ export function shown(id: string, more: Parameters<typeof trace>[1] = {}): Shown
   return { trace: made, item: made.item, sequences: made.sequences };
 }
 
-export function headPicture(trace: string, head: number, size: number): Picture {
-  const place = { item: 0, site: 0, head, query: -1 };
-  return { kind: 'head', trace, ...place, sampled: false, shape: [size, size], buffer: 0 };
+export function headPayload(trace: string, head: number, size: number): Payload {
+  const place = { trace, item: 0, site: 0, head };
+  return { kind: 'head', dtype: 'f4', ...place, shape: [size, size], buffer: 0 };
 }
 
-export function headWish(trace: string, head: number): Wish {
+export function headKey(trace: string, head: number): PayloadKey {
   return { kind: 'head', trace, item: 0, site: 0, head };
 }
 
-export function smallPicture(trace: string, sampled: boolean): Picture {
-  const place = { item: 0, site: -1, head: -1, query: -1 };
-  return { kind: 'thumbnails', trace, ...place, sampled, shape: [1, 1, 1], buffer: 0 };
+export function thumbnailsPayload(trace: string, sampled: boolean): Payload {
+  const shape = [1, 1, 1];
+  return { kind: 'thumbnails', dtype: 'u1', trace, item: 0, sampled, shape, buffer: 0 };
 }
 
 interface Open {
@@ -97,10 +97,11 @@ interface Open {
 export class HandBackend implements Backend {
   readonly client = 'test';
   readonly open: Open[] = [];
-  readonly told: { method: string; params: unknown }[] = [];
+  private last: string | null = null;
+  readonly notified: { method: string; params: unknown }[] = [];
   private readonly publishers = new Set<(params: PublishParams, buffers: ArrayBuffer[]) => void>();
   private readonly setters = new Set<(params: SelectionParams) => void>();
-  private readonly mourners = new Set<(why: string) => void>();
+  private readonly goneListeners = new Set<(why: string) => void>();
 
   request<M extends RequestMethod>(
     method: M,
@@ -118,7 +119,7 @@ export class HandBackend implements Backend {
   }
 
   notify<M extends keyof Notifications>(method: M, params: Notifications[M]): void {
-    this.told.push({ method, params });
+    this.notified.push({ method, params });
   }
 
   onPublish(listener: (params: PublishParams, buffers: ArrayBuffer[]) => void): () => void {
@@ -132,12 +133,12 @@ export class HandBackend implements Backend {
   }
 
   onGone(listener: (why: string) => void): () => void {
-    this.mourners.add(listener);
-    return () => this.mourners.delete(listener);
+    this.goneListeners.add(listener);
+    return () => this.goneListeners.delete(listener);
   }
 
   get listeners(): number {
-    return this.publishers.size + this.setters.size + this.mourners.size;
+    return this.publishers.size + this.setters.size + this.goneListeners.size;
   }
 
   asked(method: RequestMethod): Open[] {
@@ -145,22 +146,31 @@ export class HandBackend implements Backend {
   }
 
   push(revision: number, more: Partial<PublishParams> = {}, buffers: ArrayBuffer[] = []): void {
-    const params = { revision, running: null, forgotten: [], pictures: [], ...more };
+    this.last = more.trace?.cell ?? more.problem?.cell ?? more.source?.cell ?? this.last;
+    const params = {
+      revision,
+      running: null,
+      last: this.last,
+      removed: [],
+      payloads: [],
+      ...more
+    };
     this.publishers.forEach(listener => listener(params, buffers));
   }
 
   /** Python sets a panel's selection. */
-  set(panel: string, selected: Selected): void {
-    this.setters.forEach(listener => listener({ panel, selected }));
+  set(panel: string, selection: SelectionState): void {
+    this.setters.forEach(listener => listener({ panel, selection }));
   }
 
   die(why: string): void {
-    this.mourners.forEach(listener => listener(why));
+    this.goneListeners.forEach(listener => listener(why));
   }
 }
 
 export function state(revision: number, more: Partial<State> = {}): State {
-  return { revision, running: null, traces: [], problems: [], sources: [], ...more };
+  const last = more.traces?.at(-1)?.cell ?? null;
+  return { revision, running: null, last, traces: [], problems: [], sources: [], ...more };
 }
 
 /** Lets promises that are settled run their handlers. */

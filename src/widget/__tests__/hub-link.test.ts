@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import type { HubModel } from '../../protocol/bridge';
 import { ErrorCode, type Envelope } from '../../protocol/messages';
-import { Follower } from '../../state/follower';
-import { Session } from '../../state/session';
+import type { HubModel } from '../../protocol/transport';
+import { formatMessage } from '../../state/kernel/user-messages';
+import { KernelSession } from '../../state/kernel/kernel-session';
+import { TraceFollower } from '../../state/panel/trace-follower';
 import { linkHub, type LiveHub } from '../hub-link';
 
 type Callback = (...values: unknown[]) => void;
@@ -70,12 +71,13 @@ const MET = {
 };
 
 let hub: FakeHub;
-let session: Session;
+let session: KernelSession;
 let until: AbortController;
 
 beforeEach(() => {
   hub = new FakeHub();
-  session = new Session();
+  session = new KernelSession();
+  session.watch();
   until = new AbortController();
 });
 
@@ -93,7 +95,7 @@ function linked(get_model?: (id: string) => Promise<LiveHub>) {
     ...(get_model && { widget_manager: { get_model } })
   } as unknown as HubModel;
   void linkHub(model, session, until.signal);
-  return new Follower(session).status;
+  return new TraceFollower(session).status;
 }
 
 test('finds the hub by its id, and shows what its kernel holds', async () => {
@@ -132,7 +134,7 @@ test('a kernel of another version is refused with the command that helps', async
 test('a missing package is named with what installs it', async () => {
   hub.answer = { result: { ...MET.result, missing: ['torch'] } };
   const status = linked(() => Promise.resolve(hub));
-  await vi.waitFor(() => expect(status.value.message).toContain('lacks torch'));
+  await vi.waitFor(() => expect(formatMessage(status.value)).toContain('missing torch'));
   expect(status.value.remedy).toBe("pip install 'attnlab[kernel]'");
 });
 
@@ -155,7 +157,7 @@ test('repeats no request while a watched cell is known to run', async () => {
 });
 
 test.each([
-  ['restarts', 'Kernel restarted', () => (hub.comm_live = false), 'comm_live_update'],
+  ['restarts', 'kernel was restarted', () => (hub.comm_live = false), 'comm_live_update'],
   ['closes the hub', 'closed', () => undefined, 'destroy']
 ])('says so when the kernel %s', async (_, said, happen, event) => {
   hub.answer = MET;

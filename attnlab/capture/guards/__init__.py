@@ -1,0 +1,1 @@
+"""Protects the user's calls from errors inside attnlab, and attnlab from the user's modes."""

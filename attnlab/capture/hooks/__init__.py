@@ -1,0 +1,1 @@
+"""Intercepts a notebook's model calls by replacing functions, and reports the outcomes."""

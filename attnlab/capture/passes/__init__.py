@@ -1,0 +1,1 @@
+"""Records single forward passes, and creates their outcomes."""

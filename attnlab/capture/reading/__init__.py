@@ -1,0 +1,1 @@
+"""Records the arguments of each attention call."""

@@ -1,0 +1,1 @@
+"""The result of recording a call: plain data and tensors, without any module."""

@@ -1,0 +1,65 @@
+"""The result of watching a model call: a recorded call, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from attnlab.capture.record.attention_record import nbytes
+
+if TYPE_CHECKING:
+    from attnlab.capture.feed.feed import Feed
+    from attnlab.capture.record.attention_record import AttentionRecord
+    from attnlab.capture.record.sequence import Sequence
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedCall:
+    """One outermost model call that was recorded.
+
+    Attributes
+    ----------
+    model
+        Class name of the module that was called.
+    records
+        Its attention calls, in order; never empty.
+    sequences
+        The tokens along their axes, the main sequence first.
+    axes
+        By record: indices of the sequences along its queries and its keys.
+    milliseconds
+        Duration of the model call, without the time that recording took.
+    items
+        Number of batch items that were kept; the first ones.
+    generated
+        Index of the first token of the main sequence that the model generated; None if it
+        generated none.
+    notes
+        Facts that a reader must know, e.g. that a second forward pass was recorded.
+    feed
+        Where the model's arguments came from, if that was requested.
+    """
+
+    model: str
+    records: list[AttentionRecord]
+    sequences: list[Sequence]
+    axes: list[tuple[int, int]]
+    milliseconds: float
+    items: int = 1
+    generated: int | None = None
+    notes: list[str] = field(default_factory=list)
+    feed: Feed | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its records take, in bytes."""
+        return nbytes(self.records)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a model call was not recorded and what to do about it, in words for the user."""
+
+    title: str
+    cause: str
+    remedy: str

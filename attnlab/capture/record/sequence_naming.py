@@ -1,0 +1,210 @@
+"""Assigns tokens to the axes of a model call's attention calls."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from attnlab.capture.record.patches import Patches
+from attnlab.capture.record.sequence import Sequence, Tokens
+from attnlab.capture.tokens.encodings import Encodings, resolve
+from attnlab.capture.tokens.tokens import TokenInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from attnlab.capture.feed.model_inputs import ModelInputs
+    from attnlab.capture.feed.text_scope import TextScope
+    from attnlab.capture.record.attention_record import AttentionRecord
+
+UNKNOWN = TokenInfo(id=-1, text="·", piece="")
+
+
+@dataclass
+class SequenceLayout:
+    """The sequences of a call, the main one first, and those along the axes of each record."""
+
+    sequences: list[Sequence]
+    axes: list[tuple[int, int]] = field(default_factory=list)
+    """By record: indices of the sequences along its queries and its keys."""
+
+    def find(self, length: int, *names: str) -> int | None:
+        """Find the first of the named sequences that has this length."""
+        for name in names:
+            for index, sequence in enumerate(self.sequences):
+                if sequence.name == name and len(sequence) == length:
+                    return index
+        return None
+
+    def merge(self, sequence: Sequence) -> int:
+        """Add a sequence, or find an equal one of positions or patches; return its index."""
+        if sequence.name in ("positions", "patches") and sequence in self.sequences:
+            return self.sequences.index(sequence)
+        return self.add(sequence)
+
+    def add(self, sequence: Sequence) -> int:
+        """Add a sequence and return its index."""
+        self.sequences.append(sequence)
+        return len(self.sequences) - 1
+
+
+@dataclass
+class SequenceNaming:
+    """The tokens of a watched cell's model calls.
+
+    Remembers the tokens in each key/value cache, so that a later call, which brings only new
+    tokens, can name the keys that the cache brings.
+    """
+
+    encodings: Encodings
+    namespace: Mapping[str, Any]
+    _cached: dict[int, tuple[weakref.ref[Any], list[Tokens]]] = field(default_factory=dict)
+
+    def layout(
+        self, records: list[AttentionRecord], owners: list[TextScope], notes: list[str]
+    ) -> SequenceLayout:
+        """Name the axes of each record; adds to `notes` what a reader must know.
+
+        `owners` are, by record, the text scopes that they belong to.
+        """
+        result = SequenceLayout([], [(0, 0)] * len(records))
+        # The main sequence comes first: positions only if there are no texts.
+        order = sorted(dict.fromkeys(owners), key=lambda scope: not scope.reads)
+        for scope in order:
+            indices = [index for index, owner in enumerate(owners) if owner is scope]
+            # For a tower beside a text, patches or positions need no explanation.
+            scope_notes = [] if scope.beside and scope.inputs.pixels else notes
+            layout = self._scope(scope, [records[index] for index in indices], scope_notes)
+            at = [result.merge(sequence) for sequence in layout.sequences]
+            for index, (rows, columns) in zip(indices, layout.axes, strict=True):
+                result.axes[index] = (at[rows], at[columns])
+        return result
+
+    def _scope(
+        self, scope: TextScope, records: list[AttentionRecord], notes: list[str]
+    ) -> SequenceLayout:
+        """Name the axes of the records of one text scope."""
+        model, inputs = scope.module, scope.inputs
+        patches = Patches(model, inputs)
+        written = [record for record in records if not patches.owns(record)] or records
+        crossed = any(record.kind == "cross" for record in written)
+        name_sequences = self._crossed if crossed else self._single
+        layout = SequenceLayout(name_sequences(model, inputs, written, notes))
+        names = {"encoder": ("source",), "decoder": ("target", "context")}
+        for record in records:
+            rows: tuple[str, ...] = ("target", "tokens")
+            columns: tuple[str, ...] = rows
+            if patches.owns(record):
+                rows = columns = ()
+            elif record.kind == "cross":
+                columns = ("source",)
+            elif crossed:
+                rows = columns = names[record.kind]
+            else:
+                columns = ("tokens", "context")
+            axes = []
+            for length, known in ((record.queries, rows), (record.keys, columns)):
+                index = layout.find(length, *known)
+                if index is None:
+                    named = patches.sequence(record, length)
+                    index = layout.find(length, named.name)
+                    index = layout.add(named) if index is None else index
+                axes.append(index)
+            layout.axes.append((axes[0], axes[1]))
+        return layout
+
+    def _single(
+        self, model: Any, inputs: ModelInputs, records: list[AttentionRecord], notes: list[str]
+    ) -> list[Sequence]:
+        """Return one sequence, and another one if a cache brings keys."""
+        ids = inputs.ids or inputs.decoder
+        # The text model is the one with as many queries as ids; else the first.
+        lengths = [record.queries for record in records]
+        known = len(ids[0]) if ids else -1
+        length = known if known in lengths else lengths[0]
+        tokens = self._named(model, inputs, ids, length, "tokens", notes)
+        keys = max(record.keys for record in records if record.queries == length)
+        if keys <= length or tokens.name != "tokens":
+            self._remember(inputs.caches, tokens.items)
+            return [tokens]
+        past = self._recall(inputs.caches)
+        if len(past) != len(tokens.items) or len(past[0].tokens) + length > keys:
+            past = []
+        if not past:
+            notes.append(
+                "Keys from a cache that was filled outside the watched cell are shown as “·”."
+            )
+        else:
+            self._remember(inputs.caches, _joined(past, tokens.items))
+        filling = [UNKNOWN] * (keys - length - (len(past[0].tokens) if past else 0))
+        # A static cache has unused positions at its end.
+        context = (
+            [Tokens([*item.tokens, *filling], item.text) for item in _joined(past, tokens.items)]
+            if past
+            else [Tokens([*filling, *item.tokens], item.text) for item in tokens.items]
+        )
+        return [tokens, Sequence("context", context)]
+
+    def _crossed(
+        self, model: Any, inputs: ModelInputs, records: list[AttentionRecord], notes: list[str]
+    ) -> list[Sequence]:
+        """Return two sequences: the decoder's tokens are the queries, the encoder's the keys.
+
+        A decoder that is called alone is given states instead of the encoder's ids.
+        """
+        cross = next(record for record in records if record.kind == "cross")
+        alone = not inputs.decoder
+        read = inputs.ids if alone else inputs.decoder
+        target = self._named(model, inputs, read, cross.queries, "target", notes if alone else [])
+        other = None if alone else inputs.ids
+        source = self._named(model, inputs, other, cross.keys, "source", notes)
+        if alone:
+            return [target, source]
+        return [replace(target, name="target"), replace(source, name="source")]
+
+    def _named(
+        self,
+        model: Any,
+        inputs: ModelInputs,
+        ids: list[list[int]] | None,
+        length: int,
+        name: str,
+        notes: list[str],
+    ) -> Sequence:
+        """Return the tokens of one axis; patches or positions if the number of ids differs."""
+        if not ids or len(ids[0]) != length:
+            patches = Patches(model, inputs).named(length)
+            if patches.name == "positions":
+                notes.append(
+                    "The model was called without token ids for this axis: positions are shown."
+                )
+            return patches
+        items = []
+        for index, row in enumerate(ids):
+            tokens, text, note = resolve(row, self.encodings, self.namespace, model, inputs.prompt)
+            if note and index == 0:
+                notes.append(note)
+            items.append(Tokens(inputs.padded(tokens, index, name), text))
+        return Sequence(name, items)
+
+    def _recall(self, caches: list[Any]) -> list[Tokens]:
+        for cache in caches:
+            reference, items = self._cached.get(id(cache), (None, []))
+            if reference is not None and reference() is cache:
+                return items
+        return []
+
+    def _remember(self, caches: list[Any], items: list[Tokens]) -> None:
+        for cache in caches:
+            try:
+                self._cached[id(cache)] = (weakref.ref(cache), items)
+            except TypeError:  # Caches in the old format, tuples, are new objects at each call.
+                continue
+
+
+def _joined(past: list[Tokens], new: list[Tokens]) -> list[Tokens]:
+    return [
+        Tokens([*before.tokens, *after.tokens], after.text)
+        for before, after in zip(past, new, strict=True)
+    ]

@@ -1,0 +1,82 @@
+"""The operations between q·k and the softmax, in the order in which a model applies them.
+
+They are plain data: `attnlab.traces.weights` applies them. Tensors have the axes (items, heads,
+queries, keys), each of full size or of size 1, which broadcasts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Scores are multiplied by a number, or by one number for each head."""
+
+    factor: float | torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Softcap:
+    """Scores become ``limit * tanh(score / limit)`` (Gemma 2, arXiv 2408.00118)."""
+
+    limit: float
+
+
+@dataclass(frozen=True, eq=False)
+class Bias:
+    """A tensor is added to the scores: T5's positions, ALiBi, DeBERTa's relative terms."""
+
+    tensor: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Keys are hidden: by a boolean tensor with True for "may attend", or by very low addends."""
+
+    tensor: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Fill:
+    """Scores are replaced by a number where `where` is True."""
+
+    where: torch.Tensor
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Floor:
+    """Scores below a number are replaced by it."""
+
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Causal:
+    """Keys after the query's position, ``query + offset``, are hidden."""
+
+    offset: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Keys `size` positions or more before the query's, ``query + offset``, are hidden."""
+
+    size: int
+    offset: int = 0
+
+
+Term = Scale | Softcap | Bias | Mask | Fill | Floor | Causal | Window
+
+
+def tensor_of(term: Term) -> torch.Tensor | None:
+    """Return the tensor of a term; None if it has none."""
+    import torch
+
+    fields = (getattr(term, name, None) for name in ("tensor", "where", "factor"))
+    return next((tensor for tensor in fields if isinstance(tensor, torch.Tensor)), None)

@@ -1,0 +1,1 @@
+"""Follows single operations, to find attention outside the interface of transformers."""

@@ -1,0 +1,1 @@
+"""Tokens of a vocabulary, and their positions in a text."""

@@ -1,0 +1,1 @@
+"""Runs of watched cells, and the state needed to repeat their model calls."""

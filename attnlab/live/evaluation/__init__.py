@@ -1,0 +1,1 @@
+"""Values of a cell's expressions and names, found without running the cell."""

@@ -1,0 +1,1 @@
+"""Forward passes over edited texts: when they run, and how they are stopped."""

@@ -1,0 +1,1 @@
+"""The text of a cell: how it is parsed, and where its characters are."""

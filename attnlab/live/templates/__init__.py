@@ -1,0 +1,1 @@
+"""Chat templates and special tokens of tokenizers, rendered within a budget."""

@@ -1,0 +1,1 @@
+"""Plain data of the built-in types, and operations on it that stay within a budget."""

@@ -1,0 +1,1 @@
+"""JSON-RPC: dispatching, validation, errors, and the thread that computes results."""

@@ -1,0 +1,1 @@
+"""`attnlab.selection`: the selection of the active panel, for Python."""

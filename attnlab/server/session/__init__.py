@@ -1,0 +1,1 @@
+"""The state of a kernel's backend: traces, texts of cells, problems, clients and selections."""

@@ -1,0 +1,169 @@
+import type { ISessionContext } from '@jupyterlab/apputils';
+import { Signal } from '@lumino/signaling';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { ErrorCode, type Envelope } from '../../../protocol/messages';
+import { formatMessage } from '../../../state/kernel/user-messages';
+import { PanelState } from '../../../state/panel/panel';
+import { KernelLink } from '../kernel-link';
+
+vi.mock('@jupyterlab/services', () => ({
+  KernelMessage: { createMessage: (options: object) => options }
+}));
+
+const SESSION = 'attnlab-life';
+
+/** A kernel that evaluates the start of the backend to this. */
+class FakeKernel {
+  readonly id = 'k';
+  readonly clientId = 'c';
+  readonly name = 'python3';
+  readonly status = 'idle';
+  readonly connectionStatus = 'connected';
+  readonly anyMessage = new Signal<this, object>(this);
+  /** What the backend answers to every request; without it, none runs. */
+  answer: object | null = null;
+  readonly #started: object;
+
+  constructor(started: object) {
+    this.#started = started;
+  }
+
+  requestExecute() {
+    const content = { status: 'ok', user_expressions: { attnlab: this.#started } };
+    return { done: Promise.resolve({ content }) };
+  }
+
+  requestCommInfo() {
+    const comms = this.answer ? { [SESSION]: {} } : {};
+    return Promise.resolve({ content: { status: 'ok', comms } });
+  }
+
+  sendControlMessage({
+    msgType,
+    content
+  }: {
+    msgType: string;
+    content: { data: { content: Envelope } };
+  }) {
+    // A kernel that answers this question on the shell channel only.
+    const future = { done: new Promise(() => undefined), dispose: () => undefined };
+    if (msgType === 'comm_info_request') {
+      return future;
+    }
+    const { sender, rpc } = content.data.content;
+    const reply = { jsonrpc: '2.0', id: rpc.id, ...this.answer };
+    const envelope = { sender: 'kernel', to: sender, session: SESSION, rpc: reply };
+    queueMicrotask(() => this.tell('comm_msg', { method: 'custom', content: envelope }));
+    return future;
+  }
+
+  tell(msg_type: string, data: object): void {
+    const header = { msg_type, session: 'process' };
+    const msg = { channel: 'iopub', header, content: { comm_id: SESSION, data } };
+    this.anyMessage.emit({ direction: 'recv', msg });
+  }
+}
+
+let kernel: FakeKernel;
+let state: PanelState;
+let link: KernelLink;
+
+function opened(started: object): KernelLink {
+  kernel = new FakeKernel(started);
+  const signals = ['kernelChanged', 'statusChanged', 'connectionStatusChanged'];
+  const context = {
+    session: { kernel },
+    specsManager: { specs: null },
+    ...Object.fromEntries(signals.map(name => [name, new Signal<object, never>(kernel)]))
+  };
+  const jupyter = context as unknown as ISessionContext;
+  link = new KernelLink(jupyter, state.session, () => true);
+  return link;
+}
+
+/** The status as a person reads it without a translation. */
+function read(): { kind: string; message: string; remedy?: string } {
+  const { values, ...status } = state.follower.status.value;
+  return { ...status, message: formatMessage({ ...status, ...(values && { values }) }) };
+}
+
+/** A backend that answers so begins, whoever has started it. */
+function begun(answer: object): void {
+  kernel.answer = answer;
+  kernel.tell('comm_open', {});
+}
+
+beforeEach(() => {
+  state = new PanelState('p');
+});
+
+afterEach(() => {
+  link.dispose();
+  state.dispose();
+  state.session.dispose();
+});
+
+test('another version of the protocol is said with the command that updates attnlab', async () => {
+  const message = 'The panel speaks version 2 of attnlab’s protocol, the kernel version 1.';
+  const remedy = 'pip install --upgrade attnlab';
+  opened({});
+  begun({ error: { code: ErrorCode.VERSION_MISMATCH, message, data: { remedy } } });
+  await vi.waitFor(() => {
+    expect(read()).toEqual({ kind: 'dead', message, remedy });
+  });
+});
+
+test('an environment without a package is told which, and how to install it', async () => {
+  const missing = ['torch', 'transformers'];
+  await opened({ status: 'ok', data: { 'application/json': { missing } } }).start();
+  expect(read()).toMatchObject({
+    message: "The kernel's environment is missing torch, transformers.",
+    remedy: "pip install 'attnlab[kernel]'"
+  });
+});
+
+test('an environment without attnlab itself is told so', async () => {
+  const evalue = "No module named 'attnlab'";
+  await opened({ status: 'error', ename: 'ModuleNotFoundError', evalue }).start();
+  expect(read()).toMatchObject({
+    message: "The kernel's environment is missing attnlab.",
+    remedy: "pip install 'attnlab[kernel]'"
+  });
+});
+
+test('a backend that runs already but lacks a package says so when it is reached', async () => {
+  opened({});
+  begun({
+    result: {
+      protocol: 1,
+      server: 'attnlab',
+      session: SESSION,
+      capabilities: ['busy/subshell'],
+      missing: ['transformers'],
+      state: { revision: 0, running: null, traces: [], problems: [], sources: [] }
+    }
+  });
+  await vi.waitFor(() => {
+    expect(read()).toMatchObject({
+      message: "The kernel's environment is missing transformers.",
+      remedy: "pip install 'attnlab[kernel]'"
+    });
+  });
+});
+
+test('an error in starting is said in full', async () => {
+  await opened({ status: 'error', ename: 'RuntimeError', evalue: 'no built files' }).start();
+  expect(read()).toMatchObject({
+    kind: 'dead',
+    message: 'attnlab failed to start in the kernel: RuntimeError: no built files'
+  });
+});
+
+test('a sentence is left to be translated, apart from what it is about', async () => {
+  await opened({ status: 'error', ename: 'RuntimeError', evalue: 'no built files' }).start();
+  expect(state.follower.status.value).toMatchObject({
+    message: 'attnlab failed to start in the kernel: %1',
+    values: ['RuntimeError: no built files']
+  });
+});

@@ -1,0 +1,89 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { DEFAULTS, Display, type SavedDisplay } from '../display';
+
+const stored = (saved: unknown): SavedDisplay => {
+  const display = new Display();
+  display.restore(saved);
+  return display.toJSON();
+};
+
+/** Choices of which none is the default. */
+const CHOSEN: SavedDisplay = {
+  folded: ['neuron', 'model'],
+  thumbnails: 'lines',
+  sort: { score: 'entropy', ascending: true },
+  filter: { layers: '0-5, 9', heads: '2', least: 0.25, most: 1 },
+  colour: 'induction',
+  zoom: 1.5,
+  head: 'matrix',
+  mass: 0.9,
+  hideSpecial: true,
+  words: true,
+  neurons: 'contribution'
+};
+
+describe('how a panel draws', () => {
+  test('comes back from what was stored', () => {
+    expect(stored(JSON.parse(JSON.stringify(CHOSEN)))).toEqual(CHOSEN);
+  });
+
+  test.each([
+    ['layer', { score: null, ascending: false }],
+    ['entropy', { score: 'entropy', ascending: false }],
+    ['entropy ascending', { score: 'entropy', ascending: true }]
+  ])('takes the order %j as older versions stored it', (sort, order) => {
+    expect(stored({ sort, colour: 'layer' })).toEqual({
+      ...DEFAULTS,
+      sort: order,
+      colour: 'layer'
+    });
+  });
+
+  test('keeps what an older version did not store', () => {
+    expect(stored({ zoom: 2 })).toEqual({ ...DEFAULTS, zoom: 2 });
+    expect(stored({ filter: { layers: '3', least: null } }).filter).toEqual({
+      layers: '3',
+      heads: '',
+      least: null,
+      most: null
+    });
+  });
+
+  test('takes no value that it could not have stored', () => {
+    const bad = { zoom: 40, mass: -1, head: 'circle', words: 1, folded: ['head', 3], sort: {} };
+    expect(stored({ ...bad, colour: 'layer' })).toEqual({
+      ...DEFAULTS,
+      folded: ['head'],
+      colour: 'layer'
+    });
+  });
+
+  const anything = fc.jsonValue() as fc.Arbitrary<unknown>;
+  const some = fc.record(
+    Object.fromEntries(
+      Object.entries(CHOSEN).map(([name, value]) => [
+        name,
+        fc.oneof(anything, fc.constant(value as unknown))
+      ])
+    ),
+    { requiredKeys: [] }
+  );
+
+  test('has no -0, which JSON cannot store', () => {
+    expect(stored({ mass: -0 }).mass).toBe(0);
+  });
+
+  test('is well formed whatever was stored, and each choice is taken for itself', () => {
+    fc.assert(
+      fc.property(fc.oneof(anything, some), saved => {
+        const found = stored(saved);
+        expect(stored(JSON.parse(JSON.stringify(found)))).toEqual(found);
+        for (const [name, value] of Object.entries(CHOSEN)) {
+          const own = { ...(saved as object | null), [name]: value as unknown };
+          expect(stored(own)[name as keyof SavedDisplay]).toEqual(value);
+        }
+      })
+    );
+  });
+});

@@ -1,0 +1,280 @@
+"""`generate` runs unchanged; one view shows everything that it has generated."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers
+
+from attnlab.capture.record.recorded_call import Refusal
+from tests.unit.capture.test_calls_batches import spread
+from tests.unit.capture.test_tokens import byte_level, wordpiece
+from tests.unit.tiny_models import _small, bert, gpt2, ids, llama, t5
+from tests.unit.watching import differs, names, only, unnoticed
+
+MANY = {"max_new_tokens": 4, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
+
+
+def eager(make, sequences, **given):
+    """Return the weights over finished sequences of an independent eager copy."""
+    with torch.no_grad():
+        said = make("eager")(sequences, **given, output_attentions=True)
+    return said.attentions
+
+
+def written(recorded):
+    """Return the ids of the main sequence, by item."""
+    items = recorded.sequences[0].items
+    return torch.tensor([[token.id for token in own.tokens] for own in items])
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"use_cache": False},
+        {"cache_implementation": "static"},
+        {"return_dict_in_generate": True, "output_scores": True},
+        {"do_sample": True, "num_return_sequences": 3},
+        {"num_beams": 3},
+        {"num_beams": 4, "num_return_sequences": 2},
+        {"do_sample": True, "temperature": 0.7, "top_k": 5},
+    ],
+    ids=str,
+)
+def test_the_steps_of_generate_are_one_trace_of_the_finished_text(how):
+    family, results = llama(), []
+
+    def call(model):
+        results.append(model.generate(ids(2, 5), **MANY | how))
+        return results[-1]
+
+    recorded = only(unnoticed(family.model, call))
+    sequences = getattr(results[-1], "sequences", results[-1])
+    assert torch.equal(written(recorded), sequences)
+    assert recorded.items == len(sequences)
+    assert recorded.generated == 5
+    assert differs(recorded, eager(family.model, sequences)) < 1e-5
+    assert {site.method for site in recorded.sites} == {"replay"}
+    assert all(site.certificate.exact for site in recorded.sites)
+    assert any("generate() wrote the tokens from 5 on" in note for note in recorded.notes)
+
+
+def test_prompts_padded_on_the_left_keep_their_padding():
+    family = gpt2()
+    mask = family.inputs["attention_mask"]
+    results = []
+
+    def call(model):
+        results.append(model.generate(**family.inputs, **MANY))
+        return results[-1]
+
+    recorded = only(unnoticed(family.model, call))
+    whole = torch.cat([mask, torch.ones(2, 4, dtype=torch.long)], dim=1)
+    places = (whole.cumsum(-1) - 1).clamp(min=0)
+    expected = eager(family.model, results[-1], attention_mask=whole, position_ids=places)
+    assert differs(recorded, expected) < 1e-5
+    padding = [token.padding for token in recorded.sequences[0].items[0].tokens]
+    assert padding == [True] * 3 + [False] * 10
+
+
+def test_an_encoder_decoder_shows_its_output_over_its_input():
+    family, results = t5(), []
+    given = {name: family.inputs[name] for name in ("input_ids", "attention_mask")}
+
+    def make():
+        model = family.model()
+        model.generation_config.decoder_start_token_id = 0
+        return model
+
+    def call(model):
+        results.append(model.generate(**given, **MANY))
+        return results[-1]
+
+    recorded = only(unnoticed(make, call))
+    with torch.no_grad():
+        said = family.model("eager")(**given, decoder_input_ids=results[-1], output_attentions=True)
+    by_kind = {
+        "encoder": said.encoder_attentions,
+        "decoder": said.decoder_attentions,
+        "cross": said.cross_attentions,
+    }
+    order = [by_kind[site.kind][site.layer] for site in recorded.sites]
+    assert differs(recorded, order) < 1e-5
+    assert [own.name for own in recorded.sequences] == ["target", "source"]
+    assert torch.equal(written(recorded), results[-1])
+    assert recorded.generated == 1
+
+
+@pytest.mark.parametrize("how", [{"num_beams": 2}, {"do_sample": True, "num_return_sequences": 2}])
+def test_an_encoder_decoder_may_generate_several_texts(how):
+    family, results = t5(), []
+
+    def make():
+        model = family.model()
+        model.generation_config.decoder_start_token_id = 0
+        return model
+
+    def call(model):
+        results.append(model.generate(family.inputs["input_ids"], **MANY | how))
+        return results[-1]
+
+    recorded = only(unnoticed(make, call))
+    assert torch.equal(written(recorded), results[-1])
+    assert all(site.certificate.exact for site in recorded.sites)
+
+
+def test_the_prompt_is_named_by_its_text_and_what_follows_by_the_same_tokenizer():
+    tokenizer = wordpiece()
+    recorded = only(
+        unnoticed(
+            llama().model,
+            lambda model: model.generate(
+                **tokenizer("the cat", return_tensors="pt", return_token_type_ids=False), **MANY
+            ),
+        )
+    )
+    assert names(recorded, 0)[:4] == ["[CLS]", "the", "cat", "[SEP]"]
+    assert len(names(recorded, 0)) == 8
+    assert recorded.generated == 4
+    own = recorded.sequences[0].items[0]
+    assert own.text == "the cat"
+    assert [(t.start, t.end) for t in own.tokens[1:3]] == [(0, 3), (4, 7)]
+
+
+def test_a_chat_is_shown_as_its_template_renders_it():
+    tokenizer = byte_level()
+    tokenizer.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+
+    def make():
+        torch.manual_seed(0)
+        config = transformers.LlamaConfig(**_small(vocab_size=300))
+        return spread(transformers.LlamaForCausalLM(config))
+
+    def call(model):
+        chat = [{"role": "user", "content": "hi"}]
+        given = tokenizer.apply_chat_template(chat, return_tensors="pt", return_dict=True)
+        return model.generate(**given, **MANY)
+
+    recorded = only(unnoticed(make, call))
+    assert recorded.sequences[0].items[0].text == "<user>hi"
+    assert "".join(names(recorded, 0)[:8]) == "<user>hi"
+
+
+def test_a_prompt_of_embeddings_shows_positions_for_it():
+    family = llama()
+    embeds = torch.randn(1, 5, 32, generator=torch.Generator().manual_seed(0))
+    recorded = only(
+        unnoticed(family.model, lambda model: model.generate(inputs_embeds=embeds, **MANY))
+    )
+    assert len(recorded.sequences[0]) == 9
+    assert recorded.generated == 5
+    assert all(site.certificate.exact for site in recorded.sites)
+
+
+def test_the_users_cache_is_filled_by_generate_alone():
+    family = llama()
+    lengths = []
+
+    def call(model):
+        cache = transformers.DynamicCache(config=model.config)
+        result = model.generate(ids(1, 5), past_key_values=cache, **MANY)
+        lengths.append(cache.get_seq_length())
+        return result, [layer.keys for layer in cache.layers]
+
+    recorded = only(unnoticed(family.model, call))
+    assert lengths == [8, 8]
+    assert recorded.sequences[0].name == "tokens"
+
+
+def test_a_model_with_hooks_generates_as_usual_and_is_refused_with_the_reason():
+    calls = []
+
+    def make():
+        model = llama().model()
+        model.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
+        return model
+
+    told = unnoticed(make, lambda model: model.generate(ids(1, 5), **MANY))
+    assert [type(item) for item in told] == [Refusal]
+    assert "hooks" in told[0].cause
+    assert len(calls) == 2 * 4
+
+
+def test_hooks_of_transformers_are_not_a_reason_to_refuse():
+    family = llama()
+
+    def call(model):
+        model(ids(1, 3), output_hidden_states=True)
+        assert any(part._forward_hooks for part in model.modules())
+        return model.generate(ids(1, 3), **MANY)
+
+    told = unnoticed(family.model, call)
+    assert [item.generated for item in told] == [None, 3]
+
+
+@pytest.mark.parametrize("context", [torch.inference_mode, torch.no_grad])
+def test_generating_in_any_gradient_mode_is_recorded(context):
+    def call(model):
+        with context():
+            return model.generate(ids(1, 3), **MANY).clone()
+
+    recorded = only(unnoticed(llama().model, call))
+    assert all(site.certificate.exact for site in recorded.sites)
+
+
+def test_the_second_pass_has_the_users_default_device_and_autocast():
+    def call(model):
+        with torch.device("cpu"), torch.autocast("cpu", dtype=torch.bfloat16):
+            return model.generate(ids(1, 3), **MANY)
+
+    recorded = only(unnoticed(llama().model, call))
+    value = recorded.sites[0].record.value
+    assert torch.equal(value.bfloat16().float(), value.float())
+    # The kernel rounds its float32 inputs to bfloat16.
+    assert all(site.certificate.error < 4e-2 for site in recorded.sites)
+
+
+def test_generate_twice_gives_two_traces():
+    family = llama()
+
+    def call(model):
+        return [model.generate(ids(1, 3, seed=seed), **MANY) for seed in (0, 1)]
+
+    told = unnoticed(family.model, call)
+    assert [item.generated for item in told] == [3, 3]
+
+
+def test_a_forward_pass_beside_generate_is_recorded_separately():
+    family = llama()
+
+    def call(model):
+        result = model.generate(ids(1, 3), **MANY)
+        return model(result).logits
+
+    told = unnoticed(family.model, call)
+    assert [item.generated for item in told] == [3, None]
+    assert [item.records[0].method for item in told] == ["replay", "interface"]
+
+
+def test_an_encoder_called_in_the_cell_is_not_part_of_generate():
+    told = unnoticed(
+        lambda: torch.nn.ModuleList([llama().model(), bert().model()]),
+        lambda both: (both[0].generate(ids(1, 3), **MANY), both[1](ids(1, 4))),
+    )
+    assert [item.model for item in told] == ["LlamaForCausalLM", "BertModel"]
+
+
+def test_streaming_gives_each_token_once():
+    family, heard = llama(), []
+
+    class Streamer:
+        def put(self, value):
+            heard.append(value.flatten().tolist())
+
+        def end(self):
+            heard.append("end")
+
+    only(unnoticed(family.model, lambda m: m.generate(ids(1, 3), streamer=Streamer(), **MANY)))
+    assert heard[: len(heard) // 2] == heard[len(heard) // 2 :]
+    assert heard[-1] == "end"

@@ -1,0 +1,97 @@
+"""The session under several threads: what is answered, which ids are given, what waits for it."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from attnlab.live.cells.run import Run
+from attnlab.server.session import documents as documents_module
+from attnlab.server.session.documents import CellDocuments
+from attnlab.server.session.registry import TraceRegistry
+from attnlab.server.session.session import Session
+from tests.unit.page import PATIENCE, call
+
+
+class Immediate:
+    """A worker that has done everything before the caller goes on."""
+
+    here = True
+
+    def push(self, job: Any, _after: float = 0.0) -> None:
+        job()
+
+    def flush(self) -> None:
+        pass
+
+
+def session(worker: Any = None) -> Session:
+    return Session("a" * 8, worker or Immediate(), lambda *_: None)
+
+
+def test_a_trial_is_answered_however_fast_the_worker_is() -> None:
+    answers: list[Any] = []
+    session().add_trial(Run("c", 1), call(), 0, answers.append)
+    (trace,) = answers
+    assert trace.tried
+    assert trace.cell == "c"
+
+
+def test_a_trial_that_cannot_be_kept_is_answered_with_the_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(TraceRegistry, "add", fails)
+    answers: list[Any] = []
+    session().add_trial(Run("c", 1), call(), 0, answers.append)
+    assert [type(own) for own in answers] == [MemoryError]
+
+
+def test_no_two_traces_have_one_id_whichever_threads_make_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = session()
+    inside = []
+    make = TraceRegistry._next_id
+
+    def noting(registry: TraceRegistry) -> str:
+        free = []
+        beside = threading.Thread(
+            target=lambda: free.append(registry._lock.acquire(blocking=False))
+        )
+        beside.start()
+        beside.join(PATIENCE)
+        inside.append(free)
+        return make(registry)
+
+    monkeypatch.setattr(TraceRegistry, "_next_id", noting)
+    own.called(Run("c", 1), call())
+    own.add_trial(Run("c", 1), call(), 0, lambda _: None)
+    assert inside == [[False], [False]], "ids are made under the lock"
+
+
+def test_nothing_waits_while_the_parameters_of_models_are_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = session()
+    own.connect("page")
+    document: Any = SimpleNamespace(cell="c", execution=1)
+    own._documents._documents["c"] = document
+    monkeypatch.setattr(CellDocuments, "source", lambda *_: {"outdated": False})
+    waited = []
+
+    def compared(*_: Any) -> dict[str, Any]:
+        beside = threading.Thread(target=lambda: waited.append(own.document("c")))
+        beside.start()
+        beside.join(PATIENCE)
+        return {"outdated": True}
+
+    monkeypatch.setattr(documents_module, "compared", compared)
+    own.compare()
+    own.state(lambda: False)
+    assert waited == [document, document]
