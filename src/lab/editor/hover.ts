@@ -1,6 +1,6 @@
 import type { Extension } from '@codemirror/state';
 import { hoverTooltip, showTooltip, type EditorView, type Tooltip } from '@codemirror/view';
-import { StateEffect, StateField } from '@codemirror/state';
+import { StateEffect, StateField, type Transaction } from '@codemirror/state';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { formatWeight } from '../../draw/format-number';
@@ -22,10 +22,15 @@ const atCaret = StateField.define<Tooltip | null>({
   update: (value, transaction) =>
     transaction.effects.reduce(
       (before, effect) => (effect.is(setTooltip) ? effect.value : before),
-      transaction.docChanged || transaction.selection ? null : value
+      isMoved(transaction) ? null : value
     ),
   provide: field => showTooltip.from(field)
 });
+
+/** Tells an edit or a moved caret from a selection that is set again where it is, as on focus. */
+function isMoved({ docChanged, startState, newSelection }: Transaction): boolean {
+  return docChanged || !newSelection.eq(startState.selection);
+}
 
 /** Shows a tooltip with the tokens and attention of the word under the pointer in a tagged cell. */
 export function editorHover(place: EditorCell, trans: TranslationBundle): Extension {
