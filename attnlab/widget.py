@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import atexit
 import importlib.metadata
-import importlib.util
 import json
-import logging
-import re
 import sys
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -21,6 +18,9 @@ import anywidget
 import traitlets
 from IPython.core.getipython import get_ipython
 
+from attnlab.kernel.channels import answer_where_asked, busy_channels, receive_on_control
+from attnlab.kernel.log import log_beside_cells
+from attnlab.kernel.packages import missing
 from attnlab.live.cells.watcher import CellWatcher
 from attnlab.server.endpoint import Endpoint
 from attnlab.server.messages import PROTOCOL
@@ -29,9 +29,6 @@ from attnlab.server.selection.active import selection
 if TYPE_CHECKING:
     from attnlab.server.messages import Envelope
     from attnlab.traces.trace import Trace
-
-REQUIRED = {"torch": (2, 9), "transformers": (5, 20)}
-"""Packages that a kernel needs besides attnlab, with their minimum versions."""
 
 
 class Hub(anywidget.AnyWidget):
@@ -101,11 +98,11 @@ class Backend:
     """
 
     def __init__(self, shell: Any) -> None:
-        _log_beside_cells(shell)
+        log_beside_cells(shell)
         self.package = sys.modules["attnlab"]
         self.views: dict[str | None, Any] = {}
         self.version = importlib.metadata.version("attnlab")
-        self.channels = _answers_while_busy(shell)
+        self.channels = busy_channels(shell)
         self.endpoint = Endpoint(
             post=self._post,
             changed=self._show,
@@ -118,14 +115,14 @@ class Backend:
         self.cells = CellWatcher(shell, self.endpoint.session, self.endpoint.passes)
         self.cells.start()
         if "control" in self.channels:
-            _answer_on_control(shell.kernel, self)
-        _answer_where_asked(self.hub)
+            receive_on_control(shell.kernel, lambda: self.hub.model_id, self.endpoint.receive)
+        answer_where_asked(self.hub.comm)
 
     def reopen(self) -> None:
         """Open the hub again if it was closed."""
         if not self.hub.attached:
             self.hub = Hub(self.endpoint)
-            _answer_where_asked(self.hub)
+            answer_where_asked(self.hub.comm)
 
     def close(self) -> None:
         """Stop observing cells, and end the threads and the running forward pass.
@@ -210,24 +207,6 @@ def started() -> Backend:
     return _backend
 
 
-def missing() -> list[str]:
-    """Return the missing packages as arguments of ``pip install``; imports nothing."""
-    lacking = []
-    # The notebook may just have installed a package.
-    importlib.invalidate_caches()
-    for name, least in REQUIRED.items():
-        if importlib.util.find_spec(name) is None:
-            lacking.append(name)
-            continue
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # On the path, but not installed by pip: the version is unknown.
-        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < least:
-            lacking.append(f"{name}>={least[0]}.{least[1]}")
-    return lacking
-
-
 def built(name: str) -> str:
     """Return the text of a built file in ``attnlab/static``.
 
@@ -243,59 +222,3 @@ def built(name: str) -> str:
             "its wheel, or run npm run build in a checkout."
         )
     return path.read_text(encoding="utf-8")
-
-
-def _log_beside_cells(shell: Any) -> None:
-    """Send attnlab's log records to the handlers of the kernel's log.
-
-    Otherwise they would be displayed in the cell that runs.
-    """
-    kernel = getattr(shell, "kernel", None)
-    handlers = getattr(getattr(kernel, "log", None), "handlers", None)
-    if not handlers:
-        return
-    log = logging.getLogger("attnlab")
-    log.propagate = False
-    log.handlers[:] = handlers
-
-
-def _answers_while_busy(shell: Any) -> list[str]:
-    """Return the channels on which this kernel receives comm messages while a cell runs."""
-    kernel = getattr(shell, "kernel", None)
-    channels = []
-    if isinstance(getattr(kernel, "control_handlers", None), dict):
-        channels.append("control")
-    if getattr(kernel, "_supports_kernel_subshells", False):
-        channels.append("subshell")
-    return channels
-
-
-def _answer_on_control(kernel: Any, backend: Backend) -> None:
-    """Receive the hub's messages on the control channel.
-
-    The shell's thread is busy while a cell runs; the control channel has another thread. A
-    subshell would work as well, but JupyterLab keeps using the subshells of the previous process
-    after another page has restarted the kernel.
-    """
-
-    def comm_msg(stream: Any, ident: Any, message: Any) -> None:
-        content = message["content"]
-        data = content.get("data", {})
-        if content.get("comm_id") == backend.hub.model_id and data.get("method") == "custom":
-            # Not through the comm, which would trigger IPython's pre_execute and post_execute
-            # on this thread.
-            backend.endpoint.receive(data.get("content"))
-        else:
-            kernel.comm_manager.comm_msg(stream, ident, message)
-
-    kernel.control_handlers["comm_msg"] = comm_msg
-
-
-def _answer_where_asked(hub: Hub) -> None:
-    """Respond on the subshell that a message names, as the messages of the inline view do.
-
-    ipykernel 7.4 routes the messages of a comm to the shell that last published on it, which is
-    blocked by a running cell.
-    """
-    if hasattr(hub.comm, "_reply_subshell_for"):
-        hub.comm._reply_subshell_for = lambda _data, default: default

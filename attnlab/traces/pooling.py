@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
+
+from attnlab.capture.record.memory import allow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,6 +101,41 @@ class Pool:
         # Rows are pooled first: this reads memory in order and leaves a small matrix to pool.
         columns = [part for part in self.across if part.stop <= matrix.shape[-1]]
         return pooled(_by_rows(matrix, rows, self.pooling), columns, self.pooling)
+
+
+def tile_pool(queries: range, keys: range, shape: tuple[int, int], pooling: Pooling) -> Pool:
+    """Create the pool for a part of a head that is shown with this number of pixels.
+
+    Raises
+    ------
+    ValueError
+        If `shape` has no pixels, or `pooling` is invalid.
+    MemoryError
+        If the pixels exceed the budget.
+    """
+    if min(shape) < 1:
+        raise ValueError(f"a tile has at least 1 × 1 pixels, not {shape[0]} × {shape[1]}")
+    if pooling not in get_args(Pooling):
+        raise ValueError(f"pooling must be 'max' or 'mean', not {pooling!r}")
+    allow(4 * shape[0] * shape[1], "tiles of this shape", "ask for smaller ones")
+    return Pool(bins(len(queries), shape[0]), bins(len(keys), shape[1]), pooling)
+
+
+def block_pool(queries: range, keys: range, side: int) -> Pool:
+    """Create the pool for a part of a head that is shown in blocks of `side` × `side` weights.
+
+    Raises
+    ------
+    ValueError
+        If `side` is less than 1.
+    MemoryError
+        If the maxima of the blocks exceed the budget.
+    """
+    if side < 1:
+        raise ValueError(f"a block has at least 1 × 1 weights, not {side} × {side}")
+    down, across = blocks(len(queries), side), blocks(len(keys), side)
+    allow(4 * len(down) * len(across), "blocks of this side", "ask for a part, or larger ones")
+    return Pool(down, across)
 
 
 def pooled(matrix: torch.Tensor, parts: list[range], pooling: Pooling = "max") -> torch.Tensor:

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
-import torch
-
-from attnlab.capture.record.memory import allow
-from attnlab.traces import neuron, rotary_pairs, tiles, topk
+from attnlab.traces import neuron, rotary_pairs, tiles, topk, whole_heads
+from attnlab.traces.bounds import Bounds
 from attnlab.traces.cancellation import Cancelled, never, stop_if
 from attnlab.traces.certificate import Certificate, certify
-from attnlab.traces.errors import (
-    NoSuchHeadError,
-    NoSuchItemError,
-    NoSuchPartError,
-    NoSuchQueryError,
-    NotSeenError,
-)
-from attnlab.traces.pooling import Pool, Pooling, bins, blocks
-from attnlab.traces.weights import chunks, neutral_modes, rows_per_chunk, weights
+from attnlab.traces.errors import NotSeenError
+from attnlab.traces.pooling import block_pool, tile_pool
+from attnlab.traces.weights import rows_per_chunk, weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from attnlab.capture.record.attention_record import AttentionRecord, CaptureMethod, Kind
+    from attnlab.traces.pooling import Pooling
     from attnlab.traces.rotary_detection import Pair
 
 
@@ -35,9 +28,12 @@ class Site:
     """One attention call.
 
     Weights are computed on request, on the device where the call was recorded, and returned as
-    numpy arrays. `item` is an index into the batch of the call, from 0. An invalid index raises
-    an IndexError that states the valid ones. If `cancelled` returns true, the computation ends
-    with a CancelledError.
+    numpy arrays. `item` is an index into the batch of the call, from 0. Methods raise:
+
+    - NoSuchItemError, NoSuchHeadError, NoSuchQueryError or NoSuchPartError for an invalid index:
+      IndexErrors that state the valid ones,
+    - CancelledError if `cancelled` returns true,
+    - MemoryError if the result exceeds ``ATTNLAB_MEMORY``, or half of the free memory.
 
     Attributes
     ----------
@@ -169,26 +165,9 @@ class Site:
         -------
         numpy.ndarray
             Shape (queries, keys), float32; NaN in the rows of queries that attend to no key.
-
-        Raises
-        ------
-        NoSuchHeadError, NoSuchItemError
-            Both are IndexErrors.
-        CancelledError
-            If `cancelled` returned true.
-        MemoryError
-            If they exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
-        self._check(item, head=head)
-        allow(
-            4 * self.queries * self.keys,
-            f"the weights of a head of {self.queries} × {self.keys}",
-            "read parts: row(query), tile(head, queries, keys, shape) or topk(k, head=head)",
-        )
-        result = torch.empty((self.queries, self.keys), dtype=torch.float32, device="cpu")
-        for portion, matrix in chunks(self.record, head, item, cancelled):
-            result[portion] = matrix.cpu()
-        return result.numpy()
+        self._bounds.check(item, head=head)
+        return whole_heads.read(self.record, head, item, cancelled)
 
     def received(
         self, head: int, item: int = 0, cancelled: Cancelled = never
@@ -201,20 +180,9 @@ class Site:
         -------
         numpy.ndarray
             Shape (keys,), float32; weights that are NaN are ignored.
-
-        Raises
-        ------
-        NoSuchHeadError, NoSuchItemError
-            Both are IndexErrors.
-        CancelledError
-            If `cancelled` returned true.
         """
-        self._check(item, head=head)
-        total = torch.zeros(self.keys, dtype=torch.float32, device="cpu")
-        for _, matrix in chunks(self.record, head, item, cancelled):
-            with neutral_modes(matrix.device):
-                total += matrix.nansum(dim=0).cpu()
-        return total.numpy()
+        self._bounds.check(item, head=head)
+        return whole_heads.received(self.record, head, item, cancelled)
 
     def row(self, query: int, item: int = 0, cancelled: Cancelled = never) -> NDArray[np.float32]:
         """Exact weights of one query in all heads.
@@ -223,15 +191,8 @@ class Site:
         -------
         numpy.ndarray
             Shape (heads, keys), float32; NaN if the query attends to no key.
-
-        Raises
-        ------
-        NoSuchQueryError, NoSuchItemError
-            Both are IndexErrors.
-        CancelledError
-            If `cancelled` returned true.
         """
-        self._check(item, query=query)
+        self._bounds.check(item, query=query)
         stop_if(cancelled)
         row = weights(self.record, slice(0, self.heads), slice(query, query + 1), item)[:, 0]
         return row.cpu().numpy()
@@ -267,24 +228,13 @@ class Site:
 
         Raises
         ------
-        NoSuchHeadError, NoSuchItemError, NoSuchPartError
-            All are IndexErrors.
         ValueError
             If `shape` has no pixels, or `pooling` is invalid.
-        CancelledError
-            If `cancelled` returned true.
-        MemoryError
-            If the result exceeds ``ATTNLAB_MEMORY``, or half of the free memory.
         """
-        self._check(item, head=head)
-        self._check_part(queries, keys)
-        if min(shape) < 1:
-            raise ValueError(f"a tile has at least 1 × 1 pixels, not {shape[0]} × {shape[1]}")
-        if pooling not in get_args(Pooling):
-            raise ValueError(f"pooling must be 'max' or 'mean', not {pooling!r}")
-        allow(4 * shape[0] * shape[1], "tiles of this shape", "ask for smaller ones")
-        pool = Pool(bins(len(queries), shape[0]), bins(len(keys), shape[1]), pooling)
-        return self._pooled(head, queries, keys, pool, item, cancelled)
+        self._bounds.check(item, head=head)
+        self._bounds.check_part(queries, keys)
+        pool = tile_pool(queries, keys, shape, pooling)
+        return tiles.tile(self.record, self._divisors, head, queries, keys, pool, item, cancelled)
 
     def blocks(
         self,
@@ -308,23 +258,13 @@ class Site:
 
         Raises
         ------
-        NoSuchHeadError, NoSuchItemError, NoSuchPartError
-            All are IndexErrors.
         ValueError
             If `side` is less than 1.
-        CancelledError
-            If `cancelled` returned true.
-        MemoryError
-            If the result exceeds ``ATTNLAB_MEMORY``, or half of the free memory.
         """
-        self._check(item, head=head)
-        self._check_part(queries, keys)
-        if side < 1:
-            raise ValueError(f"a block has at least 1 × 1 weights, not {side} × {side}")
-        down, across = blocks(len(queries), side), blocks(len(keys), side)
-        allow(4 * len(down) * len(across), "blocks of this side", "ask for a part, or larger ones")
-        pool = Pool(down, across)
-        return self._pooled(head, queries, keys, pool, item, cancelled)
+        self._bounds.check(item, head=head)
+        self._bounds.check_part(queries, keys)
+        pool = block_pool(queries, keys, side)
+        return tiles.tile(self.record, self._divisors, head, queries, keys, pool, item, cancelled)
 
     def topk(
         self,
@@ -346,24 +286,11 @@ class Site:
 
         Raises
         ------
-        NoSuchHeadError, NoSuchItemError
-            Both are IndexErrors.
         ValueError
             If `k` is less than 1, or `by` is invalid.
-        CancelledError
-            If `cancelled` returned true.
-        MemoryError
-            If they exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
-        self._check(item, head=head)
-        if k < 1:
-            raise ValueError(f"topk needs k of at least 1, not {k}")
-        if by not in ("query", "key"):
-            raise ValueError(f"by must be 'query' or 'key', not {by!r}")
-        length, most = (self.queries, self.keys) if by == "query" else (self.keys, self.queries)
-        allow(12 * length * min(k, most), f"the largest weights ({k} each)", "ask for fewer")
-        find = topk.by_query if by == "query" else topk.by_key
-        return find(self.record, head, k, item, cancelled)
+        self._bounds.check(item, head=head)
+        return topk.largest(self.record, head, k, by, item, cancelled)
 
     def vectors(self, head: int, item: int = 0) -> NDArray[np.float32]:
         """Key vectors that a head reads, in the form that the scores use, e.g. rotated.
@@ -375,12 +302,10 @@ class Site:
 
         Raises
         ------
-        NoSuchHeadError, NoSuchItemError
-            Both are IndexErrors.
         NotSeenError
             If only the weights of the call were recorded, not its queries and keys.
         """
-        self._check(item, head=head)
+        self._bounds.check(item, head=head)
         self._check_seen()
         return neuron.vectors(self.record, head, item)
 
@@ -389,40 +314,17 @@ class Site:
 
         Raises
         ------
-        NoSuchQueryError, NoSuchHeadError, NoSuchItemError
-            All are IndexErrors.
         NotSeenError
             If only the weights of the call were recorded, not its queries and keys.
         """
-        self._check(item, head=head, query=query)
+        self._bounds.check(item, head=head, query=query)
         self._check_seen()
         return neuron.neuron(self.record, query, head, item)
-
-    def _pooled(
-        self,
-        head: int,
-        queries: range,
-        keys: range,
-        pool: Pool,
-        item: int,
-        cancelled: Cancelled,
-    ) -> NDArray[np.float32]:
-        pixels = tiles.tile(self.record, self._divisors, head, queries, keys, pool, item, cancelled)
-        return pixels.cpu().numpy()
 
     def _check_seen(self) -> None:
         if self.record.query is None:
             raise NotSeenError(self.index, self.method, list(map(neuron.label, self.record.terms)))
 
-    def _check_part(self, queries: range, keys: range) -> None:
-        for axis, part, count in (("queries", queries, self.queries), ("keys", keys, self.keys)):
-            if part.step != 1 or not 0 <= part.start < part.stop <= count:
-                raise NoSuchPartError(self.index, axis, part, count)
-
-    def _check(self, item: int, head: int = 0, query: int = 0) -> None:
-        if not 0 <= item < self.items:
-            raise NoSuchItemError(item, self.items, f"site {self.index}")
-        if not 0 <= head < self.heads:
-            raise NoSuchHeadError(self.index, head, self.heads)
-        if not 0 <= query < self.queries:
-            raise NoSuchQueryError(self.index, query, self.queries)
+    @property
+    def _bounds(self) -> Bounds:
+        return Bounds(self.index, self.items, self.heads, self.queries, self.keys)

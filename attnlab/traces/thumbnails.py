@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from attnlab.capture.record.memory import allow
 from attnlab.traces.cancellation import Cancelled, stop_if
 from attnlab.traces.cancellation import CancelledError as CancelledError
 from attnlab.traces.pooling import Pool, bins
@@ -74,12 +75,19 @@ def thumbnails(
 
     Raises
     ------
+    ValueError
+        If `size` is less than 1.
+    MemoryError
+        If the images exceed the budget.
     CancelledError
         If `cancelled` returned true; it is called before each portion of about 8 MiB.
     """
+    if size < 1:
+        raise ValueError(f"a thumbnail has a side of at least 1 pixel, not {size}")
     rows, columns = shape(records, size)
-    use_samples = sampled and samples(records, size)
     heads = sum(record.heads for record in records)
+    allow(heads * rows * columns, "thumbnails of this size", "ask for smaller")
+    use_samples = sampled and samples(records, size)
     result = torch.zeros((heads, rows, columns), dtype=torch.uint8, device="cpu")
     first = 0
     for record, item in zip(records, items, strict=True):

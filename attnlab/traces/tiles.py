@@ -82,13 +82,13 @@ def tile(
     pool: Pool,
     item: int = 0,
     cancelled: Cancelled = never,
-) -> torch.Tensor:
+) -> NDArray[np.float32]:
     """Compute the weights of a part of a head, and add them to a pool for this part.
 
     Returns
     -------
-    torch.Tensor
-        Pixels of the pool, float32, on the record's device; NaN where a pixel has no weight.
+    numpy.ndarray
+        Pixels of the pool, float32; NaN where a pixel has no weight.
 
     Raises
     ------
@@ -99,7 +99,8 @@ def tile(
         with neutral_modes(matrix.device):
             pool.add(start, matrix)
     with neutral_modes(record.tensors[0].device):
-        return pool.pixels
+        pixels = pool.pixels
+    return pixels.cpu().numpy()
 
 
 def _portions(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from attnlab.capture.record.memory import allow
 from attnlab.traces.cancellation import Cancelled, never
 from attnlab.traces.weights import chunks, neutral_modes
 
@@ -40,6 +41,34 @@ class TopWeights:
     indices: NDArray[np.int64]
     weights: NDArray[np.float32]
     rest: NDArray[np.float32]
+
+
+def largest(
+    record: AttentionRecord,
+    head: int,
+    k: int,
+    by: Literal["query", "key"] = "query",
+    item: int = 0,
+    cancelled: Cancelled = never,
+) -> TopWeights:
+    """Find the `k` largest weights of each query or key, or all of them if there are fewer.
+
+    Raises
+    ------
+    ValueError
+        If `k` is less than 1, or `by` is invalid.
+    MemoryError
+        If they exceed the budget.
+    """
+    if k < 1:
+        raise ValueError(f"topk needs k of at least 1, not {k}")
+    if by not in ("query", "key"):
+        raise ValueError(f"by must be 'query' or 'key', not {by!r}")
+    axes = record.queries, record.keys
+    length, most = axes if by == "query" else reversed(axes)
+    allow(12 * length * min(k, most), f"the largest weights ({k} each)", "ask for fewer")
+    find = by_query if by == "query" else by_key
+    return find(record, head, k, item, cancelled)
 
 
 def by_query(

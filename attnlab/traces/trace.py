@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from attnlab.capture.record.attention_record import nbytes
-from attnlab.capture.record.memory import allow
 from attnlab.traces.batch import corresponding_item
 from attnlab.traces.cancellation import Cancelled, never
-from attnlab.traces.description import describe, layers
-from attnlab.traces.errors import (
-    AmbiguousLayerError,
-    NoSuchItemError,
-    NoSuchLayerError,
-    NoSuchSiteError,
-)
+from attnlab.traces.description import describe
+from attnlab.traces.errors import NoSuchItemError
 from attnlab.traces.site import Site
+from attnlab.traces.site_lookup import by_index, by_layer
 from attnlab.traces.thumbnails import portions, samples, shape, thumbnails
 
 if TYPE_CHECKING:
@@ -116,18 +110,7 @@ class Trace:
         AmbiguousLayerError
             A LookupError that lists the candidates.
         """
-        found = [
-            site
-            for site in self.sites
-            if site.layer == layer and kind in (None, site.kind) and stack in (None, site.stack)
-        ]
-        if not found:
-            raise NoSuchLayerError(layer, kind, stack, layers(self.sites))
-        if len(found) > 1:
-            raise AmbiguousLayerError(
-                layer, [(site.kind, site.stack, site.index) for site in found]
-            )
-        return found[0]
+        return by_layer(self.sites, layer, kind, stack)
 
     def at(self, site: int, item: int = 0) -> tuple[Site, int]:
         """Find a site by its index, and its batch item for a batch item of the trace.
@@ -137,7 +120,7 @@ class Trace:
         NoSuchSiteError, NoSuchItemError
             Both are IndexErrors that state the valid indices.
         """
-        found = self._site(site)
+        found = by_index(self.sites, site)
         return found, self._item(found, item)
 
     def weights(
@@ -230,9 +213,6 @@ class Trace:
         MemoryError
             If they exceed ``ATTNLAB_MEMORY``, or half of the free memory.
         """
-        if size < 1:
-            raise ValueError(f"a thumbnail has a side of at least 1 pixel, not {size}")
-        allow(math.prod(self.thumbnail_shape(size)), "thumbnails of this size", "ask for smaller")
         items = [self._item(site, item) for site in self.sites]
         return thumbnails(self._records, size, cancelled, items, sampled)
 
@@ -305,8 +285,3 @@ class Trace:
         if not 0 <= item < self.items:
             raise NoSuchItemError(item, self.items)
         return corresponding_item(item, self.items, site.items)
-
-    def _site(self, index: int) -> Site:
-        if not 0 <= index < len(self.sites):
-            raise NoSuchSiteError(index, len(self.sites))
-        return self.sites[index]

@@ -12,8 +12,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from attnlab import widget
 from attnlab.capture.passes.releases import TESTED
+from attnlab.kernel.packages import REQUIRED
 from canary.lock import LOCK, locked
 from canary.oldest import minimums
 from canary.requirements import PYPROJECT, ROOT, direct
@@ -115,7 +115,7 @@ def test_a_new_lock_holds_what_is_resolved_and_each_option_is_given_once(tmp_pat
 
 def test_what_a_kernel_is_told_to_install_is_what_the_package_requires() -> None:
     least = minimums(direct())
-    assert {name: least[name].release[:2] for name in widget.REQUIRED} == widget.REQUIRED
+    assert {name: least[name].release[:2] for name in REQUIRED} == REQUIRED
 
 
 def test_the_releases_that_a_doubt_calls_tested_are_those_of_the_lock() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import attnlab
 from attnlab import widget
+from attnlab.kernel import packages
 
 
 def loaded(statement: str) -> set[str]:
@@ -53,17 +54,17 @@ def test_outside_a_kernel_watch_says_where_it_belongs() -> None:
 def test_what_the_environment_lacks_is_said_as_arguments_of_pip(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert widget.missing() == []
+    assert packages.missing() == []
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "4.57.1")
-    assert widget.missing() == ["transformers>=5.20"]
+    assert packages.missing() == ["transformers>=5.20"]
 
     def without_metadata(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", without_metadata)
-    assert widget.missing() == []
+    assert packages.missing() == []
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert widget.missing() == ["torch", "transformers"]
+    assert packages.missing() == ["torch", "transformers"]
 
 
 def test_without_its_built_files_it_says_how_to_get_them(

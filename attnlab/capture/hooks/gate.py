@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +11,11 @@ from attnlab.capture.guards.user_call import guarded, without_traceback
 from attnlab.capture.hooks.blocks import Blocks, ThreadState
 from attnlab.capture.hooks.direct_calls import DirectCalls
 from attnlab.capture.hooks.installation import Installation
-from attnlab.capture.hooks.observation import Observation, callsites_of
+from attnlab.capture.hooks.intercepted_calls import InterceptedCalls
+from attnlab.capture.hooks.observation import Observation
 from attnlab.capture.hooks.reporting import OutcomeReporter
-from attnlab.capture.passes.call_recording import CallRecording
 from attnlab.capture.passes.direct_generation import DirectGeneration
-from attnlab.capture.passes.generation import Generation
 from attnlab.capture.passes.known_models import KnownInterfaceModels
-from attnlab.capture.passes.replay import ReplayInputs
-from attnlab.capture.record import refusals
 from attnlab.capture.torch_internals import in_backward_pass
 
 if TYPE_CHECKING:
@@ -29,6 +24,8 @@ if TYPE_CHECKING:
 
     from attnlab.capture.guards.user_call import UserCall
     from attnlab.capture.hooks.direct_call import RunningMethod
+    from attnlab.capture.passes.call_recording import CallRecording
+    from attnlab.capture.passes.generation import Generation
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +39,9 @@ class Gate:
         self._reporter = OutcomeReporter(self._thread, self._known)
         self.blocks = Blocks(self._thread)
         self._installation = Installation(self, self.blocks)
+        self._intercepted = InterceptedCalls(
+            self._thread, self.blocks, self._installation, self._reporter, self._known
+        )
         self._direct_calls = DirectCalls(
             self._thread,
             self.blocks,
@@ -148,7 +148,9 @@ class Gate:
             return self._passed(original, module, args, kwargs)
         if direct_call := self._direct_calls.begin():
             return self._direct_calls.run(direct_call, original, module, args, kwargs)
-        return self._tracked(self._recorded, observations, original, module, args, kwargs)
+        return self._intercepted.tracked(
+            self._intercepted.call_module, observations, original, module, args, kwargs
+        )
 
     @hidden_frame
     def _passed(
@@ -190,123 +192,9 @@ class Gate:
         observations = [block for block in self.blocks.here() if block.admits(model)]
         if not observations:
             return self._passed(original, model, args, kwargs)
-        return self._tracked(self._generated, observations, original, model, args, kwargs)
-
-    # --- one recording ------------------------------------------------------------------
-
-    @hidden_frame
-    def _generated(
-        self,
-        observations: list[Observation],
-        original: Callable[..., Any],
-        model: Any,
-        args: tuple[Any, ...],
-        kwargs: Any,
-    ) -> Any:
-        thread = self._thread
-        callsites = callsites_of(observations)
-        thread.generation = generation = Generation(model)
-        began = time.perf_counter()
-        try:
-            results = [original(model, *args, **kwargs)]
-        except BaseException as error:
-            refusal = refusals.failed(model, error, generation.error)
-            thread.generation = None
-            self._reporter.report_refusal(observations, refusal)
-            generation.release()
-            raise
-        finally:
-            thread.generation = None
-        milliseconds = 1000 * (time.perf_counter() - began)
-        self._reporter.report_generation(
-            observations, callsites, generation, results[0], milliseconds
+        return self._intercepted.tracked(
+            self._intercepted.generate, observations, original, model, args, kwargs
         )
-        generation.release()
-        return results.pop()  # A stored exception may keep this frame, but not the result, alive.
-
-    @hidden_frame
-    def _tracked(
-        self,
-        record: Callable[..., Any],
-        observations: list[Observation],
-        original: Callable[..., Any],
-        module: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        """Run ``record``, which makes a call; functions stay replaced until it returns."""
-        call = object()
-        self.blocks.begin(call, observations, module)
-        try:
-            return record(observations, original, module, args, kwargs)
-        finally:
-            try:
-                self._end(call)
-            except BaseException:
-                self._end(call)
-                raise
-
-    def _end(self, call: object) -> None:
-        """Note that a call has ended; to be repeated if it was interrupted."""
-        self.blocks.end(call)
-        self._installation.release()
-
-    def _prepared(
-        self,
-        observations: list[Observation],
-        module: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> CallRecording:
-        """Create the recording of a call that is about to be made."""
-        self._installation.ensure()
-        recording = CallRecording.of(module, args, kwargs)
-        for observation in observations:
-            recording.stop = recording.stop or observation.stop
-            recording.isolated = recording.isolated or observation.isolated
-            recording.generated = recording.inputs.prompt = observation.prompt()
-        return recording
-
-    @hidden_frame
-    def _recorded(
-        self,
-        observations: list[Observation],
-        original: Callable[..., Any],
-        module: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        others = [block for block in self.blocks.here() if block not in observations]
-        recording = self._prepared(observations, module, args, kwargs)
-        callsites = callsites_of([*observations, *others])
-        replay_inputs = None
-        tap: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
-        if refusals.compiled(module):
-            replay_inputs = ReplayInputs(recording)
-        elif self._known.needs_tap(recording):
-            tap = recording.listen()
-        self._thread.recording = recording
-        began = time.perf_counter()
-        try:
-            with tap:
-                results = [original(module, *args, **kwargs)]
-        except BaseException as error:
-            self._thread.recording = None
-            if recording.recorder.noted or recording.error or refusals.has_attention(module):
-                refusal = refusals.failed(module, error, recording.error)
-                self._reporter.report_refusal(observations, refusal)
-            # The exception may keep this frame alive.
-            replay_inputs = None
-            recording.release()
-            raise
-        finally:
-            self._thread.recording = None
-        elapsed = time.perf_counter() - began - recording.recorder.seconds
-        recording.milliseconds = 1000 * elapsed
-        concerned = [*observations, *self._reporter.also_concerned(others, recording)]
-        self._reporter.report_call(concerned, callsites, recording, replay_inputs, results[0])
-        recording.release()
-        return results.pop()
 
     # --- a method that was called directly ------------------------------------------------
 
@@ -315,7 +203,7 @@ class Gate:
     ) -> CallRecording | DirectGeneration:
         if found.generates:
             return DirectGeneration(found.module)
-        recording = self._prepared(observations, found.module, found.args, found.kwargs)
+        recording = self._intercepted.prepare(observations, found.module, found.args, found.kwargs)
         if self._known.needs_tap(recording):
             recording.listen()
         return recording

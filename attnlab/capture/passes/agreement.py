@@ -12,8 +12,8 @@ from attnlab.capture.inspection.contents import leaves, tensors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from attnlab.capture.reading.attention_recorder import NotedAttention
     from attnlab.capture.reading.fingerprint import Fingerprint, ModuleOutputs, OutputKey
+    from attnlab.capture.reading.noted_attention import NotedAttention
 
 TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 3e-2}
 """Largest difference of a row that counts as rounding, in units of its norm."""

@@ -12,7 +12,8 @@ from attnlab.capture.feed.model_inputs import ModelInputs
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.guards.modes import without_user_modes
 from attnlab.capture.reading import interface
-from attnlab.capture.reading.attention_recorder import AttentionRecorder, UnreadableError
+from attnlab.capture.reading.attention_recorder import AttentionRecorder
+from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.reading.projection_samples import ProjectionSamples
 from attnlab.capture.reading.text_scopes import TextScopes
 from attnlab.capture.record import memory, refusals
@@ -61,7 +62,7 @@ class CallRecording:
             with without_user_modes():
                 recording.inputs = ModelInputs.of(model, args, kwargs)
                 recorder.texts = TextScopes(model, recording.inputs, args, kwargs)
-            recording.recorder.batch = recording.inputs.batch
+            recorder.kept.batch = recording.inputs.batch
         except Exception as fault:  # noqa: BLE001 - must not affect the user's call
             recording.fault = fault
         return recording
@@ -164,6 +165,7 @@ class CallRecording:
             recorder.fingerprint,
             recorder.texts,
             recorder.projections,
+            recorder.kept,
             recorder,
             self,
         )
@@ -177,6 +179,7 @@ class CallRecording:
             refusals.log.error("attnlab could not record a model call", exc_info=self.error)
             return refusals.internal(self.error)
         recorder, inputs, notes = self.recorder, self.inputs, self.notes
+        kept = recorder.kept
         if recorder.projections.fault is not None:
             notes.append(refusals.partly(recorder.projections.fault))
         for module in () if self.tap is None else self.tap.lost.values():
@@ -187,15 +190,15 @@ class CallRecording:
             reasons = "; ".join(sorted({f"{name}: {why}" for name, why in recorder.unread}))
             count = len(recorder.unread)
             notes.append(f"Attention calls not shown: {count} ({reasons}).")
-        items = recorder.items or 1
-        if items < recorder.batch:
+        items = kept.items or 1
+        if items < kept.batch:
             notes.append(
-                f"The batch has {recorder.batch} items; there is memory for the first {items} "
+                f"The batch has {kept.batch} items; there is memory for the first {items} "
                 f"({memory.VARIABLE})."
             )
         inputs.returned(result)
         owners = recorder.texts.owners([noted.scope for noted in recorder.noted])
-        recorder.texts.trim(recorder.share)
+        recorder.texts.trim(kept.share)
         records = recorder.records(recorder.texts.lengths)
         layout = sequences.layout(records, owners, notes)
         items = _items(items, records, owners)

@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.inspection.attributes import stored
-from attnlab.capture.reading.attention_recorder import UnreadableError
+from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.record.terms import Bias, Causal, Mask, Scale, Softcap, Term, Window
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class InterfaceCall:
         """Pass everything to the recorder."""
         flag = self.given.get("is_causal")
         flag = stored(self.module, "is_causal") if flag is None else flag
-        self.recorder.begin(self.module, self.query, self.key, self.given["value"])
+        self.recorder.kept.begin(self.module, self.query, self.key, self.given["value"])
         terms = self._terms(flag)
         rows, output, doubt = self._output(result)
         if flag is None and any(isinstance(term, Causal) for term in terms):
@@ -120,7 +120,7 @@ class InterfaceCall:
         )
 
     def _terms(self, flag: Any) -> list[Term]:
-        given, shared = self.given, self.recorder.shared
+        given, shared = self.given, self.recorder.kept.shared
         scale = given.get("scaling")
         terms: list[Term] = [Scale(float(scale) if scale is not None else self._scale())]
         if given.get("softcap") is not None and not self.sdpa:
@@ -177,7 +177,7 @@ class InterfaceCall:
         sinks = stored(self.module, "sinks") if sinks is None else sinks
         if sinks is None or sinks.numel() != self.heads:
             return None
-        return self.recorder.keep(sinks.reshape(1, self.heads))[0]
+        return self.recorder.kept.copy(sinks.reshape(1, self.heads))[0]
 
     def _output(self, result: Any) -> tuple[tuple[int, ...], torch.Tensor | None, str]:
         """Copy some rows of the kernel's output, or explain why they would confirm nothing."""
@@ -194,7 +194,7 @@ class InterfaceCall:
         if self.given.get("dropout") and training:
             return (), None, "dropout was active: the weights are those before dropout"
         whole = output.detach().reshape(shape[0], self.queries, self.heads, width)
-        return *self.recorder.kept_rows(whole), ""
+        return *self.recorder.kept.rows(whole), ""
 
 
 def _named(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

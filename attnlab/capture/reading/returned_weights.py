@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.inspection.contents import entry
-from attnlab.capture.reading.attention_recorder import UnreadableError
+from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.transformers_internals import is_pretrained_model
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def take(recorder: AttentionRecorder, result: Any) -> None:
             owner = UnseenModule(f"{name}.{layer}", layer, kind == "cross")
             try:
                 _check(weights, crosses=kind == "cross")
-                recorder.begin(owner, weights)
+                recorder.kept.begin(owner, weights)
                 recorder.note(
                     owner,
                     {"decoder": True, "encoder": False}.get(kind),

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.inspection.attributes import stored
-from attnlab.capture.reading.attention_recorder import PIECES, UnreadableError
+from attnlab.capture.reading.attention_recorder import PIECES
+from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.record.terms import Scale, Term, tensor_of
 from attnlab.capture.tap.lineage import Scores, Weights, common, mapped
 from attnlab.capture.tap.matrix import Matrix, Output
@@ -67,19 +68,19 @@ def note_attention(
         mixed = output
     rows, columns = (-2, -1) if straight else (-1, -2)
     beside = matrix.axes.folded(rows, columns) or ()
-    split = HeadSplit.of(exact.lead, recorder.texts.batch or recorder.batch, module)
+    split = HeadSplit.of(exact.lead, recorder.texts.batch or recorder.kept.batch, module)
     value = split(_ordered(exact, value, beside, rows=False))
     mixed = split(_ordered(exact, mixed, beside, rows=True))
     parts: dict[str, Any] = {"doubt": matrix.doubt, "value": value}
     if scores is None:
         dense = matrix.axes.dense(operand.detach())
         parts["weights"] = split(dense.reshape(*matrix.lead, *dense.shape[-2:]))
-        recorder.begin(module, value, parts["weights"])
-        parts |= _before(matrix, split, recorder.shared)
+        recorder.kept.begin(module, value, parts["weights"])
+        parts |= _before(matrix, split, recorder.kept.shared)
     else:
-        recorder.begin(module, value, scores.query, scores.key)
-        parts |= _scored(scores, split, recorder.shared)
-    parts["rows"], kept = recorder.kept_rows(mixed.transpose(1, 2))
+        recorder.kept.begin(module, value, scores.query, scores.key)
+        parts |= _scored(scores, split, recorder.kept.shared)
+    parts["rows"], kept = recorder.kept.rows(mixed.transpose(1, 2))
     parts["output"] = None if matrix.doubt else kept
     if _overlaps(split.blocks, int(mixed.shape[2]), int(value.shape[2]), recorder):
         parts["doubt"] = PIECES

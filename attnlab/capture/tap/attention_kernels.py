@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attnlab.capture.reading.attention_recorder import UnreadableError
+from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.record.terms import Causal, Mask, Scale, Term
 
 if TYPE_CHECKING:
@@ -44,18 +44,18 @@ def note(tap: TapContext, name: str, args: tuple[Any, ...], kwargs: Any, result:
         raise UnreadableError(
             f"its {query.shape[1]} query heads are not a multiple of its {key.shape[1]} key heads"
         )
-    recorder.begin(module, query, key, value)
+    recorder.kept.begin(module, query, key, value)
     scale = given.get("scale")
     terms: list[Term] = [Scale(query.shape[-1] ** -0.5 if scale is None else float(scale))]
     mask = given.get("attn_mask")
     mask = given.get("attn_bias") if mask is None else mask
     if mask is not None:
         # Kernels pad a mask's rows to a multiple of eight.
-        terms.append(Mask(recorder.shared(mask, int(key.shape[2]))))
+        terms.append(Mask(recorder.kept.shared(mask, int(key.shape[2]))))
     if given.get("is_causal"):
         terms.append(Causal())
     output = _four(result[0] if isinstance(result, tuple | list) else result)
-    rows, kept = recorder.kept_rows(output.transpose(1, 2))
+    rows, kept = recorder.kept.rows(output.transpose(1, 2))
     dropped = bool(given.get("dropout_p"))
     doubt = "dropout was active: the weights are those before dropout" if dropped else ""
     recorder.note(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from attnlab.capture.inspection.plain_tensors import tensors
-from attnlab.capture.reading.attention_recorder import UnreadableError
+from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.tap.layout import broadcast, resized
 from attnlab.capture.tap.lineage import Scores, Weights
 from attnlab.capture.tap.matrix import Lineage, Matrix, Output, loosened

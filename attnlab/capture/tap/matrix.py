@@ -17,7 +17,7 @@ from attnlab.capture.tap.lineage import Scores, Weights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from attnlab.capture.reading.attention_recorder import NotedAttention
+    from attnlab.capture.reading.noted_attention import NotedAttention
     from attnlab.capture.tap.axes import Axes
 
 Stage = Literal["scores", "powers", "weights"]

@@ -22,7 +22,7 @@ from attnlab.capture.guards.modes import without_user_modes
 from attnlab.capture.guards.user_call import UserCall, without_traceback
 from attnlab.capture.inspection.plain_tensors import first_unusual, is_plain, kind_of, tensors
 from attnlab.capture.inspection.storage import StorageRef
-from attnlab.capture.reading.attention_recorder import UnreadableError
+from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.tap import attention_kernels
 from attnlab.capture.tap.composites import Composites
 from attnlab.capture.tap.elementwise import derived

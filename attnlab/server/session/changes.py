@@ -1,12 +1,12 @@
-"""Changes of a session's state, and the pushes that publish them."""
+"""Changes of a session's state."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from attnlab.live.cells.run import Run
-from attnlab.server.messages import PublishParams, State
+from attnlab.server.messages import State
 from attnlab.server.payloads.subscribed import shown_items, subscribed
 from attnlab.server.protocol.errors import content_modified
 from attnlab.server.session.problems import Problems, no_call, not_stored
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from attnlab.capture.record.recorded_call import RecordedCall
     from attnlab.live.cells.document import CellDocument, EditResult
-    from attnlab.server.messages import Payload, Problem
+    from attnlab.server.messages import Payload, Problem, PublishParams
     from attnlab.server.payloads.subscribed import Subscriptions
     from attnlab.server.session.clients import Clients
     from attnlab.server.session.documents import CellDocuments
+    from attnlab.server.session.pushes import Pushes
     from attnlab.server.session.registry import TraceRegistry
     from attnlab.traces.cancellation import Cancelled
     from attnlab.traces.trace import Trace
@@ -29,28 +30,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Publish(Protocol):
-    """Sends a push to all clients."""
-
-    def __call__(self, run: Run, params: PublishParams, buffers: list[bytes]) -> None:
-        """Send a push that belongs to a run."""
-
-
 class Changes:
-    """The methods that change a session, and its revision. Only used on the worker.
+    """The methods that change a session. Only used on the worker.
 
-    The worker makes the changes one by one, so the push with revision n + 1 is always sent after
-    the push with revision n. Without clients, traces are stored, but nothing is computed
-    or sent.
+    Without clients, traces are stored, but nothing is computed or sent.
 
     Parameters
     ----------
     traces, documents, clients
         The state of the session.
-    publish
-        Sends a push to all clients.
-    changed
-        Called with the revision and the running cell after each change.
+    pushes
+        Publishes each change.
     traced
         Called after each published trace.
     """
@@ -60,27 +50,17 @@ class Changes:
         traces: TraceRegistry,
         documents: CellDocuments,
         clients: Clients,
-        publish: Publish,
-        changed: Callable[[int, str | None], None],
+        pushes: Pushes,
         traced: Callable[[], None],
     ) -> None:
         self._traces = traces
         self._documents = documents
         self._clients = clients
-        self._send = publish
-        self._changed = changed
+        self._pushes = pushes
         self._traced = traced
         self._problems = Problems()
-        self._revision = 0
-        self._running: str | None = None
-        self._last: str | None = None
-        """The cell that produced a trace or a problem last, or was edited last."""
         self.newest_run: Run | None = None
         """The watched run that started last."""
-
-    @property
-    def _has_clients(self) -> bool:
-        return len(self._clients) > 0
 
     def state(self, cancelled: Cancelled) -> State:
         """Return the whole state.
@@ -106,55 +86,50 @@ class Changes:
                 problem = not_stored(run, trace.model, error)
                 self._traces.discard(trace.id, problem["title"])
                 self._problems.add(run, problem)
-                self._revision += 1
+                self._pushes.revision += 1
         for document in self._documents.all:
             self._documents.refresh(document)
         return State(
-            revision=self._revision,
-            running=self._running,
-            last=self._last,
+            revision=self._pushes.revision,
+            running=self._pushes.running,
+            last=self._pushes.last,
             traces=traces,
             problems=self._problems.current,
             sources=self._documents.sources,
         )
 
-    def report_running(self) -> None:
-        """Report the running cell to the host again after a client connected or disconnected."""
-        if self._running is not None:
-            self._changed(self._revision, self._running if self._has_clients else None)
-
     def begin(self, run: Run) -> None:
         """Publish the start of a watched cell's run."""
-        self._running = run.cell
+        self._pushes.running = run.cell
         self._traces.set_newest_cell(run.cell)
         self.newest_run = run
         resolved = self._problems.resolve(run.cell)
-        params = self._next_params()
+        params = self._pushes.next_params()
         if resolved:
             params["resolved"] = [run.cell]
-        self._publish(run, params)
+        self._pushes.publish(run, params)
 
     def finish(self, run: Run) -> None:
         """Publish the end of a watched cell's run."""
-        self._running = None
+        self._pushes.running = None
         call_expected = run.missed is not None or bool(self._traces.of_cell(run.cell))
         if run.calls or call_expected:
-            self._last = run.cell
-        params = self._next_params()
+            self._pushes.last = run.cell
+        params = self._pushes.next_params()
         if not run.calls and call_expected:
             # The panel still shows a trace of an older run, or of another cell.
             params["problem"] = no_call(run)
             self._problems.add(run, params["problem"])
         self._add_source_of(run, params)
-        self._publish(run, params)
+        self._pushes.publish(run, params)
 
     def fail(self, run: Run, problem: Problem) -> None:
         """Publish a problem of a run."""
-        self._last = run.cell
+        self._pushes.last = run.cell
         self._problems.add(run, problem)
-        params = self._next_params()
+        params = self._pushes.next_params()
         params["problem"] = problem
-        self._publish(run, params)
+        self._pushes.publish(run, params)
 
     def store(
         self, run: Run, call: RecordedCall | Trace, index: int, *, compute: bool, late: bool
@@ -176,11 +151,11 @@ class Changes:
             logger.exception("attnlab could not keep a trace")
             self.fail(run, not_stored(run, call.model, error))
         if late:
-            params = self._next_params()
+            params = self._pushes.next_params()
             if resolved and run.cell not in self._problems:
                 params["resolved"] = [run.cell]
             self._add_source_of(run, params)
-            self._publish(run, params)
+            self._pushes.publish(run, params)
 
     def add(
         self,
@@ -207,13 +182,13 @@ class Changes:
         trace.notes = [*trace.notes, *self._traces.pin(run, pinned)]
         if not compute:
             subscriptions = []
-        trace_summary = summary(trace, run.calls) if self._has_clients else None
+        trace_summary = summary(trace, run.calls) if self._clients.connected else None
         payloads, buffers = _subscribed_payloads(trace, subscriptions)
         newest = edit is None or edit.last
         removed = self._traces.add(trace, run, replaces, newest=newest)
         if newest:
-            self._last = run.cell
-        params = self._next_params()
+            self._pushes.last = run.cell
+        params = self._pushes.next_params()
         params["removed"] = removed
         params["payloads"] = payloads
         if trace_summary is not None:
@@ -223,7 +198,7 @@ class Changes:
             params["items"] = [item_of(trace, item) for item in other_items]
         if edit is not None and edit.document.text == edit.text:
             self._add_edited_source(edit.document, params)
-        self._publish(run, params, buffers)
+        self._pushes.publish(run, params, buffers)
         self._traced()
 
     def add_edit(self, run: Run, edit: EditResult) -> None:
@@ -247,19 +222,19 @@ class Changes:
         if not repeated_calls:
             document.reword(edit.text)
             if edit.last:
-                self._last = document.cell
-            params = self._next_params()
+                self._pushes.last = document.cell
+            params = self._pushes.next_params()
             self._add_edited_source(document, params)
-            self._publish(run, params)
+            self._pushes.publish(run, params)
 
     def refresh_sources(self) -> None:
         """Publish the sources of cells whose models were changed or deleted."""
-        for document in self._documents.all if self._has_clients else ():
+        for document in self._documents.all if self._clients.connected else ():
             source = self._documents.refresh(document)
             if source is not None:
-                params = self._next_params()
+                params = self._pushes.next_params()
                 params["source"] = source
-                self._publish(Run(document.cell, document.execution), params)
+                self._pushes.publish(Run(document.cell, document.execution), params)
 
     def _add_source_of(self, run: Run, params: PublishParams) -> None:
         """Add the source of a run that has traces; otherwise the cell keeps its previous one."""
@@ -271,31 +246,13 @@ class Changes:
 
     def _add_source(self, document: CellDocument, params: PublishParams) -> None:
         self._documents.set(document)
-        source = self._documents.source(document.cell) if self._has_clients else None
+        source = self._documents.source(document.cell) if self._clients.connected else None
         if source is not None:
             params["source"] = source
 
     def _add_edited_source(self, document: CellDocument, params: PublishParams) -> None:
         self._add_source(document, params)
         self._problems.follow_edit(document, params)
-
-    def _publish(self, run: Run, params: PublishParams, buffers: list[bytes] | None = None) -> None:
-        has_clients = self._has_clients
-        running = params["running"] if has_clients else None
-        run.context.copy().run(self._changed, params["revision"], running)
-        if has_clients:
-            self._send(run, params, buffers or [])
-
-    def _next_params(self) -> PublishParams:
-        """Increment the revision, and return the parameters of its push."""
-        self._revision += 1
-        return PublishParams(
-            revision=self._revision,
-            running=self._running,
-            last=self._last,
-            removed=[],
-            payloads=[],
-        )
 
 
 def _subscribed_payloads(

@@ -30,8 +30,10 @@ class Clients:
         self._selections = Selections()
         self._panels: OrderedDict[str, dict[str, SubscribeParams]] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._panels)
+    @property
+    def connected(self) -> bool:
+        """Whether there are any clients."""
+        return bool(self._panels)
 
     @property
     def ids(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ from attnlab.server.session.clients import Clients
 from attnlab.server.session.documents import CellDocuments
 from attnlab.server.session.pending import PendingCall, PendingCalls
 from attnlab.server.session.problems import refused
+from attnlab.server.session.pushes import Pushes
 from attnlab.server.session.registry import TraceRegistry
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from attnlab.live.cells.run import Run
     from attnlab.server.messages import SelectionState, Source, State, SubscribeParams
     from attnlab.server.protocol.worker import Worker
-    from attnlab.server.session.changes import Publish
+    from attnlab.server.session.pushes import Publish
     from attnlab.server.session.selections import PanelSelection
     from attnlab.traces.cancellation import Cancelled
     from attnlab.traces.trace import Trace
@@ -69,8 +70,9 @@ class Session:
         self._clients = Clients()
         self._traces = TraceRegistry(name)
         self._documents = CellDocuments(self._traces)
+        self._pushes = Pushes(self._clients, publish, changed)
         self._changes = Changes(
-            self._traces, self._documents, self._clients, publish, changed, self._selection_changed
+            self._traces, self._documents, self._clients, self._pushes, self._selection_changed
         )
         self._lock = threading.RLock()
         self._pending = PendingCalls()
@@ -117,7 +119,7 @@ class Session:
 
     def _clients_changed(self) -> None:
         context = contextvars.copy_context()
-        self._worker.push(lambda: context.run(self._changes.report_running))
+        self._worker.push(lambda: context.run(self._pushes.report_running))
         self._selection_changed()
 
     # --- selections -------------------------------------------------------------------------

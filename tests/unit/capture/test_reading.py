@@ -9,7 +9,8 @@ from transformers.integrations.flash_attention import flash_attention_forward
 from transformers.integrations.flex_attention import flex_attention_forward
 
 from attnlab.capture.reading import interface
-from attnlab.capture.reading.attention_recorder import AttentionRecorder, UnreadableError
+from attnlab.capture.reading.attention_recorder import AttentionRecorder
+from attnlab.capture.reading.errors import UnreadableError
 from attnlab.traces.certificate import certify
 from attnlab.traces.weights import weights
 
@@ -29,7 +30,8 @@ def tensors(queries=4, keys=4, heads=2, width=8):
 
 
 def read(function, mask, output, qkv, module=None, **more):
-    recorder = AttentionRecorder(torch.nn.Module(), batch=2)
+    recorder = AttentionRecorder(torch.nn.Module())
+    recorder.kept.batch = 2
     args = (module or Attention(), *qkv, mask)
     interface.note(recorder, function, eager_attention_forward, args, more, (output, None))
     return recorder.records()[0]

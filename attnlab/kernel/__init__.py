@@ -1,0 +1,1 @@
+"""The kernel that the backend runs in: its packages, its log and its channels."""
