@@ -94,9 +94,20 @@ def _error(record: AttentionRecord, item: int) -> float | None:
 
 
 def product(record: AttentionRecord, rows: torch.Tensor, item: int = 0) -> torch.Tensor:
-    """Multiply weights, shape (heads, rows, keys), by the values: (rows, heads, width)."""
+    """Multiply weights, shape (heads, rows, keys), by the values: (rows, heads, width).
+
+    The rows are those whose output was kept, if some queries attended to other values.
+    """
     assert record.value is not None
     group = record.heads // record.value.shape[1]
     with torch.no_grad(), torch.autocast(record.value.device.type, enabled=False):
-        values = record.value[item].float().repeat_interleave(group, dim=0)
-        return (rows @ values).transpose(0, 1)
+        if not record.earlier:
+            values = record.value[item].float().repeat_interleave(group, dim=0)
+            return (rows @ values).transpose(0, 1)
+        products = []
+        for index, query in enumerate(record.rows):
+            _, value = record.keys_of(query)
+            assert value is not None
+            values = value[item].float().repeat_interleave(group, dim=0)
+            products.append(rows[:, index : index + 1] @ values)
+        return torch.cat(products, dim=1).transpose(0, 1)

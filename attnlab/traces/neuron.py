@@ -84,7 +84,9 @@ def neuron(record: AttentionRecord, query: int, head: int, item: int = 0) -> Neu
             labeled_steps.append(("softmax", _numpy(result)))
     with neutral_modes(final_scores.device):
         q = record.query[item, head, query].float()
-        k = record.key[item, head // (record.heads // record.groups)].float()
+        keys, _ = record.keys_of(query)
+        assert keys is not None
+        k = keys[item, head // (record.heads // record.groups)].float()
         products = q * k
         sink = sink_weight = None
         if record.sinks is not None:

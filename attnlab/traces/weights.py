@@ -15,7 +15,7 @@ NaN.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -153,11 +153,34 @@ def steps(record: AttentionRecord, portion: Portion) -> Iterator[tuple[Term | No
 
 
 def _products(record: AttentionRecord, portion: Portion) -> torch.Tensor:
+    """Products q·k of all queries with the keys that each attended to."""
+    assert record.key is not None
+    if not record.earlier:
+        return _products_with(record.key, record, portion)
+    queries = range(record.queries)[portion.queries] if isinstance(portion.queries, slice) else (
+        portion.queries
+    )
+    # Consecutive queries with the same keys are computed together.
+    groups: list[tuple[torch.Tensor, list[int]]] = []
+    for query in queries:
+        key, _ = record.keys_of(query)
+        assert key is not None
+        if not groups or groups[-1][0] is not key:
+            groups.append((key, []))
+        groups[-1][1].append(query)
+    parts = [
+        _products_with(key, record, replace(portion, queries=members)) for key, members in groups
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def _products_with(
+    keys: torch.Tensor, record: AttentionRecord, portion: Portion
+) -> torch.Tensor:
     """Products q·k, one group of heads at a time: only its keys are copied to float32."""
     assert record.query is not None
-    assert record.key is not None
     query = record.query[portion.item, portion.heads][:, portion.queries].float()
-    key = record.key[portion.item][:, portion.keys]
+    key = keys[portion.item][:, portion.keys]
     heads, queries, width = query.shape
     group_size = record.heads // record.groups
     products = query.new_empty((heads, queries, key.shape[1]))

@@ -29,6 +29,20 @@ def caches(*values: Any) -> list[Any]:
     return list({id(item): item for item in found}.values())
 
 
+def cached_tokens(cache: Any) -> int | None:
+    """Return the number of tokens in a cache; None if unknown.
+
+    Only caches of transformers are asked: the method of another class may do anything.
+    """
+    base = cache_class()
+    if base is None or not isinstance(cache, base):
+        return None
+    try:
+        return int(cache.get_seq_length())
+    except (TypeError, ValueError):  # A cache of states that do not grow.
+        return None
+
+
 class CacheCopies(Copies):
     """Copies caches, their tensors without the history of gradients, and shares modules."""
 

@@ -6,7 +6,7 @@ import inspect
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from attnlab.capture.feed.caches import caches
+from attnlab.capture.feed.caches import cached_tokens, caches
 from attnlab.capture.inspection.contents import is_tensor
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ class ModelInputs:
     """Height and width of the images."""
     prompt: int | None = None
     """Number of prompt ids before those that the model generated; None if it generated none."""
+    context: Rows | None = None
+    """The ids of the tokens that its cache had before the call; None if unknown."""
+    past: int | None = None
+    """Number of tokens that its cache had before the call; None without a cache, or if unknown."""
     caches: list[Any] = field(default_factory=list)
     tensors: list[Any] = field(default_factory=list)
     """The tensors that the ids were read from."""
@@ -41,6 +45,7 @@ class ModelInputs:
         """Read the arguments of a call by their names in the model's `forward`."""
         given = arguments(model, args, kwargs)
         found = cls(caches=caches(args, kwargs))
+        found.past = cached_tokens(found.caches[0]) if found.caches else None
         found.batch = batch_of(given, args)
         found.ids = rows(given.get("input_ids"))
         found.decoder = rows(given.get("decoder_input_ids"))
@@ -82,6 +87,31 @@ class ModelInputs:
     def aside(self) -> ModelInputs:
         """Return the inputs without the texts."""
         return ModelInputs(batch=self.batch, pixels=self.pixels, caches=self.caches)
+
+    def generated(self, items: list[int], lengths: list[int], tokens: int) -> ModelInputs:
+        """Return the inputs of a pass over generated texts.
+
+        Parameters
+        ----------
+        items
+            By text, the item of this call that it continues.
+        lengths
+            By text, the number of tokens that the model was given.
+        tokens
+            Number of tokens of each text.
+        """
+        masks = {}
+        for name, mask in self._masks.items():
+            rows = [mask[item] for item in items] if len(mask) > max(items) else []
+            if name == "source" or not rows:
+                masks[name] = rows
+                continue
+            # A text that has ended before the others has its end token, and padding after it.
+            masks[name] = [
+                [*row, *[1] * (length + 1 - len(row)), *[0] * tokens][:tokens]
+                for row, length in zip(rows, lengths, strict=True)
+            ]
+        return replace(self, batch=len(items), _masks={k: v for k, v in masks.items() if v})
 
     def returned(self, result: Any) -> None:
         """Note the caches that the call returned."""

@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.generate.recording import GenerateRecording
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.hooks.observation import callsites_of
 from attnlab.capture.passes.call_recording import CallRecording
@@ -121,10 +122,19 @@ class InterceptedCalls:
         args: tuple[Any, ...],
         kwargs: Any,
     ) -> Any:
-        """Run ``generate``, then record one pass over its result."""
+        """Run ``generate``, and record its passes.
+
+        Passes of a compiled model cannot be observed: one pass over its result is recorded.
+        """
         thread = self._thread
         callsites = callsites_of(observations)
-        thread.generation = generation = Generation(model)
+        generation: Generation | GenerateRecording
+        if refusals.compiled(model):
+            generation = Generation(model)
+        else:
+            self._installation.ensure()
+            generation = GenerateRecording(model, args, kwargs, self._known)
+        thread.generation = generation
         began = time.perf_counter()
         try:
             results = [original(model, *args, **kwargs)]

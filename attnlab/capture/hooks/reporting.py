@@ -9,6 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.feed.feed import Feed
+from attnlab.capture.generate import generated_call
+from attnlab.capture.generate.generated_call import GeneratedCall
+from attnlab.capture.generate.recording import GenerateRecording
 from attnlab.capture.guards.modes import without_dispatch_modes, without_function_modes
 from attnlab.capture.passes.direct_generation import DirectGeneration
 from attnlab.capture.passes.generation import UnfinishedError
@@ -61,11 +64,14 @@ class OutcomeReporter:
         self,
         observations: list[Observation],
         callsites: Callsites,
-        generation: Generation,
+        generation: Generation | GenerateRecording,
         result: Any,
         milliseconds: float,
     ) -> None:
         """Report a call of ``generate``."""
+        if isinstance(generation, GenerateRecording):
+            self._report_recorded(observations, callsites, generation, result, milliseconds)
+            return
         model = generation.model
 
         def feed_of(tokenized: Sequence[Tokenized], callsite: Callsite | None) -> Feed:
@@ -78,6 +84,31 @@ class OutcomeReporter:
             self.report_refusal(observations, refusals.internal(generation.error))
             return
         self._report(observations, make, partial(_fed, feed_of, callsites), model)
+
+    def _report_recorded(
+        self,
+        observations: list[Observation],
+        callsites: Callsites,
+        recording: GenerateRecording,
+        result: Any,
+        milliseconds: float,
+    ) -> None:
+        """Report a call of ``generate`` whose passes were recorded."""
+        model = recording.model
+        if recording.error is not None:
+            self.report_refusal(observations, refusals.internal(recording.error))
+            return
+        elapsed = milliseconds - 1000 * recording.seconds
+
+        def make(sequences: SequenceNaming) -> RecordedCall | Refusal:
+            if recording.limit:
+                return generated_call.refused(model, recording.limit)
+            if not recording.streams:
+                return generated_call.refused(model, "another model ran its forward passes")
+            call = GeneratedCall(recording, recording.streams[0], result)
+            return call.outcome(sequences, elapsed)
+
+        self._report(observations, make, lambda _: None, model)
 
     def report_call(
         self,

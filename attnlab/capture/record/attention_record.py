@@ -24,6 +24,23 @@ matrix products; either of them in a second forward pass; or only as returned by
 """
 
 
+@dataclass(frozen=True, eq=False)
+class EarlierKeys:
+    """Keys and values that changed later, e.g. when a quantized cache rounded them.
+
+    Attributes
+    ----------
+    stop
+        The queries before this one attended to these keys, from the `stop` of the ones before on.
+    key, value
+        As in `AttentionRecord`; `value` is None if it was not seen.
+    """
+
+    stop: int
+    key: torch.Tensor
+    value: torch.Tensor | None
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionRecord:
     """The arguments of one attention call.
@@ -75,6 +92,8 @@ class AttentionRecord:
         they were not seen.
     depth
         Number of layers of the stack, including those without attention; 0 if unknown.
+    earlier
+        Other keys and values that earlier queries attended to, in the order of their queries.
     """
 
     name: str
@@ -95,6 +114,7 @@ class AttentionRecord:
     caveat: str = ""
     rotary_sample: RotarySample | None = None
     depth: int = 0
+    earlier: tuple[EarlierKeys, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.query is None) != (self.key is None):
@@ -140,12 +160,20 @@ class AttentionRecord:
         """Number of key positions."""
         return self.shape[3]
 
+    def keys_of(self, query: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Return the keys and values that a query attended to."""
+        for earlier in self.earlier:
+            if query < earlier.stop:
+                return earlier.key, earlier.value
+        return self.key, self.value
+
     @property
     def tensors(self) -> list[torch.Tensor]:
         """All tensors of the record, to account for memory; several records may share one."""
         stored = (self.query, self.key, self.value, self.sinks, self.weights, self.output)
+        changed = [tensor for keys in self.earlier for tensor in (keys.key, keys.value)]
         sampled = () if self.rotary_sample is None else self.rotary_sample.tensors
-        all_tensors = (*stored, *sampled, *map(tensor_of, self.terms))
+        all_tensors = (*stored, *changed, *sampled, *map(tensor_of, self.terms))
         return [tensor for tensor in all_tensors if tensor is not None]
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from attnlab.capture.record.attention_record import AttentionRecord
 
 UNKNOWN = TokenInfo(id=-1, text="·", piece="")
+"""A token in a cache that was filled outside the watched cell."""
+
+UNUSED = TokenInfo(id=-1, text="–", piece="", padding=True)
+"""A place in a static cache that is not used yet."""
 
 
 @dataclass
@@ -128,23 +132,33 @@ class SequenceNaming:
         if keys <= length or tokens.name != "tokens":
             self._remember(inputs.caches, tokens.items)
             return [tokens]
-        past = self._recall(inputs.caches)
-        if len(past) != len(tokens.items) or len(past[0].tokens) + length > keys:
-            past = []
-        if not past:
-            notes.append(
-                "Keys from a cache that was filled outside the watched cell are shown as “·”."
-            )
-        else:
-            self._remember(inputs.caches, _joined(past, tokens.items))
-        filling = [UNKNOWN] * (keys - length - (len(past[0].tokens) if past else 0))
-        # A static cache has unused positions at its end.
-        context = (
-            [Tokens([*item.tokens, *filling], item.text) for item in _joined(past, tokens.items)]
-            if past
-            else [Tokens([*filling, *item.tokens], item.text) for item in tokens.items]
-        )
+        past = self._past(model, inputs, tokens, keys, notes)
+        self._remember(inputs.caches, _joined(past, tokens.items))
+        # A static cache has unused places at its end; a sliding cache drops the oldest tokens.
+        unused = [UNUSED] * (keys - length - len(past[0].tokens))
+        context = [
+            Tokens([*item.tokens, *unused][-keys:], item.text)
+            for item in _joined(past, tokens.items)
+        ]
         return [tokens, Sequence("context", context)]
+
+    def _past(
+        self, model: Any, inputs: ModelInputs, tokens: Sequence, keys: int, notes: list[str]
+    ) -> list[Tokens]:
+        """Return the tokens that a cache had before the call, for each batch item."""
+        items, length = len(tokens.items), len(tokens)
+        count = keys - length if inputs.past is None else inputs.past
+        if inputs.context and len(inputs.context[0]) == count:
+            return self._named(model, inputs, inputs.context, count, "context", []).items
+        past = self._recall(inputs.caches)
+        if len(past) == items and len(past[0].tokens) in (
+            {count} if inputs.past is not None else range(count + 1)
+        ):
+            return past
+        notes.append(
+            "Keys from a cache that was filled outside the watched cell are shown as “·”."
+        )
+        return [Tokens([UNKNOWN] * count)] * items
 
     def _crossed(
         self, model: Any, inputs: ModelInputs, records: list[AttentionRecord], notes: list[str]

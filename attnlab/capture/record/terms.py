@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
 
@@ -80,3 +82,21 @@ def tensor_of(term: Term) -> torch.Tensor | None:
 
     fields = (getattr(term, name, None) for name in ("tensor", "where", "factor"))
     return next((tensor for tensor in fields if isinstance(tensor, torch.Tensor)), None)
+
+
+def mapped(term: Term, change: Callable[[torch.Tensor], torch.Tensor]) -> Term:
+    """Change the tensor of a term, if it has one."""
+    tensor = tensor_of(term)
+    if tensor is None:
+        return term
+    changed = change(tensor)
+    match term:
+        case Scale():
+            return Scale(changed)
+        case Bias():
+            return Bias(changed)
+        case Mask():
+            return Mask(changed)
+        case Fill(_, score):
+            return Fill(changed, score)
+    return term

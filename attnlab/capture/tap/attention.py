@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from attnlab.capture.inspection.attributes import stored
 from attnlab.capture.reading.attention_recorder import PIECES
 from attnlab.capture.reading.errors import UnreadableError
-from attnlab.capture.record.terms import Scale, Term, tensor_of
-from attnlab.capture.tap.lineage import Scores, Weights, common, mapped
+from attnlab.capture.record.terms import Scale, Term, mapped, tensor_of
+from attnlab.capture.tap.lineage import Scores, Weights, common
 from attnlab.capture.tap.matrix import Matrix, Output
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from attnlab.capture.record.terms import Bias, Fill, Mask, Scale, Term, tensor_of
+from attnlab.capture.record.terms import Term, mapped
 from attnlab.capture.tap.axes import Axes, refined
 
 if TYPE_CHECKING:
@@ -175,21 +175,3 @@ def common(first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
             break
         shared.append(one)
     return tuple(shared)
-
-
-def mapped(term: Term, change: Callable[[torch.Tensor], torch.Tensor]) -> Term:
-    """Change the tensor of a term, if it has one."""
-    tensor = tensor_of(term)
-    if tensor is None:
-        return term
-    changed = change(tensor)
-    match term:
-        case Scale():
-            return Scale(changed)
-        case Bias():
-            return Bias(changed)
-        case Mask():
-            return Mask(changed)
-        case Fill(_, score):
-            return Fill(changed, score)
-    return term

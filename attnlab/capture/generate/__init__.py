@@ -1,0 +1,1 @@
+"""Records ``generate`` as it runs: every forward pass, combined into one recorded call."""

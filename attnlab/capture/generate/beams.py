@@ -1,0 +1,50 @@
+"""Finds out which text each item of a step continues, from the keys in the cache.
+
+Beam search reorders the items of the cache. What an item attends to determines its text, so this
+does not depend on how a release of transformers reorders.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+class UnknownParentsError(Exception):
+    """The reason why it cannot be determined which texts a step continues."""
+
+
+def parents_of(now: torch.Tensor, before: torch.Tensor) -> torch.Tensor | None:
+    """Return, by item, the item of the pass before that it continues.
+
+    Parameters
+    ----------
+    now, before
+        Shape (items, groups, width): the key of the newest earlier token, as in the cache of the
+        step, and as in the pass before.
+
+    Returns
+    -------
+    torch.Tensor or None
+        Shape (items,); None if each item continues itself.
+
+    Raises
+    ------
+    UnknownParentsError
+        If an item has another key than all items before.
+    """
+    if now.shape == before.shape and torch.equal(now, before):
+        return None
+    same = (now[:, None] == before[None]).flatten(2).all(-1)
+    if not bool(same.any(dim=1).all()):
+        # A cache that rounds its keys: the nearest is meant if it is much nearer than the others.
+        distances = (now[:, None].float() - before[None].float()).flatten(2).norm(dim=-1)
+        unit = before.float().flatten(1).norm(dim=-1).mean()
+        if bool((distances.diagonal() <= 0.1 * unit).all()) and len(now) == len(before):
+            return None
+        raise UnknownParentsError("the texts that a step continues are not among those before it")
+    indices = torch.arange(len(now), device=now.device)
+    # Of equal items, each continues itself if it can.
+    if len(now) == len(before) and bool(same.diagonal().all()):
+        return None
+    own = same.diagonal() if len(now) == len(before) else torch.zeros_like(same[:, 0])
+    return torch.where(own, indices, same.int().argmax(dim=1))

@@ -1,0 +1,178 @@
+"""Creates the recorded call of ``generate`` from the passes that were recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from attnlab.capture.generate.assembly import SiteAssembly
+from attnlab.capture.generate.path import UnmatchedError, path_of
+from attnlab.capture.inspection.contents import entry, is_tensor
+from attnlab.capture.reading.errors import UnreadableError
+from attnlab.capture.reading.layer_positions import LayerPositions
+from attnlab.capture.record import refusals
+from attnlab.capture.record.recorded_call import RecordedCall, Refusal
+from attnlab.capture.record.terms import Causal
+
+if TYPE_CHECKING:
+    from attnlab.capture.feed.model_inputs import ModelInputs
+    from attnlab.capture.feed.text_scope import TextScope
+    from attnlab.capture.generate.path import Path
+    from attnlab.capture.generate.recording import GenerateRecording
+    from attnlab.capture.generate.stream import Stream
+    from attnlab.capture.reading.noted_attention import NotedAttention
+    from attnlab.capture.record.attention_record import AttentionRecord
+    from attnlab.capture.record.sequence_naming import SequenceNaming
+
+RECORDED = (
+    "Each row was recorded in its own step of generate(). The last token was not passed through "
+    "the model, so it has no row."
+)
+
+
+class GeneratedCall:
+    """Combines the passes of one stream.
+
+    Parameters
+    ----------
+    recording
+        The call of ``generate``, which has ended.
+    stream
+        The passes to be shown.
+    result
+        What ``generate`` returned; None if unknown.
+    """
+
+    def __init__(self, recording: GenerateRecording, stream: Stream, result: Any) -> None:
+        self._recording, self._stream = recording, stream
+        self._returned = sequences_of(result)
+        self._notes: list[str] = []
+
+    def outcome(self, sequences: SequenceNaming, milliseconds: float) -> RecordedCall | Refusal:
+        """Return the recorded call, or the reason why there is none."""
+        stream, recorder = self._stream, self._stream.first.recorder
+        given = None if self._decodes else self._recording.given
+        try:
+            path = path_of(stream, self._returned, given, recorder.kept.items)
+        except UnmatchedError as error:
+            return refused(self._recording.model, str(error))
+        noted: list[tuple[NotedAttention, AttentionRecord]] = []
+        for part in self._recording.parts:
+            noted += [(call, call.record) for call in part.recorder.noted]
+        assembly = SiteAssembly(stream, path)
+        stepped = {site for step in stream.steps for site in step.calls}
+        unread = list(recorder.unread)
+        for site, call in stream.sites.items():
+            if stream.steps and site not in stepped:
+                noted.append((call, call.record))  # A tower, which runs only in the first pass.
+                continue
+            try:
+                noted.append((call, assembly.record(site, call)))
+            except UnreadableError as why:
+                unread.append((type(call.module).__name__, str(why)))
+        if not noted:
+            return refusals.without_attention(self._recording.model, unread) or refused(
+                self._recording.model, "its passes have no attention"
+            )
+        if unread:
+            reasons = "; ".join(sorted({f"{name}: {why}" for name, why in unread}))
+            self._notes.append(f"Attention calls not shown: {len(unread)} ({reasons}).")
+        return self._call(sequences, path, noted, milliseconds)
+
+    @property
+    def _decodes(self) -> bool:
+        """Whether the model is an encoder-decoder."""
+        return self._stream.first.inputs.decoder is not None
+
+    def _call(
+        self,
+        sequences: SequenceNaming,
+        path: Path,
+        noted: list[tuple[NotedAttention, AttentionRecord]],
+        milliseconds: float,
+    ) -> RecordedCall:
+        first, model = self._stream.first, self._recording.model
+        root = first.recorder.texts.root
+        owners = self._owners(noted, root)
+        root.inputs = self._inputs(first.inputs, path)
+        records = _positioned(model, noted)
+        notes = [*self._notes, RECORDED]
+        layout = sequences.layout(records, owners, notes)
+        return RecordedCall(
+            refusals.name_of(model),
+            records,
+            layout.sequences,
+            layout.axes,
+            milliseconds,
+            path.texts,
+            path.prompt - path.start,
+            list(dict.fromkeys(notes)),
+        )
+
+    def _inputs(self, given: ModelInputs, path: Path) -> ModelInputs:
+        """Return the inputs of one pass over the whole text."""
+        items = path.items_of_first
+        lengths = [length - path.start for length in path.lengths]
+        inputs = given.generated(items, lengths, path.stop - path.start)
+        if not self._decodes:
+            prompt = path.prompt - path.start
+            return replace(inputs, ids=path.ids, context=path.context, prompt=prompt)
+        sources = (part.inputs.ids for part in self._recording.parts)
+        source = next((ids for ids in sources if ids), None)
+        if source is not None:
+            source = [source[item * len(source) // self._stream.batch] for item in items]
+        return replace(inputs, decoder=path.ids, ids=source)
+
+    def _owners(
+        self, noted: list[tuple[NotedAttention, AttentionRecord]], root: TextScope
+    ) -> list[TextScope]:
+        """Return the text scopes of the calls; an encoder's text is a sequence of the whole call."""
+        own = {id(call) for call in self._stream.sites.values()}
+        scopes = [call.scope for call, _ in noted if id(call) in own]
+        found = iter(self._stream.first.recorder.texts.owners(scopes))
+        owners = []
+        for call, _ in noted:
+            if id(call) in own:
+                owners.append(next(found))
+            else:
+                owners.append(root if self._decodes else call.scope)
+        return owners
+
+
+def _positioned(
+    model: Any, noted: list[tuple[NotedAttention, AttentionRecord]]
+) -> list[AttentionRecord]:
+    """Set the records' positions in the model."""
+    # The shapes in the passes, in which a text attends to itself.
+    positions = LayerPositions(model).of([(call.module, call.record.shape[2:]) for call, _ in noted])
+    return [
+        replace(
+            record,
+            name=position.name,
+            stack=position.stack,
+            kind=position.kind(call.causal or any(isinstance(t, Causal) for t in record.terms)),
+            layer=position.layer,
+            depth=position.depth,
+        )
+        for (call, record), position in zip(noted, positions, strict=True)
+    ]
+
+
+def sequences_of(result: Any) -> torch.Tensor | None:
+    """Return the ids that ``generate`` returned, (texts, tokens); None if unknown."""
+    sequences = entry(result, "sequences")
+    sequences = result if sequences is None else sequences
+    if not is_tensor(sequences) or sequences.ndim != 2 or sequences.is_floating_point():
+        return None
+    return sequences.detach()
+
+
+def refused(model: Any, cause: str) -> Refusal:
+    """Return the refusal of a call of ``generate``."""
+    return Refusal(
+        f"{refusals.name_of(model)} could not be recorded",
+        f"generate() could not be shown: {cause}.",
+        "Call the model itself on the text, outside generate().",
+    )

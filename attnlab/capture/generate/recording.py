@@ -1,0 +1,240 @@
+"""Records a running call of ``generate``: each forward pass of its model, as it is made."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from attnlab.capture.feed.caches import cached_tokens, caches
+from attnlab.capture.feed.model_inputs import arguments
+from attnlab.capture.generate.step_recording import StepRecording
+from attnlab.capture.generate.stream import Stream
+from attnlab.capture.guards.frames import hidden_frame
+from attnlab.capture.guards.modes import without_user_modes
+from attnlab.capture.inspection.contents import is_tensor
+from attnlab.capture.passes.call_recording import CallRecording
+from attnlab.capture.record import memory, refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from attnlab.capture.passes.known_models import KnownInterfaceModels
+
+IDS = ("decoder_input_ids", "input_ids")
+EMBEDDINGS = ("decoder_inputs_embeds", "inputs_embeds")
+
+
+class GenerateRecording:
+    """A running call of ``generate``.
+
+    Parameters
+    ----------
+    model
+        The model that generates.
+    args, kwargs
+        The arguments of the call.
+    known
+        The models that need no tap.
+
+    Attributes
+    ----------
+    streams
+        The passes of the model, those that continue one another together.
+    parts
+        The passes of parts of the model beside these, e.g. of an encoder.
+    seconds
+        Time that recording took.
+    fault
+        The first error in attnlab.
+    limit
+        Why no more steps are recorded, a clause; empty if they are.
+    """
+
+    def __init__(
+        self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], known: KnownInterfaceModels
+    ) -> None:
+        self.model, self.known = model, known
+        self.streams: list[Stream] = []
+        self.parts: list[CallRecording] = []
+        self.seconds = 0.0
+        self.fault: Exception | None = None
+        self.limit = ""
+        self._current: CallRecording | None = None
+        self._inside = {id(part) for part in model.modules()}
+        self._attending: dict[int, bool] = {}
+        self.given = given_tokens(args, kwargs)
+
+    @hidden_frame
+    def inside(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Run a module call inside ``generate``."""
+        if self._current is not None:
+            return self._current.inside(original, module, args, kwargs)
+        if self.fault is not None or self.limit:
+            return original(module, *args, **kwargs)
+        if module is self.model:
+            return self._pass(original, module, args, kwargs)
+        if id(module) in self._inside and self._attends(module):
+            return self._part(original, module, args, kwargs)
+        return original(module, *args, **kwargs)
+
+    @hidden_frame
+    def attend(
+        self, call: Callable[..., Any], default: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        """Run an attention function of the interface inside ``generate``."""
+        if self._current is None:
+            return call(*args, **kwargs)
+        return self._current.attend(call, default, args, kwargs)  # type: ignore[arg-type]
+
+    @property
+    def error(self) -> Exception | None:
+        """The first error in attnlab."""
+        recordings = [*self.parts, *(stream.first for stream in self.streams)]
+        errors = [self.fault, *(recording.error for recording in recordings)]
+        return next((error for error in errors if error is not None), None)
+
+    def release(self) -> None:
+        """Drop all data when it is no longer needed: an exception may keep the object alive."""
+        for part in (*self.streams, *self.parts):
+            part.release()
+        vars(self).clear()
+
+    def _attends(self, module: Any) -> bool:
+        """Whether a part of the model has attention."""
+        if id(module) not in self._attending:
+            self._attending[id(module)] = refusals.has_attention(module)
+        return self._attending[id(module)]
+
+    @hidden_frame
+    def _part(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        recording = self._first(module, args, kwargs)
+        result = self._run(recording, original, module, args, kwargs)
+        self._safely(lambda: recording.inputs.returned(result))
+        self.parts.append(recording)
+        return result
+
+    @hidden_frame
+    def _pass(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        found = self._safely(lambda: self._prepared(args, kwargs))
+        if found is None:
+            return original(module, *args, **kwargs)
+        recording, end = found
+        result = self._run(recording, original, module, args, kwargs)
+        self._safely(lambda: end(result))
+        return result
+
+    @hidden_frame
+    def _run(
+        self,
+        recording: CallRecording,
+        original: Callable[..., Any],
+        module: Any,
+        args: Any,
+        kwargs: Any,
+    ) -> Any:
+        self._current = recording
+        try:
+            with contextlib.nullcontext() if recording.tap is None else recording.tap:
+                return original(module, *args, **kwargs)
+        finally:
+            self._current = None
+
+    def _safely(self, function: Callable[[], Any]) -> Any:
+        """Run code of attnlab; errors do not affect the user's call."""
+        if self.fault is not None:
+            return None
+        import torch
+
+        began = time.perf_counter()
+        try:
+            with without_user_modes(), torch.no_grad():
+                return function()
+        except Exception as fault:  # noqa: BLE001 - an error of attnlab
+            self.fault = fault
+            return None
+        finally:
+            self.seconds += time.perf_counter() - began
+
+    def _first(self, module: Any, args: Any, kwargs: Any) -> CallRecording:
+        """Create the recording of a pass that continues no other."""
+        recording = CallRecording.of(module, args, kwargs)
+        if self.known.needs_tap(recording):
+            recording.listen()
+        return recording
+
+    def _prepared(
+        self, args: Any, kwargs: Any
+    ) -> tuple[CallRecording, Callable[[Any], None]] | None:
+        """Create the recording of a pass of the model, and a function that ends it."""
+        given = kwargs if not args else arguments(self.model, args, kwargs)
+        ids = next((given[name] for name in IDS if is_tensor(given.get(name))), None)
+        embeds = next((given[name] for name in EMBEDDINGS if is_tensor(given.get(name))), None)
+        tokens = ids if ids is not None else embeds
+        if tokens is None or tokens.ndim < 2:
+            return None
+        # Embeddings of the prompt; ids beside them are those of no token.
+        if embeds is not None and (ids is None or ids.shape[1] != embeds.shape[1]):
+            tokens, ids = embeds, None
+        batch, count = int(tokens.shape[0]), int(tokens.shape[1])
+        cache = next(iter(caches(args, kwargs)), None)
+        ids = None if ids is None else ids.detach().clone()
+        stream = self._stream(cache, ids)
+        start = 0 if cache is None else cached_tokens(cache)
+        if start is None:
+            start = 0 if stream is None else stream.stop
+        if stream is None:
+            first = self._first(self.model, args, kwargs)
+
+            def begin(result: Any) -> None:
+                first.inputs.returned(result)
+                self.known.learn(first)
+                # Some models create their cache in the first pass.
+                filled = cache or next(iter(first.inputs.caches), None)
+                self.streams.append(Stream(first, filled, start, ids, count))
+
+            return first, begin
+        if stream.recomputes(start, count):
+            before = stream.stop - start
+            start, count = stream.stop, count - before
+            ids = None if ids is None else ids[:, before:]
+        step = StepRecording.of_step(self.model, args, kwargs, batch, stream.tapped)
+
+        def end(_result: Any) -> None:
+            if step.error is not None:
+                raise step.error
+            stream.add(step, start, ids, count)
+            step.release()
+            self._check_budget()
+
+        return step, end
+
+    def _stream(self, cache: Any, ids: torch.Tensor | None) -> Stream | None:
+        """Find the passes that a pass continues."""
+        for stream in self.streams:
+            if cache is not None and stream.cache is cache:
+                return stream
+            if cache is None and stream.continues(ids):
+                return stream
+        return None
+
+    def _check_budget(self) -> None:
+        limit = memory.budget()
+        if sum(stream.nbytes for stream in self.streams) > limit:
+            self.limit = (
+                f"its steps take more memory than {memory.readable(limit)} "
+                f"(set {memory.VARIABLE} for more)"
+            )
+            for stream in self.streams:
+                stream.steps.clear()
+
+
+def given_tokens(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
+    """Return the number of tokens that ``generate`` was given; None if unknown."""
+    named = ("decoder_input_ids", "input_ids", "inputs", "inputs_embeds")
+    for value in (*(kwargs.get(name) for name in named), *args[:1]):
+        if is_tensor(value) and value.ndim >= 2:
+            return int(value.shape[1])
+    return None

@@ -1,0 +1,206 @@
+"""What one step of ``generate`` computed: copies of its queries and of the keys that it added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from attnlab.capture.record.terms import Causal, Window, mapped, tensor_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from attnlab.capture.record.attention_record import AttentionRecord
+    from attnlab.capture.record.terms import Term
+
+SiteKey = tuple[int, int]
+"""The id of a module, and how often it had attended before in the same pass."""
+
+
+@dataclass(eq=False, slots=True)
+class StepCall:
+    """One attention call of a step.
+
+    Attributes
+    ----------
+    index
+        Index on the first axis of the block's tensors.
+    keys
+        Number of keys that it was given. If these are fewer than the tokens up to the step's end,
+        they are the newest; if more, a static cache has unused keys at its end.
+    terms
+        The terms of its weights, for the step's new queries.
+    weights
+        Shape (items, heads, queries, keys); None if they follow from queries and keys.
+    doubt
+        As in `AttentionRecord`.
+    changed
+        All keys and values that it was given, if they are not those of earlier steps followed by
+        those that this step added. Otherwise None.
+    """
+
+    index: int
+    keys: int
+    terms: tuple[Term, ...]
+    weights: torch.Tensor | None
+    doubt: str
+    changed: tuple[torch.Tensor, torch.Tensor] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    """Copies of calls of one shape.
+
+    Attributes
+    ----------
+    query
+        Shape (calls, items, heads, new queries, width); None if only weights were seen.
+    key, value
+        Shape (calls, items, groups, new queries, width): those that the step added; None if it
+        added none, as in cross attention.
+    output
+        Shape (calls, items, 1, heads, width): the kernel's output for the last query; None if it
+        was not kept.
+    """
+
+    query: torch.Tensor | None
+    key: torch.Tensor | None
+    value: torch.Tensor | None
+    output: torch.Tensor | None
+
+
+@dataclass(eq=False, slots=True)
+class Step:
+    """One forward pass of ``generate``, after the first.
+
+    Attributes
+    ----------
+    start
+        Position of its first new token in the text.
+    count
+        Number of its new tokens. Without a cache, a step is also given all tokens before them.
+    ids
+        Shape (items, count): the ids of the new tokens; None if it was given embeddings.
+    parents
+        Shape (items,): by item, the item of the step before that it continues; None if each
+        continues itself.
+    calls
+        By site, the call and the block that has its tensors.
+    """
+
+    start: int
+    count: int
+    ids: torch.Tensor | None
+    parents: torch.Tensor | None = None
+    calls: dict[SiteKey, tuple[Block, StepCall]] = field(default_factory=dict)
+
+    @property
+    def stop(self) -> int:
+        """Number of tokens after the step."""
+        return self.start + self.count
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The tensors of its calls."""
+        return list({id(block): block for block, _ in self.calls.values()}.values())
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes, in bytes."""
+        tensors = [
+            tensor
+            for block in self.blocks
+            for tensor in (block.query, block.key, block.value, block.output)
+        ]
+        for _, call in self.calls.values():
+            tensors += [call.weights, *(call.changed or ())]
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+
+    def drop_outputs(self) -> None:
+        """Drop the kernels' outputs."""
+        for block in self.blocks:
+            block.output = None
+
+    def pack(
+        self,
+        sites: Sequence[tuple[SiteKey, AttentionRecord]],
+        crossing: set[SiteKey],
+        changed: set[SiteKey],
+    ) -> None:
+        """Copy what is new in the attention calls, for all calls of one shape together.
+
+        Parameters
+        ----------
+        sites
+            The calls, with the model's own tensors.
+        crossing
+            The sites whose keys no step changes.
+        changed
+            The sites whose earlier keys have changed.
+        """
+        groups: dict[tuple[object, ...], list[tuple[SiteKey, AttentionRecord]]] = {}
+        for site, record in sites:
+            groups.setdefault(_shape(record, site in crossing), []).append((site, record))
+        copies: dict[int, torch.Tensor] = {}
+        for members in groups.values():
+            records = [record for _, record in members]
+            crosses = members[0][0] in crossing
+            block = Block(
+                _stacked([self._new(record.query) for record in records]),
+                None if crosses else _stacked([self._added(record.key) for record in records]),
+                None if crosses else _stacked([self._added(record.value) for record in records]),
+                _stacked([record.output for record in records]),
+            )
+            for index, (site, record) in enumerate(members):
+                terms = tuple(self._copied(term, record.queries, copies) for term in record.terms)
+                weights = None if record.weights is None else self._new(record.weights).clone()
+                call = StepCall(index, record.keys, terms, weights, record.doubt)
+                if site in changed and record.key is not None and record.value is not None:
+                    stop = min(self.stop, record.keys)
+                    call.changed = (
+                        record.key[:, :, :stop].clone(),
+                        record.value[:, :, :stop].clone(),
+                    )
+                self.calls[site] = block, call
+
+    def _new(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the new queries of a tensor with the axes (items, heads, queries, …)."""
+        return tensor[:, :, -self.count :]
+
+    def _added(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
+        """Return the keys or values that the step added."""
+        if tensor is None:
+            return None
+        stop = min(self.stop, int(tensor.shape[2]))
+        return tensor[:, :, max(0, stop - self.count) : stop]
+
+    def _copied(self, term: Term, queries: int, copies: dict[int, torch.Tensor]) -> Term:
+        """Copy a term for the new queries; its tensor once for all terms that share it."""
+        before = max(0, queries - self.count)
+        match term:
+            case Causal(offset):
+                return Causal(offset + before)
+            case Window(size, offset):
+                return Window(size, offset + before)
+        tensor = tensor_of(term)
+        if tensor is None:
+            return term
+        if id(tensor) not in copies:
+            copies[id(tensor)] = (self._new(tensor) if tensor.shape[2] > 1 else tensor).clone()
+        copy = copies[id(tensor)]
+        return mapped(term, lambda _: copy)
+
+
+def _shape(record: AttentionRecord, crosses: bool) -> tuple[object, ...]:
+    tensors = (record.query, record.key, record.value, record.output)
+    return crosses, *(
+        None if tensor is None else (tensor.shape, tensor.dtype, tensor.device)
+        for tensor in tensors
+    )
+
+
+def _stacked(tensors: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
+    present = [tensor for tensor in tensors if tensor is not None]
+    return torch.stack(present) if present else None

@@ -1,0 +1,233 @@
+"""The forward passes of ``generate`` that continue one another, e.g. with one cache."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from attnlab.capture.generate.beams import parents_of
+from attnlab.capture.generate.step import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from attnlab.capture.generate.step import SiteKey
+    from attnlab.capture.passes.call_recording import CallRecording
+    from attnlab.capture.reading.noted_attention import NotedAttention
+    from attnlab.capture.record.attention_record import AttentionRecord
+
+CERTIFIED_STEPS = 12
+"""Maximum number of steps whose outputs are kept, evenly spread, to check the weights."""
+
+ROUNDING = 1e-5
+"""Largest difference of keys that are computed again, relative to the largest."""
+
+
+class Stream:
+    """Passes that continue one another: the first, and the steps after it.
+
+    Parameters
+    ----------
+    first
+        The recording of the first pass.
+    cache
+        Its cache; None without one.
+    start
+        Number of tokens that the cache had before.
+    ids
+        Shape (items, tokens): the ids that it was given; None if it was given embeddings.
+    count
+        Number of tokens that it was given.
+
+    Attributes
+    ----------
+    steps
+        The steps, in order.
+    faults
+        By site, why its keys cannot be determined.
+    """
+
+    def __init__(
+        self, first: CallRecording, cache: Any, start: int, ids: torch.Tensor | None, count: int
+    ) -> None:
+        self.first, self.cache, self.start, self.ids, self.count = first, cache, start, ids, count
+        self.steps: list[Step] = []
+        self.faults: dict[SiteKey, str] = {}
+        self.nbytes = 0
+        self.recomputed = False
+        self._spacing = 1
+        self._inexact = False
+        noted = first.recorder.noted
+        self.sites = dict(zip(site_keys(noted), noted, strict=True))
+        self.crossing = {site for site, call in self.sites.items() if self._crosses(call)}
+        self._last = {site: call.record for site, call in self.sites.items()}
+
+    @property
+    def tapped(self) -> bool:
+        """Whether the steps need the tap, since the first pass has attention beside the interface."""
+        tap = self.first.tap
+        noted = self.first.recorder.noted
+        return tap is not None and any(call.record.method != "interface" for call in noted)
+
+    @property
+    def stop(self) -> int:
+        """Number of tokens after its last pass."""
+        return self.steps[-1].stop if self.steps else self.start + self.count
+
+    @property
+    def batch(self) -> int:
+        """Number of items of its passes."""
+        return self.first.recorder.kept.batch
+
+    def recomputes(self, start: int, count: int) -> bool:
+        """Whether a pass computes all tokens again, since there is no cache or it is not used."""
+        self.recomputed = start == self.start and start + count > self.stop
+        return self.recomputed
+
+    def continues(self, ids: torch.Tensor | None) -> bool:
+        """Whether a pass without a cache that is given some ids continues it."""
+        if self.cache is not None or self.ids is None or ids is None:
+            return False
+        known = self.all_ids
+        if ids.shape[0] != known.shape[0] or ids.shape[1] <= known.shape[1]:
+            return False
+        # With beams, the items are in another order.
+        before = ids[:, : known.shape[1]]
+        return bool((before[:, None] == known[None]).all(-1).any(1).all())
+
+    @property
+    def all_ids(self) -> torch.Tensor:
+        """The ids of its last pass and of all tokens before."""
+        assert self.ids is not None
+        ids = self.ids
+        for step in self.steps:
+            assert step.ids is not None
+            before = ids if step.parents is None else ids.index_select(0, step.parents)
+            ids = torch.cat([before[:, : step.start - self.start], step.ids], dim=1)
+        return ids
+
+    def add(
+        self, recording: CallRecording, start: int, ids: torch.Tensor | None, count: int
+    ) -> None:
+        """Add a step that has ended."""
+        noted = recording.recorder.noted
+        sites = list(zip(site_keys(noted), (call.record for call in noted), strict=True))
+        known = [(site, record) for site, record in sites if site in self.sites]
+        step = Step(start, count, ids)
+        step.parents = self._parents(step, known)
+        changed = self._changed(step, known)
+        step.pack(known, self.crossing, changed)
+        self._last = {**self._last, **dict(known)}
+        self.steps.append(step)
+        self.nbytes += step.nbytes
+        self._thin_outputs()
+
+    def _crosses(self, noted: NotedAttention) -> bool:
+        """Whether the keys of a site are not those of the text, e.g. those of an encoder."""
+        record = noted.record
+        tokens = self.start + self.count
+        return record.keys > tokens and not _hides(record, tokens)
+
+    def _parents(
+        self, step: Step, sites: list[tuple[SiteKey, AttentionRecord]]
+    ) -> torch.Tensor | None:
+        """Return which items of the pass before a step continues, in beam search."""
+        if self.batch == 1:
+            return None
+        # Only in a deep layer does the key of a token depend on the text before it.
+        for site, record in reversed(sites):
+            last = self._last[site]
+            if site in self.crossing or record.key is None or last.key is None:
+                continue
+            new, old = _common(record, last, step, self.stop)
+            if new.shape[2]:
+                return parents_of(new[:, :, -1], old[:, :, -1])
+        return None
+
+    def _changed(
+        self, step: Step, sites: list[tuple[SiteKey, AttentionRecord]]
+    ) -> set[SiteKey]:
+        """Return the sites whose earlier keys differ from what earlier passes attended to.
+
+        A cache that rounds its keys is noticed in the first step; from then on, all sites are
+        compared in each step, else one. The keys of the last step are compared in the end.
+        """
+        own = [(site, record) for site, record in sites if site not in self.crossing]
+        if not own:
+            return set()
+        everything = self._inexact or not self.steps
+        chosen = own if everything else [own[len(self.steps) % len(own)]]
+        differing = {
+            site for site, record in chosen if not self._same_keys(record, self._last[site], step)
+        }
+        if differing and not everything:
+            reason = "its cache changed earlier keys during generate()"
+            self.faults |= dict.fromkeys(differing, reason)
+        self._inexact = self._inexact or bool(differing)
+        return differing
+
+    def _same_keys(self, record: AttentionRecord, last: AttentionRecord, step: Step) -> bool:
+        if record.key is None or last.key is None:
+            return True
+        new, old = _common(record, last, step, self.stop)
+        if new.data_ptr() == old.data_ptr() or not new.numel():
+            return True
+        if step.parents is not None:
+            old = old.index_select(0, step.parents)
+        if not self.recomputed:
+            return torch.equal(new, old)
+        difference = (new.float() - old.float()).abs().max()
+        return bool(difference <= ROUNDING * old.float().abs().max())
+
+    def _thin_outputs(self) -> None:
+        """Keep the outputs of the last step, and of some earlier ones that are evenly spread."""
+        if len(self.steps) > 1 and (len(self.steps) - 2) % self._spacing:
+            self.steps[-2].drop_outputs()
+        if len(self.steps) > CERTIFIED_STEPS * self._spacing:
+            self._spacing *= 2
+            for index, step in enumerate(self.steps[:-1]):
+                if index % self._spacing:
+                    step.drop_outputs()
+
+    def release(self) -> None:
+        """Drop all data."""
+        self.first.release()
+        vars(self).clear()
+
+
+def site_keys(noted: Iterable[NotedAttention]) -> list[SiteKey]:
+    """Return the keys of attention calls, in order."""
+    counts: Counter[int] = Counter()
+    keys = []
+    for call in noted:
+        identity = id(call.module)
+        keys.append((identity, counts[identity]))
+        counts[identity] += 1
+    return keys
+
+
+def _common(
+    record: AttentionRecord, last: AttentionRecord, step: Step, stop: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the keys of a step's call that were there before, and the same keys of the last pass.
+
+    `stop` is the number of tokens after the last pass.
+    """
+    assert record.key is not None
+    assert last.key is not None
+    first = max(0, step.stop - record.keys)
+    last_first = max(0, stop - last.keys)
+    begin, end = max(first, last_first), min(step.start, stop)
+    return record.key[:, :, begin - first : end - first], last.key[
+        :, :, begin - last_first : end - last_first
+    ]
+
+
+def _hides(record: AttentionRecord, tokens: int) -> bool:
+    """Whether a call hides all keys after some tokens, as in a static cache that is not full."""
+    from attnlab.capture.generate.visible import visible_keys
+
+    seen = visible_keys(record.terms, record.queries, record.keys)
+    return seen is not None and not bool(seen[..., tokens:].any())
