@@ -19,8 +19,8 @@ def parents_of(now: torch.Tensor, before: torch.Tensor) -> torch.Tensor | None:
     Parameters
     ----------
     now, before
-        Shape (items, groups, width): the key of the newest earlier token, as in the cache of the
-        step, and as in the pass before.
+        Shape (items, …): what determines the earlier text of an item, in the step and in the pass
+        before it: the key of the newest earlier token in a deep layer, or the ids.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def parents_of(now: torch.Tensor, before: torch.Tensor) -> torch.Tensor | None:
     Raises
     ------
     UnknownParentsError
-        If an item has another key than all items before.
+        If an item differs from all items before.
     """
     if now.shape == before.shape and torch.equal(now, before):
         return None

@@ -197,9 +197,7 @@ class GenerateRecording:
 
             return first, begin
         if stream.recomputes(start, count):
-            before = stream.stop - start
-            start, count = stream.stop, count - before
-            ids = None if ids is None else ids[:, before:]
+            start, count = stream.stop, start + count - stream.stop
         step = StepRecording.of_step(self.model, args, kwargs, batch, stream.tapped)
 
         def end(_result: Any) -> None:

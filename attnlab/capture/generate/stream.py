@@ -109,14 +109,22 @@ class Stream:
         return ids
 
     def add(
-        self, recording: CallRecording, start: int, ids: torch.Tensor | None, count: int
+        self, recording: CallRecording, start: int, given: torch.Tensor | None, count: int
     ) -> None:
-        """Add a step that has ended."""
+        """Add a step that has ended.
+
+        Parameters
+        ----------
+        start, count
+            Position of its first new token, and their number.
+        given
+            Shape (items, tokens): the ids that it was given; None if it was given embeddings.
+        """
         noted = recording.recorder.noted
         sites = list(zip(site_keys(noted), (call.record for call in noted), strict=True))
         known = [(site, record) for site, record in sites if site in self.sites]
-        step = Step(start, count, ids)
-        step.parents = self._parents(step, known)
+        step = Step(start, count, None if given is None else given[:, -count:])
+        step.parents = self._parents(step, known, given)
         changed = self._changed(step, known)
         step.pack(known, self.crossing, changed)
         self._last = {**self._last, **dict(known)}
@@ -131,11 +139,16 @@ class Stream:
         return record.keys > tokens and not _hides(record, tokens)
 
     def _parents(
-        self, step: Step, sites: list[tuple[SiteKey, AttentionRecord]]
+        self,
+        step: Step,
+        sites: list[tuple[SiteKey, AttentionRecord]],
+        given: torch.Tensor | None,
     ) -> torch.Tensor | None:
         """Return which items of the pass before a step continues, in beam search."""
         if self.batch == 1:
             return None
+        if self.recomputed and given is not None:
+            return parents_of(given[:, : -step.count], self.all_ids)
         # Only in a deep layer does the key of a token depend on the text before it.
         for site, record in reversed(sites):
             last = self._last[site]

@@ -7,6 +7,7 @@ import torch
 import transformers
 
 from attnlab.capture.record.recorded_call import Refusal
+from tests.generation_oracle import beams_of, listen, rows_of
 from tests.unit.capture.test_calls_batches import spread
 from tests.unit.capture.test_tokens import byte_level, wordpiece
 from tests.unit.tiny_models import _small, bert, gpt2, ids, llama, t5
@@ -15,17 +16,34 @@ from tests.unit.watching import differs, names, only, unnoticed
 MANY = {"max_new_tokens": 4, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
 
 
-def eager(make, sequences, **given):
-    """Return the weights over finished sequences of an independent eager copy."""
-    with torch.no_grad():
-        said = make("eager")(sequences, **given, output_attentions=True)
-    return said.attentions
-
-
 def written(recorded):
     """Return the ids of the main sequence, by item."""
     items = recorded.sequences[0].items
     return torch.tensor([[token.id for token in own.tokens] for own in items])
+
+
+def heard(make, call, recorded, *, beams=False, first=0, prefix=0):
+    """Return the rows that each step of an independent copy computed, by site."""
+    result, passes = listen(make(), call)
+    items = beams_of(result) if beams else lambda index, text: text
+    total = first + len(recorded.sequences[0])
+    return [
+        rows_of(passes[1:], site.index - prefix, recorded.items, (first, total), items)
+        for site in recorded.sites[prefix:]
+    ]
+
+
+def last_is_undefined(recorded, ends=None):
+    """Whether the last token of each text has no row, and every other has one."""
+    for site in recorded.sites:
+        for item in range(recorded.items):
+            undefined = torch.from_numpy(recorded.head(site.index, 0, item)).isnan().any(-1)
+            end = len(undefined) - 1 if ends is None else ends[item]
+            assert undefined.tolist() == [False] * end + [True] * (len(undefined) - end)
+    return True
+
+
+BEAMS = {"return_dict_in_generate": True, "output_scores": True}
 
 
 @pytest.mark.parametrize(
@@ -34,19 +52,23 @@ def written(recorded):
         {},
         {"use_cache": False},
         {"cache_implementation": "static"},
+        {"cache_implementation": "quantized", "cache_config": {"backend": "fp8"}},
         {"return_dict_in_generate": True, "output_scores": True},
         {"do_sample": True, "num_return_sequences": 3},
-        {"num_beams": 3},
-        {"num_beams": 4, "num_return_sequences": 2},
         {"do_sample": True, "temperature": 0.7, "top_k": 5},
+        {"prefill_chunk_size": 2},
+        {"prompt_lookup_num_tokens": 2},
+        {"guidance_scale": 1.5},
+        {"max_new_tokens": 1},
     ],
     ids=str,
 )
-def test_the_steps_of_generate_are_one_trace_of_the_finished_text(how):
+def test_each_row_is_what_its_own_step_computed(how):
     family, results = llama(), []
+    rows = 1 if "prompt_lookup_num_tokens" in how else 2
 
     def call(model):
-        results.append(model.generate(ids(2, 5), **MANY | how))
+        results.append(model.generate(ids(rows, 5), **MANY | how))
         return results[-1]
 
     recorded = only(unnoticed(family.model, call))
@@ -54,10 +76,76 @@ def test_the_steps_of_generate_are_one_trace_of_the_finished_text(how):
     assert torch.equal(written(recorded), sequences)
     assert recorded.items == len(sequences)
     assert recorded.generated == 5
-    assert differs(recorded, eager(family.model, sequences)) < 1e-5
-    assert {site.method for site in recorded.sites} == {"replay"}
+    result, passes = listen(family.model(), call)
+    if "guidance_scale" in how:  # Every second pass is that without the prompt.
+        passes = [passes[0], *passes[1::2]]
+    expected = [
+        rows_of(passes[1:], site.index, recorded.items, (0, len(recorded.sequences[0])))
+        for site in recorded.sites
+    ]
+    assert differs(recorded, expected) < 1e-5
+    assert last_is_undefined(recorded)
+    assert {site.method for site in recorded.sites} == {"interface"}
     assert all(site.certificate.exact for site in recorded.sites)
-    assert any("generate() wrote the tokens from 5 on" in note for note in recorded.notes)
+    assert any("in its own step" in note for note in recorded.notes)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"num_beams": 3},
+        {"num_beams": 4, "num_return_sequences": 2},
+        {"num_beams": 4, "num_return_sequences": 4, "do_sample": True, "top_k": 20},
+        {"num_beams": 3, "use_cache": False},
+        {"num_beams": 3, "num_return_sequences": 3, "eos_token_id": [*range(20, 40)]},
+        {"num_beams": 3, "cache_implementation": "static"},
+    ],
+    ids=str,
+)
+def test_a_row_of_a_returned_beam_is_that_of_its_ancestor(how):
+    family, results = llama(), []
+
+    def call(model):
+        results.append(model.generate(ids(2, 5), **MANY | {"max_new_tokens": 6} | how | BEAMS))
+        return results[-1]
+
+    recorded = only(unnoticed(family.model, call))
+    result, passes = listen(family.model(), call)
+    assert torch.equal(result.sequences, results[0].sequences)
+    assert torch.equal(written(recorded), result.sequences)
+    expected = [
+        rows_of(
+            passes[1:],
+            site.index,
+            recorded.items,
+            (0, len(recorded.sequences[0])),
+            beams_of(result),
+        )
+        for site in recorded.sites
+    ]
+    assert differs(recorded, expected) < 1e-5
+    ends = [5 - 1 + sum(index >= 0 for index in row) for row in result.beam_indices.tolist()]
+    assert last_is_undefined(recorded, ends)
+    assert all(site.certificate.exact for site in recorded.sites)
+
+
+def test_the_tokens_that_an_assistant_guessed_and_the_model_rejected_are_not_shown():
+    family, results = llama(), []
+    with torch.random.fork_rng():
+        assistant = llama().model()
+        for parameter in assistant.parameters():
+            parameter.data.mul_(0.99)
+
+    def call(model):
+        results.append(model.generate(ids(1, 5), **MANY | {"max_new_tokens": 9}, assistant_model=assistant))
+        return results[-1]
+
+    recorded = only(unnoticed(family.model, call))
+    assert torch.equal(written(recorded), results[-1])
+    assert recorded.generated == 5
+    expected = heard(family.model, call, recorded)
+    assert differs(recorded, expected) < 1e-5
+    assert last_is_undefined(recorded)
 
 
 def test_prompts_padded_on_the_left_keep_their_padding():
@@ -70,10 +158,7 @@ def test_prompts_padded_on_the_left_keep_their_padding():
         return results[-1]
 
     recorded = only(unnoticed(family.model, call))
-    whole = torch.cat([mask, torch.ones(2, 4, dtype=torch.long)], dim=1)
-    places = (whole.cumsum(-1) - 1).clamp(min=0)
-    expected = eager(family.model, results[-1], attention_mask=whole, position_ids=places)
-    assert differs(recorded, expected) < 1e-5
+    assert differs(recorded, heard(family.model, call, recorded)) < 1e-5
     padding = [token.padding for token in recorded.sequences[0].items[0].tokens]
     assert padding == [True] * 3 + [False] * 10
 
@@ -187,7 +272,7 @@ def test_the_users_cache_is_filled_by_generate_alone():
     assert recorded.sequences[0].name == "tokens"
 
 
-def test_a_model_with_hooks_generates_as_usual_and_is_refused_with_the_reason():
+def test_hooks_of_a_model_run_once_for_each_step():
     calls = []
 
     def make():
@@ -195,9 +280,8 @@ def test_a_model_with_hooks_generates_as_usual_and_is_refused_with_the_reason():
         model.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
         return model
 
-    told = unnoticed(make, lambda model: model.generate(ids(1, 5), **MANY))
-    assert [type(item) for item in told] == [Refusal]
-    assert "hooks" in told[0].cause
+    recorded = only(unnoticed(make, lambda model: model.generate(ids(1, 5), **MANY)))
+    assert all(site.certificate.exact for site in recorded.sites)
     assert len(calls) == 2 * 4
 
 
@@ -254,7 +338,7 @@ def test_a_forward_pass_beside_generate_is_recorded_separately():
 
     told = unnoticed(family.model, call)
     assert [item.generated for item in told] == [3, None]
-    assert [item.records[0].method for item in told] == ["replay", "interface"]
+    assert [item.records[0].method for item in told] == ["interface", "interface"]
 
 
 def test_an_encoder_called_in_the_cell_is_not_part_of_generate():
