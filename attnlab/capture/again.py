@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from attnlab.capture.feed.kept_arguments import GoneError
+from attnlab.capture.generate.prompt_pass import with_stale_tokens
 from attnlab.capture.isolation.isolated_model import IsolatedModel, NotIsolatedError
 from attnlab.capture.isolation.random_generators import RandomGenerators
 from attnlab.capture.isolation.silenced_output import silenced
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from attnlab.capture.feed.tokenized import Tokenized
 
 KEPT = (
-    "The generated tokens are those of the original prompt; they are not generated again for the "
-    "edited one."
+    "The generated tokens are those of the original prompt, and have no rows: they are not "
+    "generated again for the edited one."
 )
 
 
@@ -129,6 +130,7 @@ def again(
     if isinstance(outcome, Refusal):
         raise NotAgainError("failed", f"{outcome.title}. {outcome.cause}")
     if feed.prompt is not None:
+        outcome = with_stale_tokens(outcome, feed.written)
         outcome = replace(outcome, notes=[*outcome.notes, KEPT])
     return Again(outcome, tokenized)
 
@@ -169,7 +171,7 @@ def _check_length(feed: Feed, tokenized: Sequence[Tokenized], limit: int) -> Non
         why = f"The text has {length} tokens, more than the limit of {limit} while typing"
         raise NotAgainError("long", f"{why}: run the cell, or raise the limit in the settings.")
     positions = _places(feed.model)
-    length += feed.written
+    length += len(feed.written[0]) if feed.written else 0
     if positions is not None and length > positions:
         # On a GPU, the failure would make the device unusable for the whole kernel.
         name = type(feed.model).__name__

@@ -157,8 +157,10 @@ def _products(record: AttentionRecord, portion: Portion) -> torch.Tensor:
     assert record.key is not None
     if not record.earlier:
         return _products_with(record.key, record, portion)
-    queries = range(record.queries)[portion.queries] if isinstance(portion.queries, slice) else (
-        portion.queries
+    queries = (
+        range(record.queries)[portion.queries]
+        if isinstance(portion.queries, slice)
+        else (portion.queries)
     )
     # Consecutive queries with the same keys are computed together.
     groups: list[tuple[torch.Tensor, list[int]]] = []
@@ -174,9 +176,7 @@ def _products(record: AttentionRecord, portion: Portion) -> torch.Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def _products_with(
-    keys: torch.Tensor, record: AttentionRecord, portion: Portion
-) -> torch.Tensor:
+def _products_with(keys: torch.Tensor, record: AttentionRecord, portion: Portion) -> torch.Tensor:
     """Products q·k, one group of heads at a time: only its keys are copied to float32."""
     assert record.query is not None
     query = record.query[portion.item, portion.heads][:, portion.queries].float()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from attnlab.capture.feed.callsite import Callsite
     from attnlab.capture.feed.tokenized import ResultKey, Tokenized
+    from attnlab.capture.tokens.tokens import TokenInfo
 
 WRITTEN = "decoder_input_ids"
 """Argument with the tokens that an encoder-decoder has generated; its texts go to the encoder."""
@@ -50,6 +51,8 @@ class Feed:
         Device type and dtype of the autocast context of the call.
     device
         The thread's default device for new tensors.
+    written
+        By batch item, the tokens that the model generated after the prompt.
     """
 
     prompt: int | None
@@ -62,6 +65,7 @@ class Feed:
     _model: weakref.ref[Any]
     _kept: KeptArguments
     _slots: dict[str | int, tuple[int, ResultKey]] = field(default_factory=dict)
+    written: list[list[TokenInfo]] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -174,13 +178,6 @@ class Feed:
         if self.prompt is not None and not all(all(row) for mask in masks for row in rows_of(mask)):
             raise ValueError("the prompts are of several lengths")
         return _args(refed), _kwargs(refed)
-
-    @property
-    def written(self) -> int:
-        """Number of ids that the model generated after the prompt."""
-        kwargs = self.kwargs
-        before = _before(kwargs, self.prompt)
-        return 0 if before is None else int(kwargs["input_ids"].shape[-1]) - before
 
     def lengthened(self, kwargs: Mapping[str, Any]) -> int:
         """Return how many more ids a prompt has than the prompt of the original call."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from attnlab.capture.generate.assembly import SiteAssembly
 from attnlab.capture.generate.path import UnmatchedError, path_of
+from attnlab.capture.generate.prompt_pass import prompt_arguments
 from attnlab.capture.inspection.contents import entry, is_tensor
 from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.reading.layer_positions import LayerPositions
@@ -17,6 +16,8 @@ from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from attnlab.capture.record.terms import Causal
 
 if TYPE_CHECKING:
+    import torch
+
     from attnlab.capture.feed.model_inputs import ModelInputs
     from attnlab.capture.feed.text_scope import TextScope
     from attnlab.capture.generate.path import Path
@@ -49,6 +50,7 @@ class GeneratedCall:
         self._recording, self._stream = recording, stream
         self._returned = sequences_of(result)
         self._notes: list[str] = []
+        self._path: Path | None = None
 
     def outcome(self, sequences: SequenceNaming, milliseconds: float) -> RecordedCall | Refusal:
         """Return the recorded call, or the reason why there is none."""
@@ -58,6 +60,7 @@ class GeneratedCall:
             path = path_of(stream, self._returned, given, recorder.kept.items)
         except UnmatchedError as error:
             return refused(self._recording.model, str(error))
+        self._path = path
         noted: list[tuple[NotedAttention, AttentionRecord]] = []
         for part in self._recording.parts:
             noted += [(call, call.record) for call in part.recorder.noted]
@@ -69,7 +72,7 @@ class GeneratedCall:
                 noted.append((call, call.record))  # A tower, which runs only in the first pass.
                 continue
             try:
-                noted.append((call, assembly.record(site, call)))
+                noted.append((call, assembly.record(site, call.record)))
             except UnreadableError as why:
                 unread.append((type(call.module).__name__, str(why)))
         if not noted:
@@ -80,6 +83,13 @@ class GeneratedCall:
             reasons = "; ".join(sorted({f"{name}: {why}" for name, why in unread}))
             self._notes.append(f"Attention calls not shown: {len(unread)} ({reasons}).")
         return self._call(sequences, path, noted, milliseconds)
+
+    def prompt_arguments(self) -> tuple[dict[str, Any], int]:
+        """Return the arguments of one pass over the prompt, and its number of tokens."""
+        assert self._path is not None
+        path = self._path
+        given = prompt_arguments(self._recording, self._stream, path)
+        return given, path.prompt - path.start
 
     @property
     def _decodes(self) -> bool:
@@ -128,7 +138,7 @@ class GeneratedCall:
     def _owners(
         self, noted: list[tuple[NotedAttention, AttentionRecord]], root: TextScope
     ) -> list[TextScope]:
-        """Return the text scopes of the calls; an encoder's text is a sequence of the whole call."""
+        """Return the text scopes of the calls; an encoder's text belongs to the whole call."""
         own = {id(call) for call in self._stream.sites.values()}
         scopes = [call.scope for call, _ in noted if id(call) in own]
         found = iter(self._stream.first.recorder.texts.owners(scopes))
@@ -146,7 +156,9 @@ def _positioned(
 ) -> list[AttentionRecord]:
     """Set the records' positions in the model."""
     # The shapes in the passes, in which a text attends to itself.
-    positions = LayerPositions(model).of([(call.module, call.record.shape[2:]) for call, _ in noted])
+    positions = LayerPositions(model).of(
+        [(call.module, call.record.shape[2:]) for call, _ in noted]
+    )
     return [
         replace(
             record,

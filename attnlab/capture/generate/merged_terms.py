@@ -112,7 +112,9 @@ class MergedTerms:
 def _identity(part: Part) -> tuple[object, ...]:
     def plain(term: Term) -> object:
         tensor = tensor_of(term)
-        return (type(term), id(tensor)) if tensor is not None else (type(term), *vars(term).values())
+        return (
+            (type(term), id(tensor)) if tensor is not None else (type(term), *vars(term).values())
+        )
 
     return part.queries, part.keys, part.given, part.first, *map(plain, part.terms)
 

@@ -230,8 +230,7 @@ def _items(stream: Stream, ends: list[_End]) -> dict[int, list[int]]:
     current = [0] * len(ends)
     for step in range(len(stream.steps) - 1, FIRST - 1, -1):
         current = [
-            end.item if end.step == step else item
-            for end, item in zip(ends, current, strict=True)
+            end.item if end.step == step else item for end, item in zip(ends, current, strict=True)
         ]
         result[step] = current
         if step != FIRST:

@@ -66,7 +66,7 @@ class Stream:
 
     @property
     def tapped(self) -> bool:
-        """Whether the steps need the tap, since the first pass has attention beside the interface."""
+        """Whether the steps need the tap: the first pass has attention beside the interface."""
         tap = self.first.tap
         noted = self.first.recorder.noted
         return tap is not None and any(call.record.method != "interface" for call in noted)
@@ -159,9 +159,7 @@ class Stream:
                 return parents_of(new[:, :, -1], old[:, :, -1])
         return None
 
-    def _changed(
-        self, step: Step, sites: list[tuple[SiteKey, AttentionRecord]]
-    ) -> set[SiteKey]:
+    def _changed(self, step: Step, sites: list[tuple[SiteKey, AttentionRecord]]) -> set[SiteKey]:
         """Return the sites whose earlier keys differ from what earlier passes attended to.
 
         A cache that rounds its keys is noticed in the first step; from then on, all sites are

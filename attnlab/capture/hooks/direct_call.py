@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from attnlab.capture.feed.callsite import Callsite
+    from attnlab.capture.generate.recording import GenerateRecording
     from attnlab.capture.hooks.observation import Observation
     from attnlab.capture.passes.call_recording import CallRecording
-    from attnlab.capture.passes.direct_generation import DirectGeneration
     from attnlab.capture.record.recorded_call import Refusal
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class DirectCall:
         The exception of the last call inside, as a refusal: the method has probably failed, too.
     """
 
-    listener: CallRecording | DirectGeneration
+    listener: CallRecording | GenerateRecording
     observations: list[Observation]
     thread: int
     began: float

@@ -8,10 +8,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.generate.recording import GenerateRecording
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.hooks.direct_call import DirectCall, find
 from attnlab.capture.hooks.observation import callsites_of
-from attnlab.capture.passes.direct_generation import DirectGeneration
 from attnlab.capture.record import refusals
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from attnlab.capture.passes.call_recording import CallRecording
     from attnlab.capture.passes.generation import Generation
 
-    Prepare = Callable[[list[Observation], RunningMethod], CallRecording | DirectGeneration]
+    Prepare = Callable[[list[Observation], RunningMethod], CallRecording | GenerateRecording]
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class DirectCalls:
         thread, listener = self._thread, direct_call.listener
         direct_call.failed = None
         tap = None
-        if isinstance(listener, DirectGeneration):
+        if isinstance(listener, GenerateRecording):
             thread.generation = listener
         else:
             thread.recording, tap = listener, listener.tap

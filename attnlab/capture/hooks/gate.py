@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.generate.recording import GenerateRecording
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.guards.user_call import guarded, without_traceback
 from attnlab.capture.hooks.blocks import Blocks, ThreadState
@@ -14,7 +15,6 @@ from attnlab.capture.hooks.installation import Installation
 from attnlab.capture.hooks.intercepted_calls import InterceptedCalls
 from attnlab.capture.hooks.observation import Observation
 from attnlab.capture.hooks.reporting import OutcomeReporter
-from attnlab.capture.passes.direct_generation import DirectGeneration
 from attnlab.capture.passes.known_models import KnownInterfaceModels
 from attnlab.capture.torch_internals import in_backward_pass
 
@@ -200,9 +200,9 @@ class Gate:
 
     def _prepared_direct_call(
         self, observations: list[Observation], found: RunningMethod
-    ) -> CallRecording | DirectGeneration:
+    ) -> CallRecording | GenerateRecording:
         if found.generates:
-            return DirectGeneration(found.module)
+            return GenerateRecording(found.module, found.args, found.kwargs, self._known)
         recording = self._intercepted.prepare(observations, found.module, found.args, found.kwargs)
         if self._known.needs_tap(recording):
             recording.listen()

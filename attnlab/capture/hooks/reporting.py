@@ -13,7 +13,6 @@ from attnlab.capture.generate import generated_call
 from attnlab.capture.generate.generated_call import GeneratedCall
 from attnlab.capture.generate.recording import GenerateRecording
 from attnlab.capture.guards.modes import without_dispatch_modes, without_function_modes
-from attnlab.capture.passes.direct_generation import DirectGeneration
 from attnlab.capture.passes.generation import UnfinishedError
 from attnlab.capture.passes.outcome import OutcomeBuilder
 from attnlab.capture.reading import returned_weights
@@ -100,15 +99,20 @@ class OutcomeReporter:
             return
         elapsed = milliseconds - 1000 * recording.seconds
 
+        if recording.limit or not recording.streams:
+            cause = recording.limit or "another model ran its forward passes"
+            self.report_refusal(observations, generated_call.refused(model, cause))
+            return
+        call = GeneratedCall(recording, recording.streams[0], result)
+
         def make(sequences: SequenceNaming) -> RecordedCall | Refusal:
-            if recording.limit:
-                return generated_call.refused(model, recording.limit)
-            if not recording.streams:
-                return generated_call.refused(model, "another model ran its forward passes")
-            call = GeneratedCall(recording, recording.streams[0], result)
             return call.outcome(sequences, elapsed)
 
-        self._report(observations, make, lambda _: None, model)
+        def feed_of(tokenized: Sequence[Tokenized], callsite: Callsite | None) -> Feed:
+            kwargs, prompt = call.prompt_arguments()
+            return Feed.of(model, (), kwargs, prompt, tokenized, callsite)
+
+        self._report(observations, make, partial(_fed, feed_of, callsites), model)
 
     def report_call(
         self,
@@ -154,7 +158,7 @@ class OutcomeReporter:
             if refusals.has_attention(listener.model):
                 self.report_refusal(observations, refusal)
             return
-        if isinstance(listener, DirectGeneration):
+        if isinstance(listener, GenerateRecording):
             self.report_generation(observations, callsites, listener, None, 1000 * elapsed)
             return
         listener.milliseconds = 1000 * (elapsed - listener.recorder.seconds)
@@ -222,7 +226,11 @@ def _with_feed(
 ) -> RecordedCall:
     """Add the origin of a call's arguments, or else a note with the error."""
     try:
-        return replace(call, feed=fed(observation))
+        feed = fed(observation)
+        if feed is not None and call.generated is not None:
+            written = [item.tokens[call.generated :] for item in call.sequences[0].items]
+            feed = replace(feed, written=written)
+        return replace(call, feed=feed)
     except Exception as fault:
         log.exception("attnlab could not find the origin of a call's arguments")
         return replace(call, notes=[*call.notes, refusals.unfed(fault)])

@@ -155,9 +155,7 @@ class SequenceNaming:
             {count} if inputs.past is not None else range(count + 1)
         ):
             return past
-        notes.append(
-            "Keys from a cache that was filled outside the watched cell are shown as “·”."
-        )
+        notes.append("Keys from a cache that was filled outside the watched cell are shown as “·”.")
         return [Tokens([UNKNOWN] * count)] * items
 
     def _crossed(

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TokenInfo:
-    """One token; the fields are those of `attnlab.server.messages.Token`."""
+    """One token; the fields are those of `attnlab.server.messages.Token`.
+
+    A stale token was generated from an earlier version of the text before it.
+    """
 
     id: int
     text: str
@@ -31,6 +34,7 @@ class TokenInfo:
     end: int = -1
     part: bool = False
     padding: bool = False
+    stale: bool = False
 
 
 class Style(Enum):

@@ -137,7 +137,9 @@ def test_the_tokens_that_an_assistant_guessed_and_the_model_rejected_are_not_sho
             parameter.data.mul_(0.99)
 
     def call(model):
-        results.append(model.generate(ids(1, 5), **MANY | {"max_new_tokens": 9}, assistant_model=assistant))
+        results.append(
+            model.generate(ids(1, 5), **MANY | {"max_new_tokens": 9}, assistant_model=assistant)
+        )
         return results[-1]
 
     recorded = only(unnoticed(family.model, call))

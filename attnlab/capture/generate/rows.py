@@ -1,0 +1,242 @@
+"""The rows of one site that the passes of ``generate`` computed for the returned texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attnlab.capture.generate.merged_terms import Part
+from attnlab.capture.generate.path import FIRST
+from attnlab.capture.reading.errors import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from attnlab.capture.generate.path import Path
+    from attnlab.capture.generate.step import Block, SiteKey, StepCall
+    from attnlab.capture.generate.stream import Stream
+    from attnlab.capture.record.attention_record import AttentionRecord
+    from attnlab.capture.record.terms import Term
+
+
+@dataclass(frozen=True, eq=False)
+class FirstRows:
+    """Rows of the first pass.
+
+    Attributes
+    ----------
+    record
+        The call.
+    first, count
+        The queries of the call that are meant.
+    start
+        Position of the first of them in the text.
+    stop
+        Number of tokens after the pass.
+    items
+        As in `Segment`.
+    """
+
+    record: AttentionRecord
+    first: int
+    count: int
+    start: int
+    stop: int
+    items: torch.Tensor | None
+
+    @property
+    def query(self) -> torch.Tensor | None:
+        """Shape (texts, heads, queries, width)."""
+        return _queries(_selected(self.record.query, self.items), self)
+
+    @property
+    def key(self) -> torch.Tensor | None:
+        """All keys of the call, (texts, groups, keys, width)."""
+        return _selected(self.record.key, self.items)
+
+    @property
+    def value(self) -> torch.Tensor | None:
+        """All values of the call, (texts, groups, keys, width)."""
+        return _selected(self.record.value, self.items)
+
+    @property
+    def weights(self) -> torch.Tensor | None:
+        """Shape (items, heads, all queries, keys); None if they follow from queries and keys."""
+        return self.record.weights
+
+    @property
+    def keys(self) -> int:
+        """Number of keys that the call was given."""
+        return self.record.keys
+
+    @property
+    def of(self) -> int:
+        """Number of queries of the call."""
+        return self.record.queries
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms of the call."""
+        return self.record.terms
+
+    @property
+    def outputs(self) -> tuple[list[int], torch.Tensor] | None:
+        """The kept outputs, and their queries, counted from the first that is meant."""
+        output = self.record.output
+        if output is None or (self.items is not None and int(self.items.max()) >= len(output)):
+            return None  # Those of later items were not kept.
+        chosen = {
+            index: query - self.first
+            for index, query in enumerate(self.record.rows)
+            if self.first <= query < self.first + self.count
+        }
+        selected = _selected(output, self.items)
+        assert selected is not None
+        return list(chosen.values()), selected[:, list(chosen)]
+
+
+@dataclass(frozen=True, eq=False)
+class StepRows:
+    """Rows of a step; the attributes are those of `FirstRows`.
+
+    Attributes
+    ----------
+    key, value
+        Those that the step added for these rows; None if it added none.
+    """
+
+    block: Block
+    call: StepCall
+    first: int
+    count: int
+    start: int
+    stop: int
+    items: torch.Tensor | None
+
+    @property
+    def query(self) -> torch.Tensor | None:
+        """Shape (texts, heads, queries, width)."""
+        return _queries(self._tensor(self.block.query), self)
+
+    @property
+    def key(self) -> torch.Tensor | None:
+        """Shape (texts, groups, queries, width)."""
+        return _queries(self._tensor(self.block.key), self)
+
+    @property
+    def value(self) -> torch.Tensor | None:
+        """Shape (texts, groups, queries, width)."""
+        return _queries(self._tensor(self.block.value), self)
+
+    @property
+    def changed(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """All keys and values of the call, if they are not those of the passes before."""
+        if self.call.changed is None:
+            return None
+        key, value = (_selected(tensor, self.items) for tensor in self.call.changed)
+        assert key is not None
+        assert value is not None
+        return key, value
+
+    @property
+    def weights(self) -> torch.Tensor | None:
+        """Shape (items, heads, all queries, keys); None if they follow from queries and keys."""
+        return self.call.weights
+
+    @property
+    def keys(self) -> int:
+        """Number of keys that the call was given."""
+        return self.call.keys
+
+    @property
+    def of(self) -> int:
+        """Number of new queries of the step."""
+        tensor = self.block.query
+        if tensor is not None:
+            return int(tensor.shape[3])
+        return self.count if self.weights is None else int(self.weights.shape[2])
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms of the call."""
+        return self.call.terms
+
+    @property
+    def outputs(self) -> tuple[list[int], torch.Tensor] | None:
+        """The kept output, that of the step's last query."""
+        output = self._tensor(self.block.output)
+        if output is None or self.first + self.count < self.of:
+            return None
+        return [self.count - 1], output
+
+    def _tensor(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
+        return None if tensor is None else _selected(tensor[self.call.index], self.items)
+
+
+Rows = FirstRows | StepRows
+
+
+def rows_of(stream: Stream, path: Path, site: SiteKey, record: AttentionRecord) -> Iterator[Rows]:
+    """Yield the rows of a site, in the order of the text; `record` is the first pass's call.
+
+    Raises
+    ------
+    UnreadableError
+        If the site was not called in every step.
+    """
+    for segment in path.segments:
+        offset, count, start = segment.offset, segment.count, segment.start
+        if segment.step == FIRST:
+            # Some layers compute only the rows of the last tokens.
+            missing = stream.count - record.queries
+            first = max(0, offset - missing)
+            kept = offset + count - missing - first
+            stop = stream.start + stream.count
+            if kept > 0:
+                begin = start + max(0, missing - offset)
+                yield FirstRows(record, first, kept, begin, stop, segment.items)
+            continue
+        step = stream.steps[segment.step]
+        if site not in step.calls:
+            raise UnreadableError("it was not called in every step of generate()")
+        yield StepRows(*step.calls[site], offset, count, start, step.stop, segment.items)
+
+
+def part_of(rows: Rows, start: int, oldest: int | None, keys: int) -> Part:
+    """Describe where rows are in the whole call.
+
+    Parameters
+    ----------
+    start
+        Position of the first query of the whole call in the text.
+    oldest
+        Position of its first key; None if the keys are not those of the text.
+    keys
+        Number of its keys.
+    """
+    first = rows.start - start
+    positions = range(keys)
+    if oldest is not None:
+        positions = range(max(0, rows.stop - rows.keys) - oldest, rows.stop - oldest)
+    return Part(
+        range(first, first + rows.count),
+        positions,
+        rows.keys,
+        rows.first,
+        rows.of,
+        rows.items,
+        rows.terms,
+    )
+
+
+def _selected(tensor: torch.Tensor | None, items: torch.Tensor | None) -> torch.Tensor | None:
+    """Select the items of the returned texts."""
+    if tensor is None or items is None:
+        return tensor
+    return tensor.index_select(0, items.to(tensor.device))
+
+
+def _queries(tensor: torch.Tensor | None, rows: Rows) -> torch.Tensor | None:
+    return None if tensor is None else tensor[:, :, rows.first : rows.first + rows.count]
