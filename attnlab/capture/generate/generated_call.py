@@ -12,7 +12,7 @@ from attnlab.capture.inspection.contents import entry, is_tensor
 from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.reading.layer_positions import LayerPositions
 from attnlab.capture.record import refusals
-from attnlab.capture.record.recorded_call import RecordedCall, Refusal
+from attnlab.capture.record.recorded_call import GenerationStep, RecordedCall, Refusal
 from attnlab.capture.record.terms import Causal
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class GeneratedCall:
             path.texts,
             path.prompt - path.start,
             list(dict.fromkeys(notes)),
+            predictions=self._stream.predictions.of(path),
+            steps=_steps(path),
         )
 
     def _inputs(self, given: ModelInputs, path: Path) -> ModelInputs:
@@ -149,6 +151,18 @@ class GeneratedCall:
             else:
                 owners.append(root if self._decodes else call.scope)
         return owners
+
+
+def _steps(path: Path) -> tuple[GenerationStep, ...]:
+    """Return the passes that computed the texts."""
+    return tuple(
+        GenerationStep(
+            segment.start - path.start,
+            segment.start - path.start + segment.count,
+            tuple(range(path.texts) if segment.items is None else segment.items.tolist()),
+        )
+        for segment in path.segments
+    )
 
 
 def _positioned(

@@ -14,10 +14,11 @@ from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.guards.modes import without_user_modes
 from attnlab.capture.inspection.contents import is_tensor
 from attnlab.capture.passes.call_recording import CallRecording
+from attnlab.capture.reading.logits import logits_of, vocabulary_size
 from attnlab.capture.record import memory, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -65,6 +66,8 @@ class GenerateRecording:
         self._current: CallRecording | None = None
         self._inside = {id(part) for part in model.modules()}
         self._attending: dict[int, bool] = {}
+        self._vocabulary = vocabulary_size(model)
+        self._nested = 0
         self.given = given_tokens(args, kwargs)
 
     @hidden_frame
@@ -193,21 +196,52 @@ class GenerateRecording:
                 self.known.learn(first)
                 # Some models create their cache in the first pass.
                 filled = cache or next(iter(first.inputs.caches), None)
-                self.streams.append(Stream(first, filled, start, ids, count))
+                stream = Stream(first, filled, start, ids, count)
+                # With the prompt, an assistant's first guesses may be given.
+                guesses = 0 if self.given is None else max(0, stream.stop - self.given)
+                self._predicted(stream, ids, result, 1 + (guesses if not start else 0))
+                self.streams.append(stream)
 
             return first, begin
         if stream.recomputes(start, count):
             start, count = stream.stop, start + count - stream.stop
         step = StepRecording.of_step(self.model, args, kwargs, batch, stream.tapped)
 
-        def end(_result: Any) -> None:
+        def end(result: Any) -> None:
             if step.error is not None:
                 raise step.error
             stream.add(step, start, ids, count)
+            self._predicted(stream, ids, result, count)
             step.release()
             self._check_budget()
 
         return step, end
+
+    def processed(self, scores: Any) -> None:
+        """Note what the logits processors returned after a pass of the model."""
+        if self._nested or self._current is not None or not self.streams or not is_tensor(scores):
+            return
+        if scores.ndim == 2 and scores.shape[1] == self._vocabulary:
+            self._safely(lambda: self.streams[0].predictions.process(scores))
+
+    @contextlib.contextmanager
+    def nested(self, model: Any) -> Iterator[None]:
+        """Return a context for a ``generate`` inside this one, e.g. of an assistant."""
+        other = model is not self.model
+        self._nested += other
+        try:
+            yield
+        finally:
+            self._nested -= other
+
+    def _predicted(self, stream: Stream, ids: torch.Tensor | None, result: Any, count: int) -> None:
+        """Reduce the logits of the last tokens of a pass that has ended."""
+        logits = logits_of(result, self._vocabulary)
+        if logits is not None and logits.shape[0] == stream.batch:
+            last = logits[:, -count:]
+            if logits.shape[1] > count:
+                last = last.clone()  # A view would keep the logits of the whole prompt.
+            stream.predictions.end(len(stream.steps) - 1, stream.stop, ids, last)
 
     def _stream(self, cache: Any, ids: torch.Tensor | None) -> Stream | None:
         """Find the passes that a pass continues."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from attnlab.capture.generate.beams import parents_of
+from attnlab.capture.generate.predicted import StreamPredictions
 from attnlab.capture.generate.step import Step
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Stream:
     ----------
     steps
         The steps, in order.
+    predictions
+        What its passes predicted.
     faults
         By site, why its keys cannot be determined.
     """
@@ -54,6 +57,7 @@ class Stream:
     ) -> None:
         self.first, self.cache, self.start, self.ids, self.count = first, cache, start, ids, count
         self.steps: list[Step] = []
+        self.predictions = StreamPredictions()
         self.faults: dict[SiteKey, str] = {}
         self.nbytes = 0
         self.recomputed = False
@@ -128,6 +132,7 @@ class Stream:
         changed = self._changed(step, known)
         step.pack(known, self.crossing, changed)
         self._last = {**self._last, **dict(known)}
+        self.predictions.begin(len(self.steps), start, step.ids, step.parents)
         self.steps.append(step)
         self.nbytes += step.nbytes
         self._thin_outputs()

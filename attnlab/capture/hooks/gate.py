@@ -188,13 +188,28 @@ class Gate:
         """Run ``generate``, then record one pass over its result."""
         thread = self._thread
         if thread.listener is not None or self._direct_calls.current():
-            return original(model, *args, **kwargs)
+            listener = self._direct_calls.listener()
+            if not isinstance(listener, GenerateRecording):
+                return original(model, *args, **kwargs)
+            with listener.nested(model):
+                return original(model, *args, **kwargs)
         observations = [block for block in self.blocks.here() if block.admits(model)]
         if not observations:
             return self._passed(original, model, args, kwargs)
         return self._intercepted.tracked(
             self._intercepted.generate, observations, original, model, args, kwargs
         )
+
+    @hidden_frame
+    def scores_processed(
+        self, original: UserCall, processors: Any, /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run the logits processors of ``generate``, and note the resulting scores."""
+        result = original(processors, *args, **kwargs)
+        listener = self._direct_calls.listener()
+        if isinstance(listener, GenerateRecording) and len(processors):
+            listener.processed(result)
+        return result
 
     # --- a method that was called directly ------------------------------------------------
 

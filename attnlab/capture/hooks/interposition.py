@@ -45,6 +45,11 @@ class Listener(Protocol):
     def generate_called(self, call: UserCall, model: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Run ``call(model, *args, **kwargs)``, a model's ``generate``."""
 
+    def scores_processed(
+        self, call: UserCall, processors: Any, /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run ``call(processors, *args, **kwargs)``, the logits processors of ``generate``."""
+
     def tokenizer_called(
         self, method: str, call: UserCall, tokenizer: Any, /, *args: Any, **kwargs: Any
     ) -> Any:
@@ -105,6 +110,9 @@ class Interposition:
         elif name == "transformers.generation.utils":
             if hasattr(module, "GenerationMixin"):
                 self._place(name, module.GenerationMixin, generate=listener.generate_called)
+                processors = getattr(module, "LogitsProcessorList", None)
+                if processors is not None:
+                    self._place(name, processors, __call__=listener.scores_processed)
         elif name == "threading":
             self._place(name, module.Thread, start=listener.thread_started)
         elif name == "concurrent.futures._base":
@@ -137,7 +145,7 @@ class Interposition:
 
     def _place(self, part: str, owner: Any, **handles: Callable[..., Any]) -> None:
         """Replace functions of a class."""
-        placed = self._placed[part] = []
+        placed = self._placed.setdefault(part, [])
         failed, compiler = self._listener.failed, compiler_callback()
         for name, handle in handles.items():
             function = getattr(owner, name)

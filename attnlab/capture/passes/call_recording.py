@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from attnlab.capture.guards.user_call import UserCall
     from attnlab.capture.isolation.isolated_model import IsolatedModel
     from attnlab.capture.record.attention_record import AttentionRecord
-    from attnlab.capture.record.sequence_naming import SequenceNaming
+    from attnlab.capture.record.predictions import Predictions
+    from attnlab.capture.record.sequence_naming import SequenceLayout, SequenceNaming
     from attnlab.capture.tap.mode import Tap
 
 
@@ -211,7 +212,26 @@ class CallRecording:
             items,
             self.generated,
             list(dict.fromkeys(notes)),
+            predictions=self._predictions(result, layout),
         )
+
+    def _predictions(self, result: Any, layout: SequenceLayout) -> Predictions | None:
+        """Return what a language model predicted for its text."""
+        import torch
+
+        from attnlab.capture.reading.logits import logits_of, vocabulary_size
+        from attnlab.capture.record.predictions import predictions_of
+
+        logits = logits_of(result, vocabulary_size(self.model))
+        main = layout.sequences[0]
+        if logits is None or logits.shape[1] != len(main) or logits.shape[0] < len(main.items):
+            return None
+        ids = [[token.id for token in item.tokens] for item in main.items]
+        if min(map(min, ids)) < 0:
+            return None
+        with without_user_modes(), torch.no_grad():
+            following = bool(self.model.can_generate())
+            return predictions_of(logits, ids, len(main.items), following=following)
 
 
 def _items(recorded: int, records: list[AttentionRecord], owners: list[TextScope]) -> int:

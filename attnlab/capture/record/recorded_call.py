@@ -10,7 +10,25 @@ from attnlab.capture.record.attention_record import nbytes
 if TYPE_CHECKING:
     from attnlab.capture.feed.feed import Feed
     from attnlab.capture.record.attention_record import AttentionRecord
+    from attnlab.capture.record.predictions import Predictions
     from attnlab.capture.record.sequence import Sequence
+
+
+@dataclass(frozen=True)
+class GenerationStep:
+    """One forward pass of ``generate``.
+
+    Attributes
+    ----------
+    start, stop
+        Its tokens, as indices in the main sequence: the queries from `start` to before `stop`.
+    rows
+        By returned text, the row of the batch that computed it; with beams, that of its ancestor.
+    """
+
+    start: int
+    stop: int
+    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +56,10 @@ class RecordedCall:
         Facts that a reader must know, e.g. that a second forward pass was recorded.
     feed
         Where the model's arguments came from, if that was requested.
+    predictions
+        What the model predicted; None if it is not a language model.
+    steps
+        The passes of ``generate``, in order; empty for a single pass.
     """
 
     model: str
@@ -49,11 +71,14 @@ class RecordedCall:
     generated: int | None = None
     notes: list[str] = field(default_factory=list)
     feed: Feed | None = None
+    predictions: Predictions | None = None
+    steps: tuple[GenerationStep, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """Memory that its records take, in bytes."""
-        return nbytes(self.records)
+        predicted = () if self.predictions is None else self.predictions.tensors
+        return nbytes(self.records) + sum(tensor.nbytes for tensor in predicted)
 
 
 @dataclass(frozen=True)

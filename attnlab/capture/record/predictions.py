@@ -1,0 +1,175 @@
+"""What a language model predicted: its best tokens at each position, and the token that came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BEST = 10
+"""Number of best tokens that are kept for each position."""
+
+CHUNK = 1 << 24
+"""Maximum number of logits that are reduced at once; 64 MiB in float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class BestTokens:
+    """The best tokens at some positions, by a softmax over the vocabulary.
+
+    Attributes
+    ----------
+    ids
+        Shape (items, positions, k), int64: the best tokens, best first.
+    log_probabilities
+        Shape (items, positions, k), float32: their natural logarithms.
+    entropy
+        Shape (items, positions), float32, in nats.
+    normalizer
+        Shape (items, positions), float32: what is subtracted from a logit to get the logarithm of
+        its probability (the log-sum-exp of all logits).
+    """
+
+    ids: torch.Tensor
+    log_probabilities: torch.Tensor
+    entropy: torch.Tensor
+    normalizer: torch.Tensor
+
+    @classmethod
+    def of(cls, logits: torch.Tensor, k: int = BEST) -> BestTokens:
+        """Reduce logits of shape (items, positions, vocabulary)."""
+        step = max(1, CHUNK // (int(logits.shape[0]) * int(logits.shape[2])))
+        k = min(k, int(logits.shape[2]))
+        parts = [_reduced(part, k) for part in logits.detach().split(step, dim=1)]
+        return cls(*(torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)))
+
+    def selected(self, items: Sequence[int] | torch.Tensor, position: int) -> list[torch.Tensor]:
+        """Return its tensors for one position, of some items in order."""
+        chosen = torch.as_tensor(items, device=self.ids.device)
+        tensors = (self.ids, self.log_probabilities, self.entropy, self.normalizer)
+        return [tensor[:, position].index_select(0, chosen) for tensor in tensors]
+
+
+def _reduced(logits: torch.Tensor, k: int) -> tuple[torch.Tensor, ...]:
+    """Return ids, log probabilities, entropy and normalizer of a part."""
+    scores = logits.float()
+    normalizer = scores.logsumexp(dim=-1)
+    best, ids = scores.topk(k, dim=-1)
+    # Entropy: the sum of -p log p, where log p = score - normalizer. Excluded tokens have p = 0,
+    # and a score of -inf. The scores may be the model's own, so they are not changed.
+    probabilities = (scores - normalizer[..., None]).exp_()
+    expected = probabilities.mul_(scores.nan_to_num(neginf=0.0)).sum(-1)
+    return ids, best - normalizer[..., None], normalizer - expected, normalizer
+
+
+def chosen(
+    logits: torch.Tensor, normalizer: torch.Tensor, ids: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the log probabilities of tokens, and their ranks from 1.
+
+    Parameters
+    ----------
+    logits
+        Shape (items, positions, vocabulary).
+    normalizer
+        Shape (items, positions), as in `BestTokens`.
+    ids
+        Shape (items, positions): the tokens.
+
+    Returns
+    -------
+    tuple of (log probabilities, ranks)
+        Both of shape (items, positions), float32 and int64.
+    """
+    scores = logits.detach().gather(-1, ids[..., None].to(logits.device))
+    ranks = torch.cat(
+        [
+            (part > score).sum(-1) + 1
+            for part, score in zip(logits.detach().split(64, 1), scores.split(64, 1), strict=True)
+        ],
+        dim=1,
+    )
+    return scores[..., 0].float() - normalizer, ranks
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model predicted for tokens of its main sequence.
+
+    Attributes
+    ----------
+    first
+        Index in the main sequence of the first token that was predicted; the last predicted token
+        may be one after its end.
+    best
+        The best tokens, by item and predicted token.
+    log_probabilities
+        Shape (items, positions), float32: those of the tokens of the sequence; NaN if unknown.
+    ranks
+        Shape (items, positions), int64: the ranks of these tokens from 1; 0 if unknown.
+    processed
+        The best tokens after logits processors, e.g. a temperature or top-k; None if there were
+        none, or outside ``generate``.
+    processed_log_probabilities
+        As `log_probabilities`, after logits processors; None without them.
+    """
+
+    first: int
+    best: BestTokens
+    log_probabilities: torch.Tensor
+    ranks: torch.Tensor
+    processed: BestTokens | None = None
+    processed_log_probabilities: torch.Tensor | None = None
+
+    @property
+    def positions(self) -> int:
+        """Number of predicted tokens."""
+        return int(self.ranks.shape[1])
+
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """All tensors, to account for memory."""
+        tensors = [self.log_probabilities, self.ranks]
+        for best in (self.best, self.processed):
+            if best is not None:
+                tensors += [best.ids, best.log_probabilities, best.entropy, best.normalizer]
+        if self.processed_log_probabilities is not None:
+            tensors.append(self.processed_log_probabilities)
+        return tensors
+
+
+def predictions_of(
+    logits: torch.Tensor, ids: Sequence[Sequence[int]], items: int, *, following: bool
+) -> Predictions:
+    """Return the predictions of one pass over whole texts.
+
+    Parameters
+    ----------
+    logits
+        Shape (batch, tokens, vocabulary).
+    ids
+        By item, the ids of the text.
+    items
+        Number of items that are kept.
+    following
+        Whether the logits of a token predict the next one, as in a causal language model, or the
+        token itself, as in a masked one.
+    """
+    logits = logits[:items]
+    best = BestTokens.of(logits)
+    tokens = torch.tensor([list(row) for row in ids[:items]], device=logits.device)
+    if not following:
+        probabilities, ranks = chosen(logits, best.normalizer, tokens)
+        return Predictions(0, best, probabilities, ranks)
+    probabilities, ranks = chosen(logits[:, :-1], best.normalizer[:, :-1], tokens[:, 1:])
+    # The token after the last one is not known.
+    return Predictions(
+        1,
+        best,
+        torch.nn.functional.pad(probabilities, (0, 1), value=torch.nan),
+        torch.nn.functional.pad(ranks, (0, 1)),
+    )
