@@ -84,9 +84,9 @@ def test_the_keys_of_the_word_are_painted_with_the_weights_of_the_panel(ran: Lab
 CONTRASTS = """(element, weights) => weights.map(weight => {
   element.style.setProperty('--attnlab-weight', weight);
   const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
-  const over = (...colours) => {
-    for (const colour of colours) {
-      context.fillStyle = colour;
+  const over = (...colors) => {
+    for (const color of colors) {
+      context.fillStyle = color;
       context.fillRect(0, 0, 1, 1);
     }
     const linear = [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)].map(byte => byte / 255)
@@ -109,7 +109,7 @@ def test_a_painted_word_can_be_read_whatever_its_weight_in_every_theme(ran: Lab)
         for theme in ("Light", "Dark", "Dark High Contrast"):
             name = f"JupyterLab {theme}"
             ran.do("apputils:change-theme", {"theme": name})
-            # The command only asks for the theme; until its styles are there, there is no colour.
+            # The command only asks for the theme; until its styles are there, there is no color.
             expect(ran.page.locator("body")).to_have_attribute("data-jp-theme-name", name)
             # At once, and where the word is now: the editor draws its marks again at any time.
             plain, half, full = painted.evaluate(CONTRASTS, [0, 0.5, 1])

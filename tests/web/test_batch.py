@@ -156,5 +156,5 @@ def test_no_curve_begins_at_padding_until_it_is_asked_for(panel: Panel) -> None:
     assert not any(starts[6:])
     panel.find("head-query", 7).hover()
     panel.frame()
-    asked = panel.pixels(".attnlab-curves-asked")
+    asked = panel.pixels(".attnlab-curves-highlighted")
     assert asked.at(7 * 18 + 9, 1)[3] > 60

@@ -129,7 +129,7 @@ def test_each_head_has_its_curve_in_its_color(open_panel: Callable[..., Panel]) 
     assert pressed(panel) == sorted(tops)
     panel.find("head-query", 4).click()
     panel.frame()
-    picture = panel.pixels(".attnlab-curves-asked")
+    picture = panel.pixels(".attnlab-curves-highlighted")
     named = colors(panel)
     lane = min(len(tops) * 6, picture.width * 0.24)
     for head, key in tops.items():
@@ -148,7 +148,7 @@ def test_beside_each_key_a_strip_a_head_is_as_strong_as_its_weight(
         panel.page.locator(".attnlab-head-box").nth(head).click()
     panel.find("head-query", 6).click()
     panel.frame()
-    picture = panel.pixels(".attnlab-curves-asked")
+    picture = panel.pixels(".attnlab-curves-highlighted")
     lane = 18
     for i, head in enumerate((0, 1, 2)):
         weights = panel.weights(0, head)
@@ -234,7 +234,7 @@ def test_a_token_hovered_elsewhere_is_marked_as_its_word(panel: Panel) -> None:
     panel.show(PAIR)
     panel.find("words").click()
     panel.find("token", 3).hover()
-    assert panel.find("head-query", 2).get_attribute("data-mark") == "own"
+    assert panel.find("head-query", 2).get_attribute("data-mark") == "current"
 
 
 def test_of_a_share_of_the_mass_the_rest_is_one_number(panel: Panel) -> None:

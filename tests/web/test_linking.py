@@ -25,7 +25,7 @@ def test_a_hovered_token_is_marked_everywhere_without_asking_the_kernel(
     panel.find(where, 4).hover()
     panel.frame()
     assert panel.find("token", 4).get_attribute("data-mark") == "query"
-    assert panel.find("head-query", 4).get_attribute("data-mark") == "own"
+    assert panel.find("head-query", 4).get_attribute("data-mark") == "current"
     assert panel.find("head-key", 4).get_attribute("data-mark") == "same"
     assert panel.find("weight").count() == N
     thumb = panel.thumb(5, 11)

@@ -45,7 +45,7 @@ def test_a_text_that_needs_a_run_says_why_and_on_which_line(live: Panel) -> None
     kind(live, "stale")
     notice = live.page.locator(".attnlab-notice").inner_text()
     assert f"Line 2: {why}" in notice
-    live.find("try-instead").click()
+    live.find("try-link").click()
     live.find("try-box").wait_for()
 
 

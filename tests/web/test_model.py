@@ -61,7 +61,7 @@ def test_heads_stand_in_order_of_a_score_with_its_number(panel: Panel, score: st
     assert sorted(names) == sorted(true)
     assert [true[name] for name in names] == sorted(true.values(), reverse=True)
     assert all(number == pytest.approx(true[name], abs=0.006) for name, number in shown(panel))
-    panel.find("model-turn").click()
+    panel.find("model-direction").click()
     names = [name for name, _ in shown(panel)]
     assert [true[name] for name in names] == sorted(true.values())
 
@@ -157,7 +157,7 @@ def test_the_filter_and_the_order_are_kept_over_a_reload(open_panel: Callable[..
     panel.show()
     panel.find("model-sort").select_option("entropy")
     panel.find("thumb-label").first.wait_for()
-    panel.find("model-turn").click()
+    panel.find("model-direction").click()
     panel.find("model-filter").click()
     panel.find("model-layers").fill("1-2")
     panel.find("model-least").fill("1.50")

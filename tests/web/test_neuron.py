@@ -151,7 +151,7 @@ def test_it_opens_with_a_sentence_and_an_example(panel: Panel) -> None:
     panel.show()
     panel.thumb(3, 7).click()
     panel.exact()
-    assert "Click a token" in panel.find("neuron-invitation").inner_text()
+    assert "Click a token" in panel.find("neuron-prompt").inner_text()
     assert panel.requests("trace/neuron") == panel.requests("trace/vectors") == 0
     panel.find("neuron-example").click()
     weights = panel.weights(3, 7)
@@ -196,12 +196,12 @@ def test_a_hovered_key_is_marked_everywhere_without_asking_the_kernel(panel: Pan
     panel.page.wait_for_function("lab.kernel.log.at(-1).params.query === 4")
     before = panel.requests()
     panel.find("neuron-row", 6).hover(position={"x": 20, "y": 9})
-    assert panel.find("head-key", 6).get_attribute("data-mark") == "own"
+    assert panel.find("head-key", 6).get_attribute("data-mark") == "current"
     assert panel.find("token", 6).get_attribute("data-mark") == "key"
-    assert panel.find("neuron-row", 6).get_attribute("data-own") == ""
+    assert panel.find("neuron-row", 6).get_attribute("data-current") == ""
     panel.find("head-key", 2).hover()
-    assert panel.find("neuron-row", 2).get_attribute("data-own") == ""
-    assert panel.find("neuron-row", 6).get_attribute("data-own") is None
+    assert panel.find("neuron-row", 2).get_attribute("data-current") == ""
+    assert panel.find("neuron-row", 6).get_attribute("data-current") is None
     assert panel.requests() == before
 
 
@@ -234,11 +234,11 @@ def test_a_hovered_query_is_asked_for_when_the_pointer_rests_and_marked_until_it
         "lab.kernel.log.filter(e => e.method === 'trace/neuron').length === 2"
     )
     assert panel.find("neuron-query").inner_text() == FOX[4]
-    assert FOX[6] in panel.find("neuron-coming").inner_text()
+    assert FOX[6] in panel.find("neuron-loading").inner_text()
     panel.page.evaluate("lab.kernel.release()")
     came(panel, 6)
     assert panel.find("neuron-query").inner_text() == FOX[6]
-    assert panel.find("neuron-coming").count() == 0
+    assert panel.find("neuron-loading").count() == 0
     row = panel.weights(3, 7)[6 * N : 7 * N]
     assert column(panel, "weight") == dict(enumerate(row))
     panel.page.mouse.move(0, 0)
@@ -273,7 +273,7 @@ def test_a_click_on_a_dimension_shows_it_over_all_keys(panel: Panel) -> None:
     products = {key: q[9] * k[key * WIDTH + 9] for key in range(N)}
     assert column(panel, "product") == pytest.approx(products, rel=1e-6)
     # In the query's strip, the keys' and the products'.
-    assert panel.page.locator(".attnlab-neuron-dimension[data-kept]").count() == 3
+    assert panel.page.locator(".attnlab-neuron-dimension[data-selected]").count() == 3
     strip(panel, 0, "k").click(position=at(panel, 9, 0, "k"))
     assert panel.focus()["neuron"] is None
     assert column(panel, "k") == {}
@@ -308,7 +308,7 @@ def test_everything_is_done_by_keys(panel: Panel) -> None:
     keyboard = panel.page.keyboard
     keyboard.press("ArrowDown")
     keyboard.press("ArrowDown")
-    assert panel.find("neuron-row", 1).get_attribute("data-own") == ""
+    assert panel.find("neuron-row", 1).get_attribute("data-current") == ""
     assert (grid.get_attribute("aria-activedescendant") or "").endswith("-1")
     keyboard.press("Enter")
     assert panel.focus()["key"] == 1
@@ -324,7 +324,7 @@ def test_everything_is_done_by_keys(panel: Panel) -> None:
     assert panel.focus()["key"] == 1
     keyboard.press("Escape")
     assert panel.focus()["neuron"] is None
-    assert panel.find("neuron-invitation").is_visible()
+    assert panel.find("neuron-prompt").is_visible()
 
 
 # --- room -----------------------------------------------------------------------------
@@ -446,7 +446,7 @@ def test_a_rotated_dimension_is_joined_to_its_partner_and_says_how_fast_they_tur
     strip(panel, 2).hover(position=at(panel, 1, 2))
     partner = 1 + WIDTH // 2
     turn = f"rotates with {partner} (pair 2 of 12), period ≈ 62.5 tokens"
-    assert panel.find("neuron-turn").inner_text() == turn
+    assert panel.find("neuron-rotation").inner_text() == turn
     bracket = panel.find("neuron-bracket").bounding_box()
     own = strip(panel, 2, "k").bounding_box()
     assert bracket
@@ -473,7 +473,7 @@ def test_a_pair_whose_speed_did_not_show_is_named_without_one(panel: Panel) -> N
     take_apart(panel, 1, 7, 4)
     strip(panel, 2).hover(position=at(panel, 25, 2))
     turn = f"rotates with {25 - WIDTH // 2} (pair 10 of 12)"
-    assert panel.find("neuron-turn").inner_text() == turn
+    assert panel.find("neuron-rotation").inner_text() == turn
 
 
 def test_pairs_are_marked_only_where_they_were_seen(panel: Panel) -> None:
@@ -481,7 +481,7 @@ def test_pairs_are_marked_only_where_they_were_seen(panel: Panel) -> None:
     take_apart(panel, 1, 7, 4)
     strip(panel, 2).hover(position=at(panel, 15, 2))  # of the quarter that was not seen to turn
     assert "dimension 15" in readout(panel)
-    assert panel.find("neuron-turn").count() == 0
+    assert panel.find("neuron-rotation").count() == 0
     assert panel.find("neuron-bracket").count() == 0
     assert "24 of them rotated" in (strip(panel, 2).get_attribute("aria-label") or "")
     panel.run()
@@ -489,7 +489,7 @@ def test_pairs_are_marked_only_where_they_were_seen(panel: Panel) -> None:
     came(panel, 4)
     strip(panel, 2).hover(position=at(panel, 1, 2))
     assert "dimension 1:" in readout(panel)
-    assert panel.find("neuron-turn").count() == 0
+    assert panel.find("neuron-rotation").count() == 0
     assert panel.find("neuron-bracket").count() == 0
     assert panel.find("neuron-partner").count() == 0
     assert "rotated" not in (strip(panel, 2).get_attribute("aria-label") or "")
@@ -505,7 +505,7 @@ def test_pairs_are_read_by_keys_and_stay_joined_when_dimensions_are_sorted(panel
     panel.page.keyboard.press("Enter")
     panel.find("neuron-order").click()
     panel.page.mouse.move(0, 0)
-    lines = panel.page.locator('[data-testid="attnlab-neuron-q"] [data-kept]').bounding_box()
+    lines = panel.page.locator('[data-testid="attnlab-neuron-q"] [data-selected]').bounding_box()
     partner = panel.page.locator(
         '[data-testid="attnlab-neuron-q"] [data-testid="attnlab-neuron-partner"]'
     ).bounding_box()

@@ -84,7 +84,7 @@ def test_a_curve_is_drawn_where_the_weight_is(panel: Panel) -> None:
     panel.frame()
     weights = panel.weights(0, 0)[2 * N : 3 * N]
     top = max(range(N), key=weights.__getitem__)
-    picture = panel.pixels(".attnlab-curves-asked")
+    picture = panel.pixels(".attnlab-curves-highlighted")
     ends = [picture.at(k * 18 + 9, picture.width - 2)[3] for k in range(N)]
     assert max(range(N), key=ends.__getitem__) == top
     assert ends[top] > 200

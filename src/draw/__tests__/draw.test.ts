@@ -111,33 +111,33 @@ describe('of the curves', () => {
   const weights = matrix(300, weight);
 
   test('the heaviest are drawn, lightest first, and no more than the bound', () => {
-    const edges = largestLines([weights], { start: 0, end: 300 }, 2000);
-    expect(edges).toHaveLength(2000);
-    const drawn = edges.map(({ weight }) => weight);
+    const lines = largestLines([weights], { start: 0, end: 300 }, 2000);
+    expect(lines).toHaveLength(2000);
+    const drawn = lines.map(({ weight }) => weight);
     expect(drawn).toEqual([...drawn].sort((a, b) => a - b));
     // 900 of 90,000 weights have each of the 100 values: two values and a bit are drawn.
     expect(drawn[0]).toBe(0.97);
   });
 
   test('those are drawn that touch a row in view, each once', () => {
-    const edges = largestLines([weights], { start: 10, end: 12 }, Infinity);
+    const lines = largestLines([weights], { start: 10, end: 12 }, Infinity);
     const seen = (i: number): boolean => i === 10 || i === 11;
-    expect(edges.every(({ query, key }) => seen(query) || seen(key))).toBe(true);
-    expect(new Set(edges.map(({ query, key }) => query * 300 + key)).size).toBe(edges.length);
+    expect(lines.every(({ query, key }) => seen(query) || seen(key))).toBe(true);
+    expect(new Set(lines.map(({ query, key }) => query * 300 + key)).size).toBe(lines.length);
     const expected = Array.from(
       { length: 90_000 },
       (_, i) => [Math.floor(i / 300), i % 300] as const
     )
       .filter(([query, key]) => seen(query) || seen(key))
       .filter(([query, key]) => weight(query, key) >= 0.01).length;
-    expect(edges).toHaveLength(expected);
+    expect(lines).toHaveLength(expected);
   });
 
   test('of several heads, the bound holds for all together, and each curve names its head', () => {
     const heavier = matrix(300, (query, key) => weight(query, key) + 0.005);
-    const edges = largestLines([weights, heavier], { start: 0, end: 300 }, 900);
-    expect(edges).toHaveLength(900);
-    expect(edges.every(({ head, weight }) => head === 1 && weight > 0.99)).toBe(true);
+    const lines = largestLines([weights, heavier], { start: 0, end: 300 }, 900);
+    expect(lines).toHaveLength(900);
+    expect(lines.every(({ head, weight }) => head === 1 && weight > 0.99)).toBe(true);
   });
 
   test('a weight that is not a number is none', () => {

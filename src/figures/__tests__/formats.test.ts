@@ -26,8 +26,8 @@ const encode = () => 'data:image/png;base64,AAAA';
 const measure = (text: string) => 7 * text.length;
 
 function head(tokens: string[]): Scene {
-  const edges = tokens.map((_, i) => ({ query: i, key: 0, weight: 0.5 }));
-  const heads = [{ name: 'head 0', color: '#1976d2', edges }];
+  const lines = tokens.map((_, i) => ({ query: i, key: 0, weight: 0.5 }));
+  const heads = [{ name: 'head 0', color: '#1976d2', lines }];
   return headFigure({
     title: tokens.join(' '),
     queries: tokens,
@@ -82,7 +82,7 @@ describe('SVG', () => {
       {
         name: 'head 3',
         color: '#123456',
-        edges: [
+        lines: [
           { query: 0, key: 1, weight: 0.2 },
           { query: 1, key: 1, weight: 0.9 }
         ]
@@ -135,7 +135,7 @@ const model = {
     { label: '2', heads: [{ ...thumb(2), site: 1, layer: 2 }] }
   ],
   atlas: { shape: [3, 2, 2], data: Uint8Array.from({ length: 3 * 4 }, (_, i) => 20 * i) },
-  look: 'matrix' as const,
+  mode: 'matrix' as const,
   rampOf: () => RAMP,
   regionOf: () => null,
   accent: '#123456',
@@ -172,7 +172,7 @@ describe('a model’s figure', () => {
   });
 
   test('has lines where the view has lines, fine enough to be printed', () => {
-    const [first] = rasters({ ...model, look: 'lines' });
+    const [first] = rasters({ ...model, mode: 'lines' });
     expect(first?.length).toBeGreaterThan(400 ** 2);
     expect(new Set(first).size).toBeGreaterThan(2);
   });

@@ -22,7 +22,7 @@ export interface SavedDisplay {
   /** Heads that the model view shows. */
   filter: HeadFilter;
   /** What thumbnails are colored by: `weights`, `layer` or the name of a head score. */
-  colour: string;
+  colorBy: string;
   /** Size of the thumbnails; 1 makes a row of them as wide as the panel. */
   zoom: number;
   /** Draw the selected head as lines or as a matrix. */
@@ -48,7 +48,7 @@ export const DEFAULTS: SavedDisplay = {
   thumbnails: 'matrix',
   sort: BY_LAYER,
   filter: UNFILTERED,
-  colour: 'weights',
+  colorBy: 'weights',
   zoom: 1,
   head: 'lines',
   mass: 1,
@@ -65,7 +65,7 @@ const READ: { [Name in keyof SavedDisplay]: Parse<SavedDisplay[Name]> } = {
   thumbnails: parseOneOf('matrix', 'lines'),
   sort: orderOf,
   filter: filterOf,
-  colour: parseString,
+  colorBy: parseString,
   zoom: parseBetween(MIN_ZOOM, MAX_ZOOM),
   head: parseOneOf('lines', 'matrix'),
   mass: parseBetween(0, 1),
@@ -80,7 +80,7 @@ export class Display {
   readonly thumbnails = signal(DEFAULTS.thumbnails);
   readonly sort = signal(DEFAULTS.sort);
   readonly filter = signal(DEFAULTS.filter);
-  readonly colour = signal(DEFAULTS.colour);
+  readonly colorBy = signal(DEFAULTS.colorBy);
   readonly zoom = signal(DEFAULTS.zoom);
   readonly head = signal(DEFAULTS.head);
   readonly mass = signal(DEFAULTS.mass);

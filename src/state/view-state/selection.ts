@@ -64,7 +64,7 @@ export class Selection {
   }
 
   /** Focuses a head and draws it alone; query and key move to the same tokens, if present. */
-  look(focus: Focus): void {
+  setFocus(focus: Focus): void {
     batch(() => {
       const before = this.sides();
       this.focus.value = focus;

@@ -41,7 +41,7 @@ export function KeyRow({ id, index, token, dissected, scales, neuron, stripLabel
       title={withNote(tokenTooltip(index, token), note)}
       data-testid="attnlab-neuron-row"
       data-index={index}
-      data-own={current}
+      data-current={current}
       data-query={query || undefined}
       data-outside={outside || undefined}
       data-special={token.special || undefined}

@@ -62,7 +62,7 @@ export function RotaryNote({ dissected, caret }: Pick<PairProps, 'dissected' | '
   const said = describe(dissected?.rotated.get(dimension ?? -1));
   return (
     said && (
-      <span class="attnlab-neuron-turn" data-testid="attnlab-neuron-turn" title={said}>
+      <span class="attnlab-neuron-rotation" data-testid="attnlab-neuron-rotation" title={said}>
         {said}
       </span>
     )

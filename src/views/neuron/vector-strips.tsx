@@ -77,7 +77,7 @@ export function DimensionMarks({ dissected, caret, lefts, side, order }: Dimensi
             key={`${selected} ${left}`}
             class="attnlab-neuron-dimension"
             data-testid="attnlab-neuron-dimension"
-            data-kept={selected || undefined}
+            data-selected={selected || undefined}
             style={{ left: `${left + position * side - 1.5}px`, width: `${side + 3}px` }}
           />
         ));

@@ -70,8 +70,8 @@ def test_a_function_that_is_stood_in_for_looks_as_ever(place: str) -> None:
 @pytest.mark.parametrize("place", ["module", "generate", "tokenizer"])
 def test_wrong_arguments_raise_the_same_message(place: str) -> None:
     calls: dict[str, Callable[[], Any]] = {
-        "module": lambda: bert().model()(colour="red"),
-        "generate": lambda: llama().model().generate(ids(1, 3), colour="red"),
+        "module": lambda: bert().model()(color="red"),
+        "generate": lambda: llama().model().generate(ids(1, 3), color="red"),
         "tokenizer": lambda: wordpiece()(),
     }
     with pytest.raises((TypeError, ValueError)) as plain:

@@ -50,8 +50,8 @@ describe('the selections of a notebook’s panels', () => {
   });
 
   test('are told to a kernel that is new to them, the one that was used last at last', () => {
-    one.selection.look({ site: 0, head: 3 });
-    two.selection.look({ site: 0, head: 2 });
+    one.selection.setFocus({ site: 0, head: 3 });
+    two.selection.setFocus({ site: 0, head: 2 });
     one.use();
     session.attach(backend, state(1, { traces: [trace('t1')] }));
     expect(told()).toEqual([
@@ -63,7 +63,7 @@ describe('the selections of a notebook’s panels', () => {
   test('are told once they rest, and not again', () => {
     attach();
     for (const head of [1, 2, 3]) {
-      one.selection.look({ site: 1, head });
+      one.selection.setFocus({ site: 1, head });
       vi.advanceTimersByTime(20);
     }
     expect(backend.notified).toEqual([]);
@@ -110,13 +110,13 @@ describe('the selections of a notebook’s panels', () => {
 
   test('keep what Python sets while a change of the person waits to be told', () => {
     attach();
-    one.selection.look({ site: 0, head: 1 });
+    one.selection.setFocus({ site: 0, head: 1 });
     vi.advanceTimersByTime(30);
     backend.set('one', selected(one, { head: 2, heads: [2] }));
     expect(told()).toEqual([['one', 2]]);
     backend.set('one', selected(one, { head: 3, heads: [3] }));
     vi.advanceTimersByTime(30);
-    one.selection.look({ site: 0, head: 1 });
+    one.selection.setFocus({ site: 0, head: 1 });
     expect(told()).toEqual([['one', 1]]);
   });
 
@@ -140,7 +140,7 @@ describe('the selections of a notebook’s panels', () => {
   test('are told of panels on screen only; one that is shown again is the last one used', () => {
     attach();
     two.visible.value = false;
-    two.selection.look({ site: 0, head: 2 });
+    two.selection.setFocus({ site: 0, head: 2 });
     told();
     backend.set('two', selected(two, { head: 1 }));
     expect(two.selection.focus.value.head).toBe(2);
@@ -152,7 +152,7 @@ describe('the selections of a notebook’s panels', () => {
   test('are told to the next kernel, and to none meanwhile', () => {
     attach();
     session.detach('The kernel was restarted; run the cell again.');
-    one.selection.look({ site: 0, head: 2 });
+    one.selection.setFocus({ site: 0, head: 2 });
     expect(told()).toEqual([]);
     const next = new HandBackend();
     session.attach(next, state(0));

@@ -14,7 +14,7 @@ const CHOSEN: SavedDisplay = {
   thumbnails: 'lines',
   sort: { score: 'entropy', ascending: true },
   filter: { layers: '0-5, 9', heads: '2', least: 0.25, most: 1 },
-  colour: 'induction',
+  colorBy: 'induction',
   zoom: 1.5,
   head: 'matrix',
   mass: 0.9,
@@ -33,10 +33,10 @@ describe('how a panel draws', () => {
     ['entropy', { score: 'entropy', ascending: false }],
     ['entropy ascending', { score: 'entropy', ascending: true }]
   ])('takes the order %j as older versions stored it', (sort, order) => {
-    expect(stored({ sort, colour: 'layer' })).toEqual({
+    expect(stored({ sort, colorBy: 'layer' })).toEqual({
       ...DEFAULTS,
       sort: order,
-      colour: 'layer'
+      colorBy: 'layer'
     });
   });
 
@@ -52,10 +52,10 @@ describe('how a panel draws', () => {
 
   test('takes no value that it could not have stored', () => {
     const bad = { zoom: 40, mass: -1, head: 'circle', words: 1, folded: ['head', 3], sort: {} };
-    expect(stored({ ...bad, colour: 'layer' })).toEqual({
+    expect(stored({ ...bad, colorBy: 'layer' })).toEqual({
       ...DEFAULTS,
       folded: ['head'],
-      colour: 'layer'
+      colorBy: 'layer'
     });
   });
 

@@ -29,7 +29,7 @@ describe('a selection', () => {
   test('keeps the head by its kind and layer, wherever its site stands', () => {
     const selection = new Selection();
     selection.fit(shown('t1'));
-    selection.look({ site: 1, head: 3 });
+    selection.setFocus({ site: 1, head: 3 });
     const decoder = site(0, 3, { kind: 'decoder' });
     const moved = [decoder, site(1, 3, { layer: 0 }), site(2, 3, { layer: 1 })];
     selection.fit(shown('t2', { sites: moved }));
@@ -39,7 +39,7 @@ describe('a selection', () => {
   test('comes back to its head after a trace that lacked it', () => {
     const selection = new Selection();
     selection.fit(shown('t1'));
-    selection.look({ site: 1, head: 3 });
+    selection.setFocus({ site: 1, head: 3 });
     selection.fit(shown('t2', { sites: [site(0, 3)] }));
     expect(selection.focus.value.site).toBe(0);
     selection.fit(shown('t3'));
@@ -50,7 +50,7 @@ describe('a selection', () => {
     const tower = (index: number, layer: number) => site(index, 3, { stack: 'vision.#', layer });
     const selection = new Selection();
     selection.fit(shown('t1', { sites: [tower(0, 0), tower(1, 1), site(2, 3, { layer: 0 })] }));
-    selection.look({ site: 2, head: 1 });
+    selection.setFocus({ site: 2, head: 1 });
     selection.fit(shown('t2', { sites: [tower(0, 0), site(1, 3, { layer: 0 })] }));
     expect(selection.focus.value).toEqual({ site: 1, head: 1 });
   });
@@ -58,7 +58,7 @@ describe('a selection', () => {
   test('keeps its layer in another model, whose modules have other names', () => {
     const selection = new Selection();
     selection.fit(shown('t1'));
-    selection.look({ site: 1, head: 3 });
+    selection.setFocus({ site: 1, head: 3 });
     const sites = [0, 1, 2].map(i => site(i, 3, { stack: 'blocks.#', layer: 2 - i }));
     selection.fit(shown('t2', { sites }));
     expect(selection.focus.value).toEqual({ site: 1, head: 3 });

@@ -112,7 +112,7 @@ describe('the matrix of a long head', () => {
     const { cells, pieces } = watched();
     await answer(127);
     expect(cells.at(5, 7, pieces.value)).toEqual({ weight: 0.5, exact: false, side: 4 });
-    panel.selection.look({ site: 0, head: 1 });
+    panel.selection.setFocus({ site: 0, head: 1 });
     await settled();
     const tile = backend.asked('trace/tile').at(-1);
     const place = { trace: 't1', item: 0, site: 0, head: 1, level: 2, y: 0, x: 0 };

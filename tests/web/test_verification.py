@@ -20,7 +20,7 @@ def test_exact_weights_need_no_badge_and_the_tooltip_says_how_they_were_read(
     title = panel.page.locator(".attnlab-head-part .attnlab-subtitle").get_attribute("title") or ""
     assert ("tap" in title) == (method == "tap")
     assert "attention kernel" in title
-    assert panel.find("layer").get_attribute("data-trust") is None
+    assert panel.find("layer").get_attribute("data-verification") is None
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_where_the_models_own_text_begins_is_marked(panel: Panel) -> None:
     panel.run(FOX)
     panel.page.wait_for_function("lab.state.trace.value.id === 't2.0'")
     panel.frame()
-    assert panel.page.locator("[data-written]").count() == 0
+    assert panel.page.locator("[data-generated]").count() == 0
