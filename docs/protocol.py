@@ -218,7 +218,7 @@ def record() -> dict[str, Any]:
     ask("leave", None)
     selected = {
         **{"item": 0, "site": 1, "head": 2, "heads": [2], "query": 3},
-        **{"key": None, "neuron": None, "pairs": "all"},
+        **{"key": None, "dimension": None, "pairs": "all"},
     }
     told = {"panel": "p", "selection": selected}
     for method in ("selection/didChange", "selection/set"):

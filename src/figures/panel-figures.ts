@@ -159,7 +159,7 @@ export function neuronScene(state: PanelState, title: string, width: number): Sc
     vectors,
     products,
     order:
-      state.display.neurons.value === 'contribution'
+      state.display.dimensionOrder.value === 'contribution'
         ? byContribution(products, key)
         : inOrder(vectors.width),
     signed: PRINT_COLORS.signed,

@@ -104,4 +104,4 @@ def test_a_deleted_model_is_gone_at_the_end_of_its_cell(kernel: Kernel) -> None:
     )
     assert kernel.value("[name for name, own in gone.items() if own() is not None]") == []
     (said,) = edit(kernel, "cell-1", 2, own.replace("cat", "bird"))["diagnostics"]
-    assert said["message"] == "The model is gone; run the cell."
+    assert said["message"] == "The model is no longer in memory; run the cell."

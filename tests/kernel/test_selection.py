@@ -13,7 +13,7 @@ SELECTED: dict[str, Any] = {
     "heads": [7],
     "query": None,
     "key": None,
-    "neuron": None,
+    "dimension": None,
     "pairs": "all",
 }
 
@@ -107,7 +107,7 @@ def test_what_the_trace_does_not_have_is_refused_in_the_cell(kernel: Kernel) -> 
     before = len(asked(kernel))
     ran = kernel.run("attnlab.selection.head = 12")
     assert ran.reply["ename"] == "NoSuchHeadError"
-    assert "it has the heads 0 to 11" in ran.reply["evalue"]
+    assert "only heads 0 to 11" in ran.reply["evalue"]
     assert len(asked(kernel)) == before
 
 

@@ -23,7 +23,7 @@ START: dict[str, Any] = {
     "heads": [7],
     "query": 4,
     "key": 7,
-    "neuron": None,
+    "dimension": None,
     "pairs": "all",
 }
 
@@ -286,9 +286,9 @@ def neuron_shows(panel: Panel, want: Want) -> None:
     assert named == want.words[query]
     weights = panel.weights(want.site, want.head, want.item)
     assert values == list(weights[query * N : (query + 1) * N])
-    columns = [] if want.neuron is None else [f"k[{want.neuron}]", f"q×k[{want.neuron}]"]
+    columns = [] if want.dimension is None else [f"k[{want.dimension}]", f"q×k[{want.dimension}]"]
     assert [title for title in titles if "[" in title] == columns
-    assert bands == (0 if want.neuron is None else 3), "in the query, the keys and the products"
+    assert bands == (0 if want.dimension is None else 3), "in the query, the keys and the products"
 
 
 def python_hears(panel: Panel, want: Want) -> None:

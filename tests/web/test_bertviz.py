@@ -380,7 +380,7 @@ def _(panel: Panel) -> None:
     panel.show(sites=[{"layer": 3}, {"layer": 5}], heads=4)
     assert panel.find("layer").all_inner_texts() == ["3", "5"]
     assert panel.page.locator(".attnlab-columns span").all_inner_texts() == list("0123")
-    assert panel.thumb(1, 2).get_attribute("aria-label") == "layer 5 head 2"
+    assert panel.thumb(1, 2).get_attribute("aria-label") == "layer 5, head 2"
 
 
 @row("model", "a click on a thumbnail", "the same; hovering shows it larger at once")
@@ -389,13 +389,13 @@ def _(panel: Panel) -> None:
     panel.show()
     panel.thumb(3, 7).hover()
     panel.find("preview").wait_for()
-    assert "layer 3 head 7" in panel.find("preview").inner_text()
+    assert "layer 3, head 7" in panel.find("preview").inner_text()
     panel.thumb(3, 7).click()
     panel.exact()
     assert panel.thumb(3, 7).get_attribute("data-mark") == "focus"
     assert panel.page.locator(".attnlab-thumb[data-mark]").count() == 1
     title = panel.page.locator(".attnlab-head-title").text_content() or ""
-    assert "layer 3 · head 7" in title
+    assert "layer 3, head 7" in title
     panel.find("head-query", 4).hover()
     assert panel.printed() == of_query(panel, 3, 7, 4)
 
@@ -408,7 +408,7 @@ def _(panel: Panel) -> None:
     panel.thumb(1, 2).click()
     panel.exact()
     framed = panel.page.locator(".attnlab-thumb[data-mark]")
-    assert framed.evaluate_all("all => all.map(e => e.ariaLabel)") == ["layer 1 head 2"]
+    assert framed.evaluate_all("all => all.map(e => e.ariaLabel)") == ["layer 1, head 2"]
     panel.find("head-query", 4).hover()
     assert panel.printed() == of_query(panel, 1, 2, 4)
 

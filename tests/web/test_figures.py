@@ -52,7 +52,7 @@ def test_the_head_is_saved_with_its_tokens_as_text_and_its_curves(
     panel.show()
     file = saved(panel, "head", "svg", tmp_path)
     assert file.name == "attention-head.svg"
-    assert texts(file) == ["BertModel · layer 0 · head 0", *FOX, *FOX]
+    assert texts(file) == ["BertModel · layer 0, head 0", *FOX, *FOX]
     visible = [weight for weight in panel.weights(0, 0) if weight >= 0.004]
     assert len(list(ElementTree.parse(file).iter(f"{SVG}path"))) == len(visible)
 

@@ -89,7 +89,7 @@ def test_arrow_keys_walk_through_the_heads(panel: Panel) -> None:
     focus = panel.focus()
     assert (focus["site"], focus["head"], focus["heads"]) == (1, 10, [10])
     assert panel.page.evaluate("document.activeElement.getAttribute('aria-label')") == (
-        "layer 1 head 10"
+        "layer 1, head 10"
     )
     panel.page.keyboard.press("Control+End")
     assert panel.focus()["site"] == 5

@@ -138,8 +138,8 @@ WAYS = [
 
     Way("neuron", "neuron view pointer", lambda p: dimension(p, 9, 2), {"neuron": 9}),
     Way("neuron", "neuron view keys",
-        lambda p: keys(p, NEURON, "ArrowRight", "ArrowRight", "Enter"), {"neuron": 1}),
-    Way("neuron", "Python", lambda p: p.select(neuron=9), {"neuron": 9}),
+        lambda p: keys(p, NEURON, "ArrowRight", "ArrowRight", "Enter"), {"dimension": 1}),
+    Way("neuron", "Python", lambda p: p.select(dimension=9), {"dimension": 9}),
 
     Way("pairs", "lines", lambda p: p.find("pairs").select_option("ab"), {"pairs": "ab"}),
     Way("pairs", "lines keys", lambda p: keys(p, NODE % "pairs", "ArrowDown"), {"pairs": "aa"}),
@@ -363,10 +363,10 @@ def test_what_python_sets_is_seen_in_all_views_and_what_a_person_does_is_heard(
     selection.item = 1
     selection.site, selection.head = 2, 3
     selection.heads = [1, 3]
-    selection.query, selection.key, selection.neuron = 4, 1, 5
+    selection.query, selection.key, selection.dimension = 4, 1, 5
     panel.page.wait_for_function(
         """() => JSON.stringify(lab.state.selection) === JSON.stringify({ item: 1, site: 2,
-          head: 3, heads: [1, 3], query: 4, key: 1, neuron: 5, pairs: 'all' })"""
+          head: 3, heads: [1, 3], query: 4, key: 1, dimension: 5, pairs: 'all' })"""
     )
     panel.page.wait_for_function("lab.state.shown.value.item === 1")
     panel.frame()

@@ -87,7 +87,7 @@ def test_a_bar_is_as_long_as_the_score_and_its_number_is_read_out(panel: Panel) 
     for ratio, score in zip(ratios, true, strict=True):
         assert ratio == pytest.approx(score / max(true), abs=0.02)
     label = panel.thumb(0, 0).get_attribute("aria-label")
-    assert label == f"layer 0 head 0, entropy {true[0]:.2f}"
+    assert label == f"layer 0, head 0, entropy {true[0]:.2f}"
 
 
 def test_why_scores_are_refused_is_said_and_the_heads_stay(panel: Panel) -> None:
@@ -214,7 +214,7 @@ def test_a_head_that_is_pointed_at_is_shown_larger_beside_the_pointer(
     panel.thumb(1, 5).hover()
     card = panel.find("preview")
     card.wait_for()
-    assert "layer 1 head 5" in card.inner_text()
+    assert "layer 1, head 5" in card.inner_text()
     assert "≈ weights of 10 × 10 tokens" in card.inner_text()
     box, thumb = card.bounding_box(), panel.thumb(1, 5).bounding_box()
     assert box is not None

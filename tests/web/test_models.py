@@ -219,10 +219,10 @@ def products(panel: Panel) -> NDArray[Any]:
     said = panel.page.locator("[data-strip=q]").get_attribute("aria-label") or ""
     total: Any = 0
     for dimension in range(int(said.split()[0])):
-        panel.page.evaluate("i => void (lab.state.selection.neuron.value = i)", dimension)
+        panel.page.evaluate("i => void (lab.state.selection.dimension.value = i)", dimension)
         panel.page.wait_for_selector(f'[role=columnheader]:text-is("q×k[{dimension}]")')
         total = total + np.array(list(column(panel, "product").values()))
-    panel.page.evaluate("lab.state.selection.neuron.value = null")
+    panel.page.evaluate("lab.state.selection.dimension.value = null")
     panel.page.wait_for_selector("[role=columnheader]:text('q×k[')", state="detached")
     return total
 

@@ -266,7 +266,7 @@ def test_a_click_on_a_dimension_shows_it_over_all_keys(panel: Panel) -> None:
     take_apart(panel, 1, 7, 4)
     assert column(panel, "k") == {}
     strip(panel, 3).click(position=at(panel, 9, 3))
-    assert panel.focus()["neuron"] == 9
+    assert panel.focus()["dimension"] == 9
     q = vectors(panel, "lab.query(1, 7, 4)")
     k = vectors(panel, "lab.keys(1, 7)")
     assert column(panel, "k") == {key: k[key * WIDTH + 9] for key in range(N)}
@@ -275,7 +275,7 @@ def test_a_click_on_a_dimension_shows_it_over_all_keys(panel: Panel) -> None:
     # In the query's strip, the keys' and the products'.
     assert panel.page.locator(".attnlab-neuron-dimension[data-selected]").count() == 3
     strip(panel, 0, "k").click(position=at(panel, 9, 0, "k"))
-    assert panel.focus()["neuron"] is None
+    assert panel.focus()["dimension"] is None
     assert column(panel, "k") == {}
 
 
@@ -320,10 +320,10 @@ def test_everything_is_done_by_keys(panel: Panel) -> None:
         panel
     )
     keyboard.press("Enter")
-    assert panel.focus()["neuron"] == 1
+    assert panel.focus()["dimension"] == 1
     assert panel.focus()["key"] == 1
     keyboard.press("Escape")
-    assert panel.focus()["neuron"] is None
+    assert panel.focus()["dimension"] is None
     assert panel.find("neuron-prompt").is_visible()
 
 

@@ -84,7 +84,7 @@ def test_the_keyboard_reaches_every_control_and_each_says_what_it_is(reading: Pa
     for name in (
         "Pin this cell",
         "brown",  # the token that is selected, in the text and in the head's queries
-        "layer 0 head 0",
+        "layer 0, head 0",
         "Sort heads by",
         "Layer",
         "Head",
@@ -99,7 +99,7 @@ def test_the_keyboard_reaches_every_control_and_each_says_what_it_is(reading: Pa
 def test_of_a_thumbnail_layer_and_head_are_heard(reading: Panel) -> None:
     reading.thumb(0, 0).focus()
     said = press(reading, "ArrowRight", "ArrowDown", "ArrowDown")
-    assert (said.role, said.name) == ("gridcell", "layer 2 head 1")
+    assert (said.role, said.name) == ("gridcell", "layer 2, head 1")
     assert said.states["selected"] is True
     assert press(reading, "Shift+ArrowRight").states["selected"] is False
     assert press(reading, "Shift+Enter").states["selected"] is True
@@ -173,7 +173,7 @@ def test_a_weight_that_is_selected_is_announced(reading: Panel) -> None:
     assert said.startswith("the attends to dog: ")
     assert float(said.split()[-1]) == pytest.approx(weight, rel=0.05)
     # Whose weight it is, the view's heading says.
-    assert "layer 2 · head 3" in reading.page.locator(".attnlab-head-part h2").aria_snapshot()
+    assert "layer 2, head 3" in reading.page.locator(".attnlab-head-part h2").aria_snapshot()
 
 
 def test_what_only_color_would_tell_is_said_as_well(reading: Panel) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.panel import FOX, Panel
 
-REASON = "These weights do not give the model's own output: it differs by 0.3."
+REASON = "These weights do not reproduce the model's output: the difference is 0.3."
 
 
 @pytest.mark.parametrize("method", ["interface", "tap"])

@@ -98,14 +98,14 @@ class MissedCalls:
             return Refusal(
                 f"{model}{same} was not called",
                 f"The {scope} called {_listed(named)} instead.",
-                "Pass the model that is actually called.",
+                f"Pass the model that the {scope} calls.",
             )
         remedy = f"Call {model} in the {scope}. Calls in other processes are not recorded."
         if only is None:
             return Refusal(
                 "No model call was found", f"The {scope} called no torch module.", remedy
             )
-        cause = f"The {scope} called neither it nor a module inside it."
+        cause = f"The {scope} called neither the model nor one of its submodules."
         return Refusal(f"{model} was not called", cause, remedy)
 
 

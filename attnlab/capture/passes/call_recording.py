@@ -193,8 +193,8 @@ class CallRecording:
         items = kept.items or 1
         if items < kept.batch:
             notes.append(
-                f"The batch has {kept.batch} items; there is memory for the first {items} "
-                f"({memory.VARIABLE})."
+                f"The batch has {kept.batch} items; only the first {items} fit into memory "
+                f"(set {memory.VARIABLE} higher to record more)."
             )
         inputs.returned(result)
         owners = recorder.texts.owners([noted.scope for noted in recorder.noted])

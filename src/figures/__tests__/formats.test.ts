@@ -107,7 +107,7 @@ test('a matrix has the color of every weight, and says where one is not a number
   const ramp = Uint32Array.from({ length: 256 }, (_, i) => i);
   const weights = [0, 1, 0.5, NaN];
   const scene = matrixFigure({
-    title: 'layer 0 head 0',
+    title: 'layer 0, head 0',
     queries: ['a', 'b'],
     keys: ['c', 'd'],
     at: (query, key) => weights[2 * query + key] ?? NaN,
@@ -118,7 +118,7 @@ test('a matrix has the color of every weight, and says where one is not a number
   const raster = scene.marks.find(mark => mark.kind === 'raster')?.raster;
   expect([...(raster?.words ?? [])]).toEqual([0, 255, 128, 0xffb0b0b0]);
   expect(scene.marks.filter(mark => mark.kind === 'text').map(({ text }) => text)).toEqual([
-    'layer 0 head 0',
+    'layer 0, head 0',
     'a',
     'b',
     'c',

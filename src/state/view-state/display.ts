@@ -34,7 +34,7 @@ export interface SavedDisplay {
   /** Whether the tokens of a word are merged. */
   words: boolean;
   /** Order of the dimensions in the neuron view: the model's, or by contribution. */
-  neurons: 'model' | 'contribution';
+  dimensionOrder: 'model' | 'contribution';
 }
 
 export type PanelPart = 'model' | 'head' | 'neuron';
@@ -54,7 +54,7 @@ export const DEFAULTS: SavedDisplay = {
   mass: 1,
   hideSpecial: false,
   words: false,
-  neurons: 'model'
+  dimensionOrder: 'model'
 };
 
 const NAMES = Object.keys(DEFAULTS) as (keyof SavedDisplay)[];
@@ -71,7 +71,7 @@ const READ: { [Name in keyof SavedDisplay]: Parse<SavedDisplay[Name]> } = {
   mass: parseBetween(0, 1),
   hideSpecial: parseBoolean,
   words: parseBoolean,
-  neurons: parseOneOf('model', 'contribution')
+  dimensionOrder: parseOneOf('model', 'contribution')
 };
 
 /** The display options of one panel; each is a signal that views read and set. */
@@ -86,7 +86,7 @@ export class Display {
   readonly mass = signal(DEFAULTS.mass);
   readonly hideSpecial = signal(DEFAULTS.hideSpecial);
   readonly words = signal(DEFAULTS.words);
-  readonly neurons = signal(DEFAULTS.neurons);
+  readonly dimensionOrder = signal(DEFAULTS.dimensionOrder);
 
   /** Collapses a part to its title, or expands it. */
   fold(part: PanelPart): void {

@@ -68,7 +68,7 @@ function Sink() {
       title={t('The weights of this query sum to less than 1; the remainder goes to no key.')}
     >
       {/* Only the softmax has a sink; weights that the model changed can lack any share. */}
-      <span>{state.site.value?.terms === 'qk' ? t('sink') : t('no key')}</span>
+      <span>{state.site.value?.terms === 'qk' ? t('learned sink') : t('no key')}</span>
       <WeightBar weight={remainder} exact />
     </div>
   );

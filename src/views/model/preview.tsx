@@ -106,7 +106,7 @@ function Card({ of, grid }: { of: ModelHead; grid: RefObject<HTMLElement> }) {
       }
     >
       <canvas ref={canvas} style={{ width: `${SIDE}px`, height: `${SIDE}px` }} />
-      <strong>{t('layer %1 head %2', layer, head)}</strong>
+      <strong>{t('layer %1, head %2', layer, head)}</strong>
       {summary && (
         <span class="attnlab-soft" data-testid="attnlab-preview-note">
           {pooled

@@ -85,7 +85,7 @@ export function DimensionMarks({ dissected, caret, lefts, side, order }: Dimensi
   return (
     <>
       {column(over, false)}
-      {column(state.selection.neuron, true)}
+      {column(state.selection.dimension, true)}
       <RotaryPartner dissected={dissected} caret={caret} lefts={lefts} side={side} order={order} />
     </>
   );

@@ -432,7 +432,10 @@ def test_a_call_of_another_model_is_named():
 def test_a_block_without_any_call_says_so():
     with attnlab.record(bert().model()) as own:
         pass
-    assert "BertModel was not called. The block called neither it nor a module inside" in repr(own)
+    assert (
+        "BertModel was not called. The block called neither the model nor one of its submodules"
+        in repr(own)
+    )
 
 
 # --- a method that was looked up before the block -----------------------------------------

@@ -345,4 +345,6 @@ def test_weights_that_multiply_no_value_are_reported_as_missing():
 
     told = unnoticed(seeded(lambda: nn.Sequential(LookingAttention())), lambda m: m(x()))
     assert [type(item) for item in told] == [Refusal]
-    assert "LookingAttention: its softmax was not seen to multiply values" in told[0].cause
+    assert (
+        "LookingAttention: its softmax was not followed to a product with values" in told[0].cause
+    )

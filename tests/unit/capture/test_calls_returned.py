@@ -100,8 +100,8 @@ def test_dropout_of_the_second_pass_draws_nothing_from_the_user():
     [
         ("scores", "not weights"),
         ("three axes", "shape"),
-        ("nothing", "matrix over tokens"),
-        ("empty", "matrix over tokens"),
+        ("nothing", "softmax over tokens"),
+        ("empty", "softmax over tokens"),
     ],
 )
 def test_other_numbers_than_weights_are_refused_with_the_models_name_and_the_reason(says, reason):
@@ -123,7 +123,7 @@ def test_a_model_that_takes_no_such_argument_is_refused():
 
     told = unnoticed(deaf, lambda m: m(ids(2, 5)))
     assert [type(item) for item in told] == [Refusal]
-    assert "output_attentions=True gave nothing" in told[0].cause
+    assert "output_attentions=True returned no weights" in told[0].cause
 
 
 def test_a_model_with_hooks_is_not_called_a_second_time():

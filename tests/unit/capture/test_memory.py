@@ -29,8 +29,8 @@ def test_the_first_items_of_a_too_large_batch_are_kept_with_a_note(monkeypatch):
     assert recorded.nbytes <= whole.nbytes // 3 * 1.2
     assert {site.items for site in recorded.sites} == {recorded.items}
     assert (
-        f"The batch has 16 items; there is memory for the first {recorded.items} "
-        f"({memory.VARIABLE})." in recorded.notes
+        f"The batch has 16 items; only the first {recorded.items} fit into memory "
+        f"(set {memory.VARIABLE} higher to record more)." in recorded.notes
     )
     expected = [layer[: recorded.items] for layer in family.oracle()[""]]
     assert differs(recorded, expected) < 2e-6
@@ -68,7 +68,7 @@ def test_weights_that_can_only_be_kept_whole_are_refused_above_the_budget(monkey
     monkeypatch.setenv(memory.VARIABLE, "8K")
     told = unnoticed(Dense, lambda m: m(x))
     assert [type(item) for item in told] == [Refusal]
-    assert "its weights can only be kept whole" in told[0].cause
+    assert "keeping all of its weights would exceed the memory budget" in told[0].cause
     assert "8.0 KiB" in told[0].cause
     assert memory.VARIABLE in told[0].cause
 

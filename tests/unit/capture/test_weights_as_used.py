@@ -434,7 +434,7 @@ def test_changed_weights_are_certified_by_a_comparison_that_can_fail(kind):
         ):
             verdict = certify(dataclasses.replace(record, **wrong))
             assert not verdict.exact
-            assert "do not give the model's own output" in verdict.reason
+            assert "do not reproduce the model's output" in verdict.reason
 
 
 class Mixer(Attention):
@@ -463,7 +463,7 @@ def test_a_layer_whose_weights_are_lost_is_named_whatever_its_class_name_is(cont
     recorded = only(told)
     assert len(recorded.sites) == 2
     (note,) = [note for note in recorded.notes if "not shown" in note]
-    assert "Mixer: its softmax was not seen to multiply values" in note
+    assert "Mixer: its softmax was not followed to a product with values" in note
 
 
 class Asked(Attention):

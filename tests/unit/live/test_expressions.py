@@ -89,7 +89,7 @@ UNKNOWN = [
     ("(y := a)", "cannot be evaluated while typing"),
     ("names.append(a)", "`.append`"),
     ("a.encode()", "`.encode`"),
-    ("a is b", "identity"),
+    ("a is b", "`is` cannot be evaluated"),
     ("b'bytes'", "a bytes is not plain text"),
     ("len(a)", "`len`", {"len": lambda own: 7}),
     ("await a", "cannot be evaluated while typing"),
@@ -205,7 +205,10 @@ def test_a_special_token_of_a_tokenizer_is_a_text(chat: Any) -> None:
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        ("chat.apply_chat_template([{'role': 'user', 'content': 'hi'}])", "tokenized at once"),
+        (
+            "chat.apply_chat_template([{'role': 'user', 'content': 'hi'}])",
+            "only with tokenize=False",
+        ),
         ("chat.apply_chat_template([{'role': 'user'}], tokenize=False, x=open('y'))", "`open`"),
         ("other.mask_token", "not a tokenizer"),
         ("other.apply_chat_template('x', tokenize=False)", "not a tokenizer"),

@@ -213,7 +213,7 @@ SELECTED = {
     "heads": [0],
     "query": None,
     "key": None,
-    "neuron": None,
+    "dimension": None,
     "pairs": "all",
 }
 
@@ -263,7 +263,7 @@ def test_wrong_params_are_refused_by_the_name_of_the_field(peer: Peer) -> None:
         (RuntimeError("broken"), ErrorCode.INTERNAL_ERROR),
         (MemoryError("much"), ErrorCode.OUT_OF_MEMORY),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), ErrorCode.OUT_OF_MEMORY),
-        (IndexError("head 9 is not in site 0"), ErrorCode.NO_SUCH_HEAD),
+        (IndexError("site 0 has no head 9"), ErrorCode.NO_SUCH_HEAD),
         (RpcError(ErrorCode.TRACE_GONE, "gone"), ErrorCode.TRACE_GONE),
         (KeyboardInterrupt(), ErrorCode.INTERNAL_ERROR),
         (SystemExit(1), ErrorCode.INTERNAL_ERROR),
@@ -278,6 +278,12 @@ def test_whatever_a_handler_raises_on_the_worker_is_answered_and_the_worker_live
     assert peer.code(1) is code
     peer.ask(2, "trace/head", {"trace": "t", "item": 0, "site": 0, "head": 3})
     assert peer.answer(2)["result"] == 3
+
+
+def test_an_index_error_reaches_the_panel_as_a_sentence(peer: Peer) -> None:
+    peer.error = IndexError("site 0 has no head 9")
+    peer.ask(1, "trace/row", {"trace": "t", "item": 0, "site": 0, "query": 0})
+    assert peer.answer(1)["error"]["message"] == "Site 0 has no head 9."
 
 
 def test_an_interrupt_on_the_kernels_thread_is_answered_and_then_the_kernels(peer: Peer) -> None:

@@ -432,8 +432,8 @@ def maker(case: str) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("deleted", "why"),
     [
-        ("model", "The model is gone; run the cell."),
-        ("tok", "The tokenizer is gone; run the cell."),
+        ("model", "The model is no longer in memory; run the cell."),
+        ("tok", "The tokenizer is no longer in memory; run the cell."),
     ],
 )
 def test_a_document_says_what_is_gone(deleted: str, why: str, notebook: Notebook) -> None:

@@ -291,7 +291,7 @@ def test_where_only_weights_are_known_it_says_why_and_where_more_is(
     assert code(answer) is ErrorCode.NO_SUCH_HEAD
     message = answer["error"]["message"]
     assert message.startswith("The queries and keys of site 1 were not recorded")
-    assert message.endswith("Look at the weights themselves, or choose one of the layers 0.")
+    assert message.endswith("Look at its weights in the head view, or select one of the layers 0.")
     assert "result" in page.ask("trace/topk", of)[0]
 
 

@@ -33,7 +33,7 @@ START: dict[str, Any] = {
     "heads": [2],
     "query": None,
     "key": None,
-    "neuron": None,
+    "dimension": None,
     "pairs": "all",
 }
 
@@ -83,9 +83,9 @@ def test_without_a_panel_all_parts_are_none(selection: Selection, page: Page) ->
 
 
 def test_a_panel_is_read_part_by_part(selection: Selection, page: Page) -> None:
-    shown(page, heads=[0, 2], query=3, key=1, neuron=2, pairs="ab")
+    shown(page, heads=[0, 2], query=3, key=1, dimension=2, pairs="ab")
     parts = {name: getattr(selection, name) for name in START}
-    told = {"heads": [0, 2], "query": 3, "key": 1, "neuron": 2, "pairs": "ab"}
+    told = {"heads": [0, 2], "query": 3, "key": 1, "dimension": 2, "pairs": "ab"}
     assert parts == {**START, **told}
     assert (selection.layer, selection.kind) == (1, "encoder")
 
@@ -95,7 +95,7 @@ def test_a_panel_is_read_part_by_part(selection: Selection, page: Page) -> None:
     [
         ({}, "layer=1, head=2"),
         ({"site": 0, "head": 1, "heads": [1], "query": 4, "key": 0}, "layer=0, head=1, query=4, key=0"),  # noqa: E501
-        ({"heads": [0, 2], "neuron": 3, "pairs": "ba"}, "layer=1, head=2, heads=[0, 2], neuron=3, pairs='ba'"),  # noqa: E501
+        ({"heads": [0, 2], "dimension": 3, "pairs": "ba"}, "layer=1, head=2, heads=[0, 2], dimension=3, pairs='ba'"),  # noqa: E501
         ({"site": 7}, "site=7, head=2"),
     ],
 )  # fmt: skip
@@ -290,7 +290,7 @@ PARTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "heads": ([0, 2], {}),
     "query": (3, {}),
     "key": (4, {}),
-    "neuron": (2, {}),
+    "dimension": (2, {}),
     "pairs": ("ab", {}),
 }
 
@@ -383,9 +383,9 @@ def test_another_site_keeps_what_it_has_itself(selection: Selection, page: Page)
         terms=record.terms,
     )
     page.run(made)
-    opened(page, heads=[0, 1, 2], query=1, key=4, neuron=3)
+    opened(page, heads=[0, 1, 2], query=1, key=4, dimension=3)
     selection.site = 0
-    want = {**START, "site": 0, "head": 1, "heads": [0, 1], "query": 1, "key": None, "neuron": 3}
+    want = {**START, "site": 0, "head": 1, "heads": [0, 1], "query": 1, "key": None, "dimension": 3}
     assert asked(page)[-1][2] == want
 
 
@@ -396,10 +396,10 @@ def test_another_site_keeps_what_it_has_itself(selection: Selection, page: Page)
         ("site", -1, "sites 0 to 1"),
         ("item", 1, "items 0 to 0"),
         ("head", HEADS, "heads 0 to 2"),
-        ("heads", [0, HEADS], "head 3 is not in site 1: it has the heads 0 to 2"),
+        ("heads", [0, HEADS], "site 1 has no head 3, only heads 0 to 2"),
         ("query", TOKENS, "queries 0 to 4"),
         ("key", -1, "keys 0 to 4"),
-        ("neuron", WIDTH, "neurons 0 to 3"),
+        ("dimension", WIDTH, "dimensions 0 to 3"),
     ],
 )
 def test_what_the_trace_does_not_have_is_an_index_error_that_says_what_it_has(
@@ -440,7 +440,7 @@ def test_a_neuron_of_a_site_with_weights_alone_is_refused(selection: Selection, 
     page.run(made)
     opened(page)
     with pytest.raises(IndexError, match="only its weights are known"):
-        selection.neuron = 0
+        selection.dimension = 0
 
 
 def test_without_a_panel_or_a_trace_setting_says_the_way_out(

@@ -244,8 +244,7 @@ def test_pinned_traces_that_exceed_the_budget_are_said_with_each_trace(
     assert notes[:2] == [[], []]
     ((note,),) = notes[2:]
     assert note.startswith(
-        "The traces that panels are pinned to take 2.8 KiB, more than the 1.4 KiB for all traces "
-        "(ATTNLAB_MEMORY)"
+        "The pinned traces take 2.8 KiB, more than the limit of 1.4 KiB for all traces, "
     )
     newest = page.session.newest()
     assert newest is not None

@@ -79,7 +79,9 @@ def test_a_layer_that_was_called_several_times_is_found_among_the_sites():
 
 def test_a_layer_that_is_not_there_is_an_error_that_says_which_are():
     own = called({"layer": 3}, {"layer": 7, "kind": "cross"})
-    with pytest.raises(NoSuchLayerError, match=r"layer 1 is not .* layers 3; cross '#' .* 7$"):
+    with pytest.raises(
+        NoSuchLayerError, match=r"this trace has no layer 1: .* layers 3; cross '#' .* 7$"
+    ):
         own.site(1)
     with pytest.raises(NoSuchLayerError, match="layer 3 of the kind 'cross' is not"):
         own.site(3, "cross")
@@ -95,15 +97,23 @@ def test_a_layer_that_is_not_there_is_an_error_that_says_which_are():
         (lambda t: t.head(-1, 0), NoSuchSiteError, "sites 0 to 1"),
         (lambda t: t.head(0, 4), NoSuchHeadError, "heads 0 to 3"),
         (lambda t: t.head(0, -1), NoSuchHeadError, "heads 0 to 3"),
-        (lambda t: t.head(0, 0, 1), NoSuchItemError, "not in this trace: .* items 0 to 0"),
+        (
+            lambda t: t.head(0, 0, 1),
+            NoSuchItemError,
+            "this trace has no batch item 1, only items 0 to 0",
+        ),
         (lambda t: t.row(0, 9), NoSuchQueryError, "queries 0 to 8"),
         (lambda t: t.row(5, 0), NoSuchSiteError, "sites 0 to 1"),
         (lambda t: t.tile(5, 0, range(1), range(1), (1, 1)), NoSuchSiteError, "sites 0 to 1"),
-        (lambda t: t.weights(0, 9), NoSuchHeadError, "head 9 is not in site 0"),
+        (lambda t: t.weights(0, 9), NoSuchHeadError, "site 0 has no head 9"),
         (lambda t: t.weights(0, 0, item=2), NoSuchItemError, "items 0 to 0"),
         (lambda t: t.thumbnails(3, item=-1), NoSuchItemError, "items 0 to 0"),
-        (lambda t: t.sites[1].weights(7), NoSuchHeadError, "head 7 is not in site 1"),
-        (lambda t: t.sites[1].row(7, 1), NoSuchItemError, "not in site 1: .* items 0 to 0"),
+        (lambda t: t.sites[1].weights(7), NoSuchHeadError, "site 1 has no head 7"),
+        (
+            lambda t: t.sites[1].row(7, 1),
+            NoSuchItemError,
+            "site 1 has no batch item 1, only items 0 to 0",
+        ),
         (lambda t: t.sites[1].topk(1, head=4), NoSuchHeadError, "heads 0 to 3"),
         (lambda t: t.sites[1].neuron(9, 0), NoSuchQueryError, "queries 0 to 8"),
         (lambda t: t.sites[1].neuron(0, 4), NoSuchHeadError, "heads 0 to 3"),
@@ -156,7 +166,8 @@ def test_the_items_of_a_tower_belong_to_those_of_the_batch():
 def test_what_was_not_seen_is_not_taken_apart():
     site = site_of(weights_alone(terms=[]), 4)
     with pytest.raises(
-        NotSeenError, match=r"site 4 were not recorded \(its capture method is 'tap'\).*no terms"
+        NotSeenError,
+        match=r"site 4 were not recorded \(capture method: tap\).*only its weights are known",
     ):
         site.neuron(0, 0)
     with pytest.raises(NotSeenError, match="the terms scale are known"):

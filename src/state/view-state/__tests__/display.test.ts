@@ -20,7 +20,7 @@ const CHOSEN: SavedDisplay = {
   mass: 0.9,
   hideSpecial: true,
   words: true,
-  neurons: 'contribution'
+  dimensionOrder: 'contribution'
 };
 
 describe('how a panel draws', () => {

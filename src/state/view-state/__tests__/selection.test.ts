@@ -23,7 +23,7 @@ describe('a selection', () => {
     selection.toggle('key', 1);
     selection.toggle('query', 1);
     selection.clear();
-    expect(selection.toJSON()).toMatchObject({ query: null, key: null, neuron: null });
+    expect(selection.toJSON()).toMatchObject({ query: null, key: null, dimension: null });
   });
 
   test('keeps the head by its kind and layer, wherever its site stands', () => {
@@ -120,7 +120,7 @@ describe('a selection', () => {
       heads: [0, 2],
       query: 2,
       key: 0,
-      neuron: 3,
+      dimension: 3,
       pairs: 'ab'
     };
     const selection = new Selection();
