@@ -277,7 +277,7 @@ def test_what_a_forward_computes_itself_is_refused_with_the_remedy():
     told = unnoticed(seeded(Attention), lambda m: m.forward(given))
     assert [type(item) for item in told] == [Refusal]
     assert "Its forward() was called directly" in told[0].cause
-    assert told[0].remedy == "Call the Attention itself instead of its forward()."
+    assert told[0].remedy == "Call the Attention itself: model(…) instead of model.forward(…)."
 
 
 # --- other methods and parts --------------------------------------------------------------

@@ -83,7 +83,7 @@ def test_a_layer_that_is_not_there_is_an_error_that_says_which_are():
         NoSuchLayerError, match=r"this trace has no layer 1: .* layers 3; cross '#' .* 7$"
     ):
         own.site(1)
-    with pytest.raises(NoSuchLayerError, match="layer 3 of the kind 'cross' is not"):
+    with pytest.raises(NoSuchLayerError, match="no layer 3 of the kind 'cross': it has"):
         own.site(3, "cross")
     with pytest.raises(NoSuchLayerError, match=r"in the stack 'h\.#' is not"):
         own.site(3, stack="h.#")
