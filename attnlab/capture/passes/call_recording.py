@@ -183,7 +183,7 @@ class CallRecording:
         if recorder.projections.fault is not None:
             notes.append(refusals.partly(recorder.projections.fault))
         for module in () if self.tap is None else self.tap.lost.values():
-            recorder.refuse(module, "its softmax was not seen to multiply values")
+            recorder.refuse(module, "its softmax was not followed to a product with values")
         if not recorder.noted:
             return refusals.without_attention(self.model, recorder.unread)
         if recorder.unread:
