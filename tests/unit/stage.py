@@ -98,9 +98,9 @@ class Stage:
 
         The stage is cleared afterwards.
         """
-        own = SimpleNamespace(Condition=lambda: Turns(self), Thread=self._thread)
+        hidden = SimpleNamespace(Condition=lambda: Turns(self), Thread=self._thread)
         try:
-            with mock.patch(name, own), mock.patch(throw, self._throw):
+            with mock.patch(name, hidden), mock.patch(throw, self._throw):
                 yield
         finally:
             for actor in self.actors:

@@ -521,7 +521,7 @@ def _(panel: Panel) -> None:
 
 @row("model", "display_mode=", "JupyterLab's theme, at any time")
 def _(panel: Panel) -> None:
-    """Light is dark ink on light paper, dark the other way round; a weight keeps its place."""
+    """The light theme is dark on light, the dark theme light on dark; a weight keeps its place."""
     panel.show()
     panel.frame()
     light = background(panel.layer(0))
@@ -571,8 +571,8 @@ def _(panel: Panel) -> None:
     panel.find("token", 4).hover()
     tint = "all => all.map(e => e.style.getPropertyValue('--attnlab-weight'))"
     row = of_query(panel, 0, 0, 4)
-    told = [float(value) for value in panel.find("token").evaluate_all(tint)]
-    assert told == pytest.approx([*row.values()], abs=0.0006)
+    reported = [float(value) for value in panel.find("token").evaluate_all(tint)]
+    assert reported == pytest.approx([*row.values()], abs=0.0006)
     assert panel.printed() == row
 
 
@@ -641,13 +641,13 @@ def _(panel: Panel) -> None:
     panel.page.mouse.move(2, 1498)
     panel.frame()
     picture = panel.pixels('[data-testid="attnlab-neuron-strips"]')
-    own = panel.page.locator('.attnlab-neuron-row [data-strip="k"]').first.bounding_box()
+    strip_box = panel.page.locator('.attnlab-neuron-row [data-strip="k"]').first.bounding_box()
     keys = vectors(panel, "lab.keys(0, 0)")
     strengths: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
     for key in range(N):
         for i in range(WIDTH):
             number = keys[key * WIDTH + i]
-            x = int((i + 0.5) * own["width"] / WIDTH)
+            x = int((i + 0.5) * strip_box["width"] / WIDTH)
             red, _, blue = picture.at(18 * key + 9, x)[:3]
             if abs(number) > 0.5:
                 assert (blue > red) == (number > 0)
@@ -716,10 +716,10 @@ def _(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)
-def test_what_bertviz_does_is_done_here(tall_panel: Panel, row: Row) -> None:
+def test_every_feature_of_bertviz_has_a_counterpart(tall_panel: Panel, row: Row) -> None:
     row.drive(tall_panel)
 
 
-def test_each_row_stands_once_and_says_what_is_done_and_seen() -> None:
+def test_each_row_of_the_table_is_unique_and_complete() -> None:
     assert len({str(row) for row in TABLE}) == len(TABLE)
     assert all(row.in_bertviz and row.here and row.seen for row in TABLE)

@@ -113,7 +113,7 @@ def test_all_text_beside_plain_tokens_can_be_read(themed: Panel) -> None:
     assert faint(themed) == ""
 
 
-def test_all_text_without_a_picture_can_be_read(themed: Panel) -> None:
+def test_all_text_without_a_view_can_be_read(themed: Panel) -> None:
     assert faint(themed) == ""
     themed.attach()
     themed.page.evaluate("lab.kernel.fail('cell-2', 'No model ran.', 'It is compiled.', 'pip x')")
@@ -179,7 +179,7 @@ def edge(panel: Panel, selector: str, part: str) -> tuple[str, float, float]:
     return tuple(contrast(panel).evaluate(script, [selector, part]))
 
 
-def test_what_is_chosen_is_filled_where_colors_are_forced(forced: Panel) -> None:
+def test_selected_controls_are_filled_with_forced_colors(forced: Panel) -> None:
     forced.show()
     forced.find("head-box").nth(5).click()
     forced.find("words").click()
@@ -194,7 +194,7 @@ def test_what_is_chosen_is_filled_where_colors_are_forced(forced: Panel) -> None
         assert backgrounds(forced, chosen, other) >= 3, chosen
 
 
-def test_what_is_selected_is_framed_where_colors_are_forced(forced: Panel) -> None:
+def test_selected_items_are_framed_with_forced_colors(forced: Panel) -> None:
     forced.show()
     forced.thumb(1, 2).click()
     forced.thumb(1, 3).click(modifiers=["Shift"])
@@ -219,7 +219,7 @@ def test_what_is_selected_is_framed_where_colors_are_forced(forced: Panel) -> No
     assert edge(forced, ".attnlab-keys .attnlab-row:not([data-mark]) span", "borderLeft")[2] == 1
 
 
-def test_what_gradients_and_borders_draw_is_kept_where_colors_are_forced(forced: Panel) -> None:
+def test_gradients_and_borders_stay_visible_with_forced_colors(forced: Panel) -> None:
     forced.show(nan=4)
     forced.find("token", 4).click()
     forced.page.wait_for_selector('[data-testid="attnlab-neuron"][data-query="4"]')

@@ -63,7 +63,7 @@ def test_nothing_moves_under_the_pointer(
     assert panel.page.evaluate(places) == before
 
 
-def test_a_click_keeps_a_token_and_escape_lets_go(panel: Panel) -> None:
+def test_a_click_selects_a_token_and_escape_clears_it(panel: Panel) -> None:
     panel.show()
     panel.find("token", 4).click()
     panel.page.mouse.move(5, 880)
@@ -174,7 +174,7 @@ def select(panel: Panel, **part: int) -> None:
     panel.frame()
 
 
-def test_a_token_that_is_selected_elsewhere_comes_into_view(panel: Panel) -> None:
+def test_a_token_that_is_selected_elsewhere_is_scrolled_into_view(panel: Panel) -> None:
     panel.show(LONG, layers=1, heads=1)
     assert not in_view(panel, "head-query", 250)
     select(panel, query=250)

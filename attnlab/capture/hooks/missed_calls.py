@@ -21,13 +21,13 @@ class MissedCalls:
 
     Attributes
     ----------
-    told
+    reported
         Whether any call was reported to the block.
     running
         Calls that have not ended yet: the module's name and the thread's identifier.
     """
 
-    told: bool = False
+    reported: bool = False
     running: dict[object, tuple[str, int]] = field(default_factory=dict)
     _elsewhere: dict[str, str] = field(default_factory=dict)
     _others: dict[str, bool] = field(default_factory=dict)

@@ -66,7 +66,7 @@ describe('of a list', () => {
   });
 });
 
-describe.each([false, true])('on paper that is dark: %s', dark => {
+describe.each([false, true])('on a dark background: %s', dark => {
   const colors = headColors(12, dark);
   const sights = colors.map(color => {
     const bytes = color.match(/\d+/g)!.map(Number);
@@ -76,17 +76,17 @@ describe.each([false, true])('on paper that is dark: %s', dark => {
     return { light: 0.2126 * r! + 0.7152 * g! + 0.0722 * b!, seen: perceived([r!, g!, b!]) };
   });
 
-  test('the colors of twelve heads differ, also to who sees no red or no green', () => {
+  test('the colors of twelve heads differ, also with color blindness', () => {
     const apartness = sights.flatMap(({ seen }, i) =>
       sights.slice(i + 1).map(other => apart(seen, other.seen))
     );
     expect(Math.min(...apartness)).toBeGreaterThan(0.06);
   });
 
-  test('each stands out from the paper by 3 to 1', () => {
+  test('each has a contrast of 3:1 with the background', () => {
     for (const { light } of sights) {
-      const paper = dark ? 0.0056 : 1; // #111, white
-      const [bright, dim] = light > paper ? [light, paper] : [paper, light];
+      const background = dark ? 0.0056 : 1; // #111, white
+      const [bright, dim] = light > background ? [light, background] : [background, light];
       expect((bright + 0.05) / (dim + 0.05)).toBeGreaterThan(3);
     }
   });
@@ -110,7 +110,7 @@ describe('of the curves', () => {
   const weight = (query: number, key: number) => ((query * 7 + key * 13) % 100) / 100;
   const weights = matrix(300, weight);
 
-  test('the heaviest are drawn, lightest first, and no more than the bound', () => {
+  test('the heaviest are drawn, lightest first, up to the limit', () => {
     const lines = largestLines([weights], { start: 0, end: 300 }, 2000);
     expect(lines).toHaveLength(2000);
     const drawn = lines.map(({ weight }) => weight);
@@ -140,7 +140,7 @@ describe('of the curves', () => {
     expect(lines.every(({ head, weight }) => head === 1 && weight > 0.99)).toBe(true);
   });
 
-  test('a weight that is not a number is none', () => {
+  test('a weight that is not a number is not drawn', () => {
     const none = matrix(2, () => NaN);
     expect(largestLines([none], { start: 0, end: 2 })).toEqual([]);
   });

@@ -55,7 +55,7 @@ function textsOf(document: string): string[] {
 }
 
 describe('SVG', () => {
-  test('shows hostile tokens as they are, and has no element but those that draw', () => {
+  test('shows hostile tokens verbatim and has only drawing elements', () => {
     const document = svg(head(HOSTILE), encode);
     const names = new Set(
       [...document.matchAll(/<\/?([a-zA-Z!?][^\s/>]*)/g)].map(([, name]) => name)
@@ -162,7 +162,7 @@ describe('a model’s figure', () => {
     expect(rasters({ ...model, rampOf })[2]).toEqual([3160, 3180, 3200, 3220]);
   });
 
-  test('leaves clear what the sentence filter leaves out', () => {
+  test('leaves pixels transparent that the sentence filter hides', () => {
     const half = { rows: [0, 0.5] as const, columns: [0.5, 1] as const };
     const regionOf = (site: number) => (site === 1 ? half : null);
     expect(rasters({ ...model, regionOf }).slice(1)).toEqual([
@@ -171,13 +171,13 @@ describe('a model’s figure', () => {
     ]);
   });
 
-  test('has lines where the view has lines, fine enough to be printed', () => {
+  test('has lines if the view has lines, sharp enough for print', () => {
     const [first] = rasters({ ...model, mode: 'lines' });
     expect(first?.length).toBeGreaterThan(400 ** 2);
     expect(new Set(first).size).toBeGreaterThan(2);
   });
 
-  test('has the bars of a score', () => {
+  test('has score bars', () => {
     const rows = [{ label: '0', heads: [{ ...thumb(0), site: 0, layer: 0, bar: 0.5 }] }];
     const boxes = modelFigure({ ...model, rows }).marks.filter(mark => mark.kind === 'box');
     const [frame, bar] = boxes;
@@ -187,7 +187,7 @@ describe('a model’s figure', () => {
   });
 });
 
-test('CSV is read back as it was, and no token is run as a formula', () => {
+test('CSV is read back unchanged, and no token is run as a formula', () => {
   const quoted = csv([
     ['token', 'weight'],
     ['a,"b"\n', 0.25],

@@ -61,7 +61,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("source", KNOWN.values(), ids=KNOWN)
-def test_a_cell_that_runs_straight_on_is_followed(source):
+def test_a_cell_without_branches_is_evaluated(source):
     assert followed(source, textwrap=textwrap) == run(source)
 
 
@@ -107,7 +107,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize(("source", "why", "line"), UNKNOWN.values(), ids=UNKNOWN)
-def test_a_cell_that_does_not_says_why_and_where(source, why, line):
+def test_a_cell_that_is_not_live_reports_why_and_where(source, why, line):
     with pytest.raises(Finding, match=why) as found:
         followed(source, text="of the last run")
     assert found.value.line == line
@@ -141,9 +141,9 @@ blocks = st.recursive(
         ),
         inner,
     ).map(
-        lambda own: (
-            [own[0], *[f"    {line}" for line in own[1]]]
-            + (["except ZeroDivisionError:", "    a = 'never'"] if own[0] == "try:" else [])
+        lambda value: (
+            [value[0], *[f"    {line}" for line in value[1]]]
+            + (["except ZeroDivisionError:", "    a = 'never'"] if value[0] == "try:" else [])
         )
     ),
     max_leaves=3,
@@ -152,7 +152,7 @@ blocks = st.recursive(
 
 @given(parts=st.lists(blocks, max_size=5), asked=st.sampled_from("abcd"))
 @settings(deadline=None, max_examples=400)
-def test_whatever_is_known_is_true(parts, asked):
+def test_every_known_value_is_correct(parts, asked):
     lines = ["a, b, c, d = 'p', 'q', [], []", *[line for part in parts for line in part]]
     source = "\n".join([*lines, f"seen({asked})"])
     try:

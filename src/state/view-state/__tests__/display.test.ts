@@ -24,7 +24,7 @@ const CHOSEN: SavedDisplay = {
 };
 
 describe('how a panel draws', () => {
-  test('comes back from what was stored', () => {
+  test('is restored from what was stored', () => {
     expect(stored(JSON.parse(JSON.stringify(CHOSEN)))).toEqual(CHOSEN);
   });
 
@@ -50,7 +50,7 @@ describe('how a panel draws', () => {
     });
   });
 
-  test('takes no value that it could not have stored', () => {
+  test('ignores invalid stored values', () => {
     const bad = { zoom: 40, mass: -1, head: 'circle', words: 1, folded: ['head', 3], sort: {} };
     expect(stored({ ...bad, colorBy: 'layer' })).toEqual({
       ...DEFAULTS,
@@ -74,14 +74,14 @@ describe('how a panel draws', () => {
     expect(stored({ mass: -0 }).mass).toBe(0);
   });
 
-  test('is well formed whatever was stored, and each choice is taken for itself', () => {
+  test('is valid whatever was stored; each option is checked separately', () => {
     fc.assert(
       fc.property(fc.oneof(anything, some), saved => {
         const found = stored(saved);
         expect(stored(JSON.parse(JSON.stringify(found)))).toEqual(found);
         for (const [name, value] of Object.entries(CHOSEN)) {
-          const own = { ...(saved as object | null), [name]: value as unknown };
-          expect(stored(own)[name as keyof SavedDisplay]).toEqual(value);
+          const changed = { ...(saved as object | null), [name]: value as unknown };
+          expect(stored(changed)[name as keyof SavedDisplay]).toEqual(value);
         }
       })
     );

@@ -6,7 +6,7 @@ import { moved } from '../../text/tokens';
 import { Selection } from '../selection';
 
 describe('a selection', () => {
-  test('hovers without letting go of what is kept', () => {
+  test('keeps the selection while hovering', () => {
     const selection = new Selection();
     selection.toggle('query', 2);
     selection.hover.value = { query: 0 };
@@ -15,7 +15,7 @@ describe('a selection', () => {
     expect(selection.shownQuery.value).toBe(2);
   });
 
-  test('lets go of a token that is selected again, and of all when cleared', () => {
+  test('clears a token that is selected again, and all tokens on request', () => {
     const selection = new Selection();
     selection.toggle('key', 1);
     selection.toggle('key', 1);
@@ -46,7 +46,7 @@ describe('a selection', () => {
     expect(selection.focus.value).toEqual({ site: 1, head: 3 });
   });
 
-  test('tells two stacks apart that number their layers alike', () => {
+  test('distinguishes two stacks with the same layer numbers', () => {
     const tower = (index: number, layer: number) => site(index, 3, { stack: 'vision.#', layer });
     const selection = new Selection();
     selection.fit(shown('t1', { sites: [tower(0, 0), tower(1, 1), site(2, 3, { layer: 0 })] }));
@@ -64,7 +64,7 @@ describe('a selection', () => {
     expect(selection.focus.value).toEqual({ site: 1, head: 3 });
   });
 
-  test('keeps the item where the batch has it, and comes back to it where it has it again', () => {
+  test('keeps the item if the batch has it, and returns to it when a batch has it again', () => {
     const selection = new Selection();
     selection.fit(shown('t1', { items: 4 }));
     selection.choose(2);
@@ -131,7 +131,7 @@ describe('a selection', () => {
 });
 
 test('a token that both texts share at their beginning or end is found again', () => {
-  // Texts of their own words each: what both share is then what was kept.
+  // Texts without common words: they share only what was kept.
   const ids = (of: number) => fc.array(fc.integer({ min: of, max: of + 3 }), { maxLength: 5 });
   fc.assert(
     fc.property(ids(0), ids(10), ids(20), ids(30), (head, from, to, tail) => {
