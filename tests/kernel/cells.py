@@ -56,7 +56,7 @@ inputs = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
 batch = tokenizer(["the cat sat on the mat", "a dog"], padding=True, return_tensors="pt",
                   return_token_type_ids=False)
 
-def told(out):
+def print_outputs(out):
     for name, own in out.items():
         print(name, type(own).__name__, getattr(own, "shape", ""))
     print(repr(out[0].flatten()[:6].tolist()))
@@ -89,7 +89,7 @@ states = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(1))
 CELLS = {
     "a plain call": """
 out = bert(**inputs)
-told(out)
+print_outputs(out)
 """,
     "the value of a call as the cell's result": """
 with torch.no_grad():
@@ -99,7 +99,7 @@ out
     "a call with everything returned": """
 with torch.no_grad():
     out = bert(**inputs, output_attentions=True, output_hidden_states=True)
-told(out)
+print_outputs(out)
 """,
     "a tuple returned": """
 with torch.inference_mode():

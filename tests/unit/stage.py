@@ -22,7 +22,7 @@ class Ended(BaseException):
 
 
 class Actor:
-    """A thread that goes on only when it is told to, until it gives way again."""
+    """A thread that goes on only when it is allowed to, until it yields again."""
 
     def __init__(self, stage: Stage, target: Callable[[], object]) -> None:
         self._stage = stage

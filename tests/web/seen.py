@@ -294,8 +294,8 @@ def neuron_shows(panel: Panel, want: Want) -> None:
 def python_hears(panel: Panel, want: Want) -> None:
     panel.page.wait_for_function(
         """want => {
-          const told = lab.kernel.log.filter(e => e.method === 'selection/didChange').at(-1);
-          return JSON.stringify(told?.params.selection) === want;
+          const report = lab.kernel.log.filter(e => e.method === 'selection/didChange').at(-1);
+          return JSON.stringify(report?.params.selection) === want;
         }""",
         arg=want.json(),
     )

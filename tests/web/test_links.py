@@ -2,7 +2,7 @@
 
 A row of `WAYS` sets one part in one place; then every view is read, in what it draws and says:
 the text strip, the model view, the head view as lines and as a matrix, the neuron view, and
-what the panel has told Python.
+what the panel has reported to Python.
 """
 
 from __future__ import annotations

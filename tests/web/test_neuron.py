@@ -192,7 +192,7 @@ def test_a_refusal_is_shown_with_its_reason(panel: Panel) -> None:
 def test_a_hovered_key_is_marked_everywhere_without_asking_the_kernel(panel: Panel) -> None:
     panel.show()
     take_apart(panel, 3, 7, 4)
-    # What is selected is told a moment later.
+    # The selection is reported a moment later.
     panel.page.wait_for_function("lab.kernel.log.at(-1).params.query === 4")
     before = panel.requests()
     panel.find("neuron-row", 6).hover(position={"x": 20, "y": 9})

@@ -1,4 +1,4 @@
-"""What a screen reader is told: layer, head, token and weight, in every view, from the keyboard.
+"""What a screen reader announces: layer, head, token and weight, in every view, from the keyboard.
 
 Read from Chromium's accessibility tree, which is what it hands to screen readers.
 """

@@ -359,15 +359,15 @@ def test_a_model_imported_and_called_inside_the_block_is_not_missed():
         import sys
         from attnlab.capture.watch import observing
 
-        finders, told = list(sys.meta_path), []
-        with observing(told.append, globals()):
+        finders, outcomes = list(sys.meta_path), []
+        with observing(outcomes.append, globals()):
             assert len(sys.meta_path) == len(finders) + 1
             from transformers import BertConfig, BertModel
             import torch
             sizes = dict(hidden_size=16, num_attention_heads=2, intermediate_size=16)
             model = BertModel(BertConfig(vocab_size=9, num_hidden_layers=2, **sizes))
             model(torch.tensor([[1, 2, 3]]))
-        assert [len(call.records) for call in told] == [2]
+        assert [len(call.records) for call in outcomes] == [2]
 
         import transformers.modeling_utils as library
         for module in (torch, library, sys.modules["transformers.tokenization_utils_base"]):

@@ -687,7 +687,7 @@ class Orders(RuleBasedStateMachine):
         try:
             self.passes.pause()
             if self.running is not None:
-                self.abandoned.add(self.running)  # It is told on another thread.
+                self.abandoned.add(self.running)  # It is reported on another thread.
             self.cells += 1
         except KeyboardInterrupt:
             pass  # The cell begins nevertheless, and will end.
