@@ -46,5 +46,5 @@ def parents_of(now: torch.Tensor, before: torch.Tensor) -> torch.Tensor | None:
     # Of equal items, each continues itself if it can.
     if len(now) == len(before) and bool(same.diagonal().all()):
         return None
-    actual = same.diagonal() if len(now) == len(before) else torch.zeros_like(same[:, 0])
-    return torch.where(actual, indices, same.int().argmax(dim=1))
+    own = same.diagonal() if len(now) == len(before) else torch.zeros_like(same[:, 0])
+    return torch.where(own, indices, same.int().argmax(dim=1))

@@ -139,12 +139,12 @@ class GeneratedCall:
         self, noted: list[tuple[NotedAttention, AttentionRecord]], root: TextScope
     ) -> list[TextScope]:
         """Return the text scopes of the calls; an encoder's text belongs to the whole call."""
-        params = {id(call) for call in self._stream.sites.values()}
-        scopes = [call.scope for call, _ in noted if id(call) in params]
+        own = {id(call) for call in self._stream.sites.values()}
+        scopes = [call.scope for call, _ in noted if id(call) in own]
         found = iter(self._stream.first.recorder.texts.owners(scopes))
         owners = []
         for call, _ in noted:
-            if id(call) in params:
+            if id(call) in own:
                 owners.append(next(found))
             else:
                 owners.append(root if self._decodes else call.scope)

@@ -165,11 +165,11 @@ class Stream:
         A cache that rounds its keys is noticed in the first step; from then on, all sites are
         compared in each step, else one. The keys of the last step are compared in the end.
         """
-        found = [(site, record) for site, record in sites if site not in self.crossing]
-        if not found:
+        own = [(site, record) for site, record in sites if site not in self.crossing]
+        if not own:
             return set()
         everything = self._inexact or not self.steps
-        chosen = found if everything else [found[len(self.steps) % len(found)]]
+        chosen = own if everything else [own[len(self.steps) % len(own)]]
         differing = {
             site for site, record in chosen if not self._same_keys(record, self._last[site], step)
         }

@@ -85,7 +85,7 @@ def test_a_missing_layer_is_an_error_that_lists_the_layers():
         recording.site(1)
     with pytest.raises(NoSuchLayerError, match="no layer 3 of the kind 'cross': it has"):
         recording.site(3, "cross")
-    with pytest.raises(NoSuchLayerError, match=r"in the stack 'h\.#' is not"):
+    with pytest.raises(NoSuchLayerError, match=r"no layer 3 in the stack 'h\.#': it has"):
         recording.site(3, stack="h.#")
     assert issubclass(NoSuchLayerError, IndexError)
 
