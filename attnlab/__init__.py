@@ -53,7 +53,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _adopt() -> None:
-    """Take the modules that a kernel's backend is made of, where ours were imported anew.
+    """Take the modules that a kernel's backend is made of, if attnlab was imported again.
 
     Its code imports more as it runs, and must not get other classes than it has.
     """
@@ -66,11 +66,13 @@ def _adopt() -> None:
     for module in found:
         sys.modules[module.__name__] = module
         inside = module.__name__ + "."
-        found += [own for own in vars(module).values() if _name(own).startswith(inside)]
+        found += [
+            attribute for attribute in vars(module).values() if _name(attribute).startswith(inside)
+        ]
 
 
-def _name(own: Any) -> str:
-    return own.__name__ if type(own) is type(sys) else ""
+def _name(attribute: Any) -> str:
+    return attribute.__name__ if type(attribute) is type(sys) else ""
 
 
 _adopt()

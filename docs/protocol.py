@@ -101,7 +101,9 @@ def _notifications(recorded: dict[str, Any]) -> list[str]:
 
 
 def _errors() -> list[str]:
-    rows = [f"| `{own.name}` | {own.value} | {ERRORS[own.name]} |" for own in messages.ErrorCode]
+    rows = [
+        f"| `{code.name}` | {code.value} | {ERRORS[code.name]} |" for code in messages.ErrorCode
+    ]
     return [
         "## Errors\n",
         "| code | number | meaning and remedy |\n| --- | --- | --- |",
@@ -113,19 +115,19 @@ def _errors() -> list[str]:
 def _types() -> list[str]:
     shown = {params for params, _ in messages.REQUESTS.values()}
     shown |= {*messages.NOTIFICATIONS.values(), *messages.PUSHES.values()}
-    types = [own for own in vars(messages).values() if is_typeddict(own) and own not in shown]
-    payloads = (own.__name__ for own in get_args(messages.Payload))
+    types = [kind for kind in vars(messages).values() if is_typeddict(kind) and kind not in shown]
+    payloads = (kind.__name__ for kind in get_args(messages.Payload))
     union = ", ".join(f"[{name}](#{name.lower()})" for name in payloads)
     lines = ["## Types\n", "### Payload\n", f"One of these types, by `kind`: {union}.\n"]
-    for own in sorted(types, key=lambda own: str(own.__name__)):
-        lines += [f"### {own.__name__}\n", _prose(inspect.getdoc(own)), _fields(own)]
+    for kind in sorted(types, key=lambda kind: str(kind.__name__)):
+        lines += [f"### {kind.__name__}\n", _prose(inspect.getdoc(kind)), _fields(kind)]
     return lines
 
 
-def _fields(own: Any) -> str:
-    docs = docs_of(own)
+def _fields(kind: Any) -> str:
+    docs = docs_of(kind)
     rows = []
-    for name, hint in get_type_hints(own, include_extras=True).items():
+    for name, hint in get_type_hints(kind, include_extras=True).items():
         optional = get_origin(hint) is NotRequired
         kind = type_of(get_args(hint)[0] if optional else hint).replace("|", "\\|")
         said = " ".join(docs.get(name, "").split()).replace("``", "`")
@@ -138,16 +140,16 @@ def _prose(doc: str | None) -> str:
 
 
 def _example(rpcs: list[Any]) -> str:
-    told = "\n".join(json.dumps(_short(rpc), ensure_ascii=False, indent=1) for rpc in rpcs)
-    return f"```json\n{told}\n```\n"
+    reported = "\n".join(json.dumps(_short(rpc), ensure_ascii=False, indent=1) for rpc in rpcs)
+    return f"```json\n{reported}\n```\n"
 
 
 def _short(value: Any, depth: int = 0) -> Any:
     """Shorten lists and long texts, and replace values that differ between runs."""
     if isinstance(value, dict):
-        return {name: _fixed(name, _short(own, depth + 1)) for name, own in value.items()}
+        return {name: _fixed(name, _short(entry, depth + 1)) for name, entry in value.items()}
     if isinstance(value, list):
-        shown = [_fixed("", _short(own, depth + 1)) for own in value[:2]]
+        shown = [_fixed("", _short(entry, depth + 1)) for entry in value[:2]]
         return shown + ["…"] * (len(value) > 2)
     if isinstance(value, str) and len(value) > 90:
         return value[:90] + "…"
@@ -185,8 +187,10 @@ def record() -> dict[str, Any]:
         rpc = {"jsonrpc": "2.0", "id": len(recorded) + 1, "method": method, "params": params}
         tell(rpc)
         with news:
-            assert news.wait_for(lambda: any(own.get("id") == rpc["id"] for own in said), TIMEOUT)
-        (answer,) = (own for own in said if own.get("id") == rpc["id"])
+            assert news.wait_for(
+                lambda: any(message.get("id") == rpc["id"] for message in said), TIMEOUT
+            )
+        (answer,) = (message for message in said if message.get("id") == rpc["id"])
         recorded[method] = [rpc, answer]
         return answer["result"]
 
@@ -213,16 +217,16 @@ def record() -> dict[str, Any]:
     change = {"cell": "cell", "base": 1, "version": 2, "changes": [edit], "limit": 1024}
     ask("textDocument/didChange", change)
     ask("textDocument/didClose", {"cell": "cell"})
-    recorded["publish"] = [own for own in said if own.get("method") == "publish"][-1]
+    recorded["publish"] = [message for message in said if message.get("method") == "publish"][-1]
     ask("unsubscribe", {"panel": "p"})
     ask("leave", None)
     selected = {
         **{"item": 0, "site": 1, "head": 2, "heads": [2], "query": 3},
-        **{"key": None, "neuron": None, "pairs": "all"},
+        **{"key": None, "dimension": None, "pairs": "all"},
     }
-    told = {"panel": "p", "selection": selected}
+    expected = {"panel": "p", "selection": selected}
     for method in ("selection/didChange", "selection/set"):
-        recorded[method] = {"jsonrpc": "2.0", "method": method, "params": told}
+        recorded[method] = {"jsonrpc": "2.0", "method": method, "params": expected}
     for method, params in (
         ("$/cancelRequest", {"id": 7}),
         ("$/progress", {"id": 7, "done": 3, "total": 30, "operation": "thumbnails"}),

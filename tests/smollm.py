@@ -19,19 +19,19 @@ def folder() -> Path:
     # A folder that is not absolute is to be ignored (XDG Base Directory Specification).
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     cache = (given if given.is_absolute() else Path.home() / ".cache") / "attnlab-tests"
-    own = cache / f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
-    if not own.exists():
+    folder = cache / f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
+    if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f"{own.name}.", dir=cache))
+        scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=cache))
         try:
             _convert(_file(), scratch)
-            scratch.rename(own)  # whole, or not at all
+            scratch.rename(folder)  # whole, or not at all
         except OSError:
-            if not own.exists():  # by another run, meanwhile
+            if not folder.exists():  # by another run, meanwhile
                 raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-    return own
+    return folder
 
 
 def _file() -> Path:

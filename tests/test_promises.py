@@ -46,10 +46,10 @@ def test_all_kinds_of_promises_are_in_the_table() -> None:
 
 @pytest.mark.parametrize("promise", ROWS)
 def test_the_tests_of_a_promise_exist(promise: str) -> None:
-    for own in ROWS[promise]:
-        file, _, name = own.partition("::")
+    for entry in ROWS[promise]:
+        file, _, name = entry.partition("::")
         path = ROOT / file
-        assert path.is_file(), f"{own}: no such file"
+        assert path.is_file(), f"{entry}: no such file"
         found = named_in(path)
-        assert found, f"{own}: no test in it"
-        assert not name or name in found, f"{own}: no such test"
+        assert found, f"{entry}: no test in it"
+        assert not name or name in found, f"{entry}: no such test"

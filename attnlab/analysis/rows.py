@@ -90,7 +90,7 @@ class RowStatistics:
     largest
         ``max_j a[i, j]``.
     total
-        ``sum_j a[i, j]``: less than 1 if the model has a sink.
+        ``sum_j a[i, j]``: less than 1 if the model has a learned sink.
     first
         Weight of the first key that is not padding.
     itself, previous

@@ -71,7 +71,7 @@ def certify(record: AttentionRecord) -> Certificate:
     return Certificate(
         False,
         error,
-        f"These weights do not give the model's own output: it differs by {error:.2g} of "
+        f"These weights do not reproduce the model's output: the difference is {error:.2g} of "
         f"the largest value, and rounding explains at most {limit:.2g}. {explanation}",
     )
 

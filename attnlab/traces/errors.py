@@ -12,40 +12,38 @@ class NoSuchSiteError(IndexError):
     """The trace has no site with this index."""
 
     def __init__(self, site: int, count: int) -> None:
-        super().__init__(f"site {site} is not in this trace: it has the sites 0 to {count - 1}")
+        super().__init__(f"this trace has no site {site}, only sites 0 to {count - 1}")
 
 
 class NoSuchHeadError(IndexError):
     """The site has no such head."""
 
     def __init__(self, site: int, head: int, count: int) -> None:
-        super().__init__(f"head {head} is not in site {site}: it has the heads 0 to {count - 1}")
+        super().__init__(f"site {site} has no head {head}, only heads 0 to {count - 1}")
 
 
 class NoSuchQueryError(IndexError):
     """The site has no such query."""
 
     def __init__(self, site: int, query: int, count: int) -> None:
-        super().__init__(
-            f"query {query} is not in site {site}: it has the queries 0 to {count - 1}"
-        )
+        super().__init__(f"site {site} has no query {query}, only queries 0 to {count - 1}")
 
 
 class NoSuchKeyError(IndexError):
     """The site has no such key."""
 
     def __init__(self, site: int, key: int, count: int) -> None:
-        super().__init__(f"key {key} is not in site {site}: it has the keys 0 to {count - 1}")
+        super().__init__(f"site {site} has no key {key}, only keys 0 to {count - 1}")
 
 
-class NoSuchNeuronError(IndexError):
+class NoSuchDimensionError(IndexError):
     """The site's queries and keys have no such dimension, or were not recorded."""
 
-    def __init__(self, site: int, neuron: int, width: int) -> None:
+    def __init__(self, site: int, dimension: int, width: int) -> None:
         available = (
-            f"it has the neurons 0 to {width - 1}" if width else "only its weights are known"
+            f", only dimensions 0 to {width - 1}" if width else ": only its weights are known"
         )
-        super().__init__(f"neuron {neuron} is not in site {site}: {available}")
+        super().__init__(f"site {site} has no dimension {dimension}{available}")
 
 
 class NoSuchPartError(IndexError):
@@ -53,7 +51,7 @@ class NoSuchPartError(IndexError):
 
     def __init__(self, site: int, axis: str, part: object, count: int) -> None:
         super().__init__(
-            f"{part} is not a valid part of the {axis} of site {site}: give a non-empty range "
+            f"{part} is not a valid part of the {axis} of site {site}: pass a non-empty range "
             f"with step 1 within range(0, {count})"
         )
 
@@ -62,7 +60,7 @@ class NoSuchItemError(IndexError):
     """The batch has no item with this index."""
 
     def __init__(self, item: int, count: int, where: str = "this trace") -> None:
-        super().__init__(f"item {item} is not in {where}: it has the items 0 to {count - 1}")
+        super().__init__(f"{where} has no batch item {item}, only items 0 to {count - 1}")
 
 
 class NoSuchLayerError(IndexError):
@@ -72,7 +70,7 @@ class NoSuchLayerError(IndexError):
         requested = [f"layer {layer}"]
         requested += [f"of the kind {kind!r}"] if kind is not None else []
         requested += [f"in the stack {stack!r}"] if stack is not None else []
-        super().__init__(f"{' '.join(requested)} is not in this trace: it has {available}")
+        super().__init__(f"this trace has no {' '.join(requested)}: it has {available}")
 
 
 class AmbiguousLayerError(LookupError):
@@ -86,10 +84,10 @@ class AmbiguousLayerError(LookupError):
 def _choice(sites: Sequence[tuple[str, str, int]]) -> str:
     kinds = list(dict.fromkeys(kind for kind, _, _ in sites))
     if len(kinds) > 1:
-        return f"name one of their kinds {_listed(kinds)}, e.g. kind={kinds[0]!r}"
+        return f"choose one of the kinds {_listed(kinds)}, e.g. kind={kinds[0]!r}"
     stacks = list(dict.fromkeys(stack for _, stack, _ in sites))
     if len(stacks) > 1:
-        return f"name one of their stacks {_listed(stacks)}, e.g. stack={stacks[0]!r}"
+        return f"choose one of the stacks {_listed(stacks)}, e.g. stack={stacks[0]!r}"
     indexes = [index for _, _, index in sites]
     listed = ", ".join(map(str, indexes))
     return f"they are the sites {listed}, e.g. trace.sites[{indexes[0]}]"
@@ -103,9 +101,8 @@ class NotSeenError(LookupError):
     """The site has only weights: its queries and keys were not recorded."""
 
     def __init__(self, site: int, method: str, terms: Sequence[str]) -> None:
-        known = f"the terms {', '.join(terms)}" if terms else "no terms"
+        known = f"its weights and the terms {', '.join(terms)}" if terms else "its weights"
         super().__init__(
-            f"the queries and keys of site {site} were not recorded (its capture method is "
-            f"{method!r}), so its scores cannot be computed step by step: it has only weights, and "
-            f"{known} are known"
+            f"the queries and keys of site {site} were not recorded (capture method: "
+            f"{method}), so its scores cannot be computed step by step; only {known} are known"
         )

@@ -28,8 +28,8 @@ class Neuron:
     """The steps that compute the weights of one query in one head.
 
     ``products.sum(1)`` are the initial scores, and each term of the call changes them in turn. The
-    weights are the softmax of the final scores, including the sink. If the model changes the
-    result of the softmax, that result is an additional step, and `weights` are those that the
+    weights are the softmax of the final scores, including the learned sink. If the model changes
+    the result of the softmax, that result is an additional step, and `weights` are those that the
     model multiplies by the values.
 
     Attributes
@@ -50,9 +50,9 @@ class Neuron:
     weights
         Shape (keys,), float32; all NaN if the query attends to no key.
     sink
-        Score of the sink in the softmax; None if the model has no sink.
+        Score of the learned sink in the softmax; None if the model has none.
     sink_weight
-        Weight of the sink, ``1 - weights.sum()``; None if the model has no sink.
+        Weight of the learned sink, ``1 - weights.sum()``; None if the model has none.
     """
 
     query: int

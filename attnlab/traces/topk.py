@@ -24,7 +24,7 @@ class TopWeights:
 
     ``weights.sum(1) + rest`` is the total weight that a query gives, or that a key receives.
     If the model has a sink, the total of a query is less than 1: the difference is the
-    weight of the sink, which is not part of `rest`.
+    weight of the learned sink, which is not part of `rest`.
 
     Attributes
     ----------

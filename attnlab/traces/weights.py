@@ -6,7 +6,7 @@ For query i and key j of a head::
     a[i, j] = exp(s[i, j]) / (sum_j exp(s[i, j]) + exp(sink))
 
 The terms are those of `attnlab.capture.record.terms` (scale, softcap, bias, mask and so on), in
-the order in which the model applies them. Rows sum to 1, except in models with a sink (e.g.
+the order in which the model applies them. Rows sum to 1, except in models with learned sinks (e.g.
 gpt-oss), where they sum to less than 1. All computations are in float32, regardless of the
 model's dtype. The row of a query that attends to no key (padding), or that has a NaN score, is
 NaN.

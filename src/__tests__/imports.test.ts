@@ -22,10 +22,10 @@ function graphOf(sources: Record<string, string>): Graph {
   return new Map(
     Object.entries(sources).map(([file, text]) => {
       const names = ts.preProcessFile(text).importedFiles.map(({ fileName }) => fileName);
-      const own = names.filter(name => name.startsWith('.'));
+      const relative = names.filter(name => name.startsWith('.'));
       return [
         file,
-        own.map(name => found(joined(file, name)) ?? `${joined(file, name)} is missing`)
+        relative.map(name => found(joined(file, name)) ?? `${joined(file, name)} is missing`)
       ];
     })
   );
@@ -73,7 +73,7 @@ function cycleIn(graph: Graph): string[] | null {
 }
 
 // The linter's rule does not follow imports of types.
-test('no file imports itself by way of others, not for types either', () => {
+test('no file imports itself through others, not even for types', () => {
   const graph = graphOf(SOURCES);
   const all = [...graph.values()].flat();
   expect(all.filter(file => !graph.has(file))).toEqual([]);

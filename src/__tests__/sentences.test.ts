@@ -9,7 +9,7 @@ const SOURCES = import.meta.glob(['../**/*.{ts,tsx}', '!../**/__tests__/**'], {
 
 const SENTENCES = Object.values(messages).filter(value => typeof value === 'string');
 
-test('each sentence about a kernel, its cells and their pictures is defined once', () => {
+test('each message about a kernel, its cells and their views is defined once', () => {
   expect(SENTENCES.length).toBeGreaterThan(30);
   expect(new Set(SENTENCES).size).toBe(SENTENCES.length);
   const all = Object.values(SOURCES).join('\n');

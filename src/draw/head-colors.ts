@@ -25,10 +25,10 @@ export function headColors(count: number, dark: boolean): string[] {
   let next = HUES;
   while (chosen.length < Math.min(count, all.length)) {
     chosen.push(css(all[next] ?? [0, 0, 0]));
-    const own = seen[next];
+    const chosenColor = seen[next];
     nearest[next] = -1;
     seen.forEach((other, i) => {
-      nearest[i] = Math.min(nearest[i] ?? 0, own ? apart(own, other) : Infinity);
+      nearest[i] = Math.min(nearest[i] ?? 0, chosenColor ? apart(chosenColor, other) : Infinity);
     });
     next = nearest.indexOf(Math.max(...nearest));
   }

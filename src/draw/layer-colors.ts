@@ -16,13 +16,15 @@ const HUES: readonly Rgb[] = [
 const LEAN = 0.45;
 
 /** Returns a color ramp for each layer; hues repeat, because layers also have numbers. */
-export function layerRamps({ ramp: own }: Pick<Palette, 'ramp'>): (layer: number) => Uint32Array {
-  const [paper, strongest] = [bytes(own[0] ?? 0), bytes(own[255] ?? 0)];
+export function layerRamps({
+  ramp: neutral
+}: Pick<Palette, 'ramp'>): (layer: number) => Uint32Array {
+  const [background, strongest] = [bytes(neutral[0] ?? 0), bytes(neutral[255] ?? 0)];
   const ramps = HUES.map(hue => {
     const full = hue.map((byte, i) => byte + ((strongest[i] ?? 0) - byte) * LEAN);
-    return ramp([paper, hue, full as unknown as Rgb]);
+    return ramp([background, hue, full as unknown as Rgb]);
   });
-  return layer => ramps[layer % ramps.length] ?? own;
+  return layer => ramps[layer % ramps.length] ?? neutral;
 }
 
 function bytes(word: number): Rgb {

@@ -39,7 +39,7 @@ export function readPalette(host: Element): Palette {
   const palette = {
     ramp: ramp(stops.map(rgb)),
     signed: ramp(signs.map(rgb), 511, 1),
-    heads: headColors(64, isDark(rgb(read('paper', '#fff')))),
+    heads: headColors(64, isDark(rgb(read('background', '#fff')))),
     accent: read('accent', '#1976d2'),
     mark: read('mark', '#c2410c')
   };

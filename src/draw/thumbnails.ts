@@ -27,36 +27,36 @@ export interface Region {
 export type ThumbnailMode = 'matrix' | 'lines';
 
 /** The pixels of a thumbnail, and what they were drawn from. */
-type Kept = Omit<PlacedThumbnail, 'left' | 'top'> & { image: ImageData } & Drawn;
+type CachedThumbnail = Omit<PlacedThumbnail, 'left' | 'top'> & { image: ImageData } & DrawnFrom;
 
-interface Drawn {
+interface DrawnFrom {
   atlas: Atlas;
   pixels: number;
-  look: ThumbnailMode;
+  mode: ThumbnailMode;
 }
 
 /** Draws thumbnails on a canvas, which it resizes; reuses the pixels of unchanged thumbnails. */
 export class ThumbnailCanvas {
-  private kept = new Map<number, Kept>();
+  private cached = new Map<number, CachedThumbnail>();
 
   draw(
     canvas: HTMLCanvasElement,
     atlas: Atlas,
-    spots: readonly PlacedThumbnail[],
+    thumbnails: readonly PlacedThumbnail[],
     side: number,
-    look: ThumbnailMode
+    mode: ThumbnailMode
   ): void {
     const scale = devicePixelRatio || 1;
     const [, rows = 0, columns = 0] = atlas.shape;
     const pixels = Math.round(side * scale);
     // In whole pixels, like each thumbnail: a sum of rounded lengths can be one pixel larger.
-    const placed = spots.map(spot => ({
-      spot,
-      x: Math.round(spot.left * scale),
-      y: Math.round(spot.top * scale)
+    const positioned = thumbnails.map(thumbnail => ({
+      thumbnail,
+      x: Math.round(thumbnail.left * scale),
+      y: Math.round(thumbnail.top * scale)
     }));
-    const width = placed.reduce((most, { x }) => Math.max(most, x + pixels), 0);
-    const height = placed.reduce((most, { y }) => Math.max(most, y + pixels), 0);
+    const width = positioned.reduce((most, { x }) => Math.max(most, x + pixels), 0);
+    const height = positioned.reduce((most, { y }) => Math.max(most, y + pixels), 0);
     canvas.width = width;
     canvas.height = height;
     canvas.style.width = `${width / scale}px`;
@@ -65,32 +65,32 @@ export class ThumbnailCanvas {
     if (!context || width === 0 || height === 0 || rows === 0 || columns === 0) {
       return;
     }
-    const kept = new Map<number, Kept>();
-    for (const { spot, x, y } of placed) {
-      const own = this.pixelsOf(spot, { atlas, pixels, look });
-      kept.set(spot.thumbnail, own);
-      context.putImageData(own.image, x, y);
+    const cached = new Map<number, CachedThumbnail>();
+    for (const { thumbnail, x, y } of positioned) {
+      const entry = this.pixelsOf(thumbnail, { atlas, pixels, mode });
+      cached.set(thumbnail.thumbnail, entry);
+      context.putImageData(entry.image, x, y);
     }
-    this.kept = kept;
+    this.cached = cached;
   }
 
   private pixelsOf(
     { thumbnail, ramp, region }: PlacedThumbnail,
-    { atlas, pixels, look }: Drawn
-  ): Kept {
-    const old = this.kept.get(thumbnail);
+    { atlas, pixels, mode }: DrawnFrom
+  ): CachedThumbnail {
+    const old = this.cached.get(thumbnail);
     const same =
       old?.atlas === atlas &&
       old.pixels === pixels &&
-      old.look === look &&
+      old.mode === mode &&
       old.ramp === ramp &&
       old.region === region;
     if (same) {
       return old;
     }
-    const words = thumbnailPixels(atlas, { thumbnail, ramp, region }, pixels, look);
+    const words = thumbnailPixels(atlas, { thumbnail, ramp, region }, pixels, mode);
     const image = new ImageData(new Uint8ClampedArray(words.buffer as ArrayBuffer), pixels);
-    return { thumbnail, ramp, region, atlas, pixels, look, image };
+    return { thumbnail, ramp, region, atlas, pixels, mode, image };
   }
 }
 
@@ -99,18 +99,18 @@ export function thumbnailPixels(
   { shape, data }: Atlas,
   { thumbnail, ramp, region }: Omit<PlacedThumbnail, 'left' | 'top'>,
   pixels: number,
-  look: ThumbnailMode
+  mode: ThumbnailMode
 ): Uint32Array {
   const [, rows = 0, columns = 0] = shape;
   const base = thumbnail * rows * columns;
   const of =
-    look === 'matrix'
+    mode === 'matrix'
       ? pooled(data, base, rows, columns, pixels)
       : region
         ? linesOf(cut(data, base, rows, columns, region), 0, rows, columns, pixels)
         : linesOf(data, base, rows, columns, pixels);
   // Outside its region a matrix is transparent, which differs from a weight of zero.
-  const clears = region && look === 'matrix' ? region : null;
+  const clears = region && mode === 'matrix' ? region : null;
   const words = new Uint32Array(pixels * pixels);
   for (let y = 0, at = 0; y < pixels; y++) {
     for (let x = 0; x < pixels; x++, at++) {

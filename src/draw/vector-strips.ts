@@ -69,7 +69,7 @@ function fill(
   signed: Uint32Array
 ): void {
   const zero = (signed.length - 1) / 2;
-  const paper = signed[zero] ?? 0;
+  const zeroColor = signed[zero] ?? 0;
   for (const { left, side, numbers, width, order, strength } of strips) {
     order.forEach((dimension, place) => {
       const number = numbers[row * width + dimension] ?? NaN;
@@ -77,9 +77,9 @@ function fill(
       const color = signed[zero + Math.round(strength(number) * zero)] ?? 0;
       const from = Math.round((left + place * side) * scale);
       const to = Math.round((left + (place + 1) * side) * scale);
-      upper?.fill(!known ? 0 : number > 0 ? color : paper, from, to);
+      upper?.fill(!known ? 0 : number > 0 ? color : zeroColor, from, to);
       middle?.fill(known ? color : 0, from, to);
-      lower?.fill(!known ? 0 : number < 0 ? color : paper, from, to);
+      lower?.fill(!known ? 0 : number < 0 ? color : zeroColor, from, to);
     });
   }
 }

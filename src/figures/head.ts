@@ -5,7 +5,7 @@ import { MARGIN, ROW, SIZE, TITLE, titled, type Mark, type Scene } from './scene
 export interface HeadCurves {
   name: string;
   color: string;
-  edges: readonly WeightLine[];
+  lines: readonly WeightLine[];
 }
 
 interface HeadFigure {
@@ -34,8 +34,8 @@ export function headFigure({ title, queries, keys, heads, width, measure }: Head
   if (legend) {
     marks.push(...legendOf(heads, MARGIN + TITLE, measure));
   }
-  for (const { color, edges } of heads) {
-    for (const { query, key, weight } of edges) {
+  for (const { color, lines } of heads) {
+    for (const { query, key, weight } of lines) {
       marks.push({
         kind: 'curve',
         from: [left + GAP, middle(query)],

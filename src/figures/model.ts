@@ -29,7 +29,7 @@ interface ModelFigure {
   title: string;
   rows: readonly ModelRow[];
   atlas: Atlas;
-  look: ThumbnailMode;
+  mode: ThumbnailMode;
   rampOf: (layer: number) => Uint32Array;
   /** Returns the part of a site's thumbnails to draw; null for all. */
   regionOf: (site: number) => Region | null;
@@ -59,8 +59,10 @@ export function modelFigure(figure: ModelFigure): Scene {
   for (const { label, heads } of rows) {
     const names = heads.map(({ name }) => name);
     // Column names are repeated only when they change.
-    if (names.some((own, i) => own !== before[i])) {
-      names.forEach((own, i) => name(left + i * (side + GAP) + side / 2, top + 4, own, 'middle'));
+    if (names.some((columnName, i) => columnName !== before[i])) {
+      names.forEach((columnName, i) =>
+        name(left + i * (side + GAP) + side / 2, top + 4, columnName, 'middle')
+      );
       top += NAME;
       before = names;
     }
@@ -81,14 +83,14 @@ export function modelFigure(figure: ModelFigure): Scene {
 
 /** The raster of a thumbnail: its entries, or its lines. */
 function rasterOf(
-  { atlas, look, rampOf, regionOf }: ModelFigure,
+  { atlas, mode, rampOf, regionOf }: ModelFigure,
   { thumbnail, layer, site }: ModelHead,
   side: number
 ): Raster {
   const [ramp, region] = [rampOf(layer), regionOf(site)];
-  if (look === 'lines') {
+  if (mode === 'lines') {
     const pixels = Math.round(side * FINE);
-    const words = thumbnailPixels(atlas, { thumbnail, ramp, region }, pixels, look);
+    const words = thumbnailPixels(atlas, { thumbnail, ramp, region }, pixels, mode);
     return { columns: pixels, rows: pixels, words };
   }
   const [, rows = 0, columns = 0] = atlas.shape;

@@ -23,11 +23,12 @@ interface NeuronFigure {
 const GAP = 8;
 const NUMBER = 44;
 const WEIGHT = 96;
+const LEARNED_SINK = 'learned sink';
 
 /** Draws the score terms of a query: q, each k, q × k, the score after each term, the weights. */
 export function neuronFigure(figure: NeuronFigure): Scene {
   const { title, query, keys, neuron, vectors, products, order, signed, accent, measure } = figure;
-  const texts = [query, ...keys].map(measure);
+  const texts = [query, ...keys, ...(neuron.sink ? [LEARNED_SINK] : [])].map(measure);
   const token = Math.min(figure.width * 0.22, Math.max(...texts));
   const fixed = 2 * MARGIN + token + 4 * GAP + neuron.steps.length * (NUMBER + GAP) + WEIGHT;
   const strip = Math.max(order.length, (figure.width - fixed) / 2);
@@ -84,7 +85,7 @@ export function neuronFigure(figure: NeuronFigure): Scene {
       kind: 'text',
       x: k - GAP,
       y: bottom + ROW / 2,
-      text: 'sink',
+      text: LEARNED_SINK,
       anchor: 'end',
       faint: true
     });

@@ -38,8 +38,8 @@ export function modelScene(
     title,
     rows,
     atlas: load.payload,
-    look: display.thumbnails.value,
-    rampOf: display.colour.value === 'layer' ? layerRamps(PRINT_COLORS) : () => PRINT_COLORS.ramp,
+    mode: display.thumbnails.value,
+    rampOf: display.colorBy.value === 'layer' ? layerRamps(PRINT_COLORS) : () => PRINT_COLORS.ramp,
     regionOf: site => regionOf?.(site) ?? null,
     accent: PRINT_COLORS.accent,
     width
@@ -91,9 +91,9 @@ export function headScene(
     return 'long';
   }
   if (display.head.value === 'matrix') {
-    const own = heads.focused.value;
-    const at = (query: number, key: number): number => own?.at(query, key) ?? NaN;
-    return own
+    const focused = heads.focused.value;
+    const at = (query: number, key: number): number => focused?.at(query, key) ?? NaN;
+    return focused
       ? matrixFigure({
           title,
           queries: rows,
@@ -108,7 +108,7 @@ export function headScene(
   const drawn = all.map(({ head, weights }) => ({
     name: String(head),
     color: all.length === 1 ? PRINT_COLORS.accent : colorOf(head),
-    edges: heaviest(weights, Math.floor(MOST / all.length))
+    lines: heaviest(weights, Math.floor(MOST / all.length))
   }));
   return headFigure({
     title,
@@ -159,7 +159,7 @@ export function neuronScene(state: PanelState, title: string, width: number): Sc
     vectors,
     products,
     order:
-      state.display.neurons.value === 'contribution'
+      state.display.dimensionOrder.value === 'contribution'
         ? byContribution(products, key)
         : inOrder(vectors.width),
     signed: PRINT_COLORS.signed,
@@ -195,13 +195,13 @@ function textsOf(entries: readonly { token: { text: string } }[]): string[] {
 }
 
 function heaviest(weights: HeadWeights['weights'], most: number): WeightLine[] {
-  const edges: WeightLine[] = [];
+  const lines: WeightLine[] = [];
   for (let query = 0; query < weights.queries; query++) {
     weights.each(query, 0, weights.keys, (key, weight) => {
       if (weight >= FAINTEST) {
-        edges.push({ query, key, weight });
+        lines.push({ query, key, weight });
       }
     });
   }
-  return edges.sort((a, b) => a.weight - b.weight).slice(-most);
+  return lines.sort((a, b) => a.weight - b.weight).slice(-most);
 }

@@ -63,10 +63,10 @@ export function print(scene: Scene): void {
   const page = `@page{size:${width}px ${height}px;margin:0}body{margin:0}svg{display:block}`;
   frame.srcdoc = `<!doctype html><meta charset="utf-8"><style>${page}</style>${svg(scene, encoded)}`;
   frame.addEventListener('load', () => {
-    const own = frame.contentWindow;
-    own?.addEventListener('afterprint', () => frame.remove());
-    own?.focus();
-    own?.print();
+    const frameWindow = frame.contentWindow;
+    frameWindow?.addEventListener('afterprint', () => frame.remove());
+    frameWindow?.focus();
+    frameWindow?.print();
   });
   document.body.append(frame);
 }

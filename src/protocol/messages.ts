@@ -172,7 +172,7 @@ export interface SelectionState {
   query: number | null;
   key: number | null;
   /** A dimension of the head's query and key vectors. */
-  neuron: number | null;
+  dimension: number | null;
   /**
    * For a text of two sentences: which pairs of query and key tokens are shown, by
    * sentence.
@@ -366,8 +366,8 @@ export interface VectorsPayload {
  * One query of one head by dimensions. Refused if only the weights are known.
  *
  * The array has one axis: the query vector (width); the scores (keys) after each step in
- * `labels`, -inf if masked; the weights (keys); the score and the weight of the sink, NaN if
- * the head has none.
+ * `labels`, -inf if masked; the weights (keys); the score and the weight of the learned sink,
+ * NaN if the head has none.
  */
 export interface NeuronPayload {
   trace: string;

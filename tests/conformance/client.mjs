@@ -143,10 +143,10 @@ const params = fc.oneof(
   fc.constantFrom(...Object.values(asked)),
   fc
     .tuple(fc.constantFrom(...Object.values(asked).filter(Boolean)), fc.string(), odd)
-    .map(([own, name, value]) => ({ ...own, [name]: value })),
+    .map(([params, name, value]) => ({ ...params, [name]: value })),
   fc
     .tuple(fc.constantFrom(...Object.values(asked).filter(Boolean)), odd)
-    .map(([own, value]) => ({ ...own, [Object.keys(own).at(-1)]: value }))
+    .map(([params, value]) => ({ ...params, [Object.keys(params).at(-1)]: value }))
 );
 const hostile = fc.oneof(
   fc.record(
@@ -180,9 +180,9 @@ write(addressed('raw', { jsonrpc: '2.0', id: 'hello', method: 'initialize', para
 await until(() => answers.has('hello'));
 let [sent, unanswered] = [0, 0];
 for (const [i, rpc] of fc.sample(hostile, { numRuns: count, seed: 7 }).entries()) {
-  const own = rpc && typeof rpc === 'object' && rpc.id === 'own' ? { ...rpc, id: `own${i}` } : rpc;
+  const sent = rpc && typeof rpc === 'object' && rpc.id === 'own' ? { ...rpc, id: `own${i}` } : rpc;
   try {
-    write(addressed('raw', own));
+    write(addressed('raw', sent));
   } catch {
     continue; // JSON itself does not take it.
   }
@@ -191,7 +191,7 @@ for (const [i, rpc] of fc.sample(hostile, { numRuns: count, seed: 7 }).entries()
   if (i % 50 === 49) {
     await until(() => answers.has(`valid${i}`));
   }
-  if (own?.id === `own${i}` && (await settled(`own${i}`)) !== 1) {
+  if (sent?.id === `own${i}` && (await settled(`own${i}`)) !== 1) {
     unanswered++;
   }
 }
@@ -199,7 +199,7 @@ async function settled(id) {
   await until(() => answers.has(id));
   return answers.get(id).length;
 }
-// They are answered by the worker, in an order of its own.
+// They are answered by the worker, in any order.
 await until(() => [...answers.keys()].filter(id => String(id).startsWith('valid')).length === sent);
 const valid = [...answers.keys()].filter(id => String(id).startsWith('valid'));
 found.hostile = {

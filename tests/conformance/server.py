@@ -35,7 +35,7 @@ def main() -> None:
             sys.stdout.flush()
 
     endpoint = Endpoint(
-        lambda envelope, buffers: say({**envelope, "buffers": [len(own) for own in buffers]}),
+        lambda envelope, buffers: say({**envelope, "buffers": [len(buffer) for buffer in buffers]}),
         lambda _revision, _running: None,
         "attnlab conformance",
     )

@@ -30,7 +30,7 @@ def found() -> Any:
     return json.loads(done.stdout)
 
 
-def test_a_client_that_has_not_initialized_is_told_so(found: Any) -> None:
+def test_a_client_that_has_not_initialized_gets_an_error(found: Any) -> None:
     assert found["early"]["code"] == ErrorCode.NOT_INITIALIZED
 
 
@@ -62,10 +62,10 @@ def test_a_cancelled_request_is_answered_as_cancelled(found: Any) -> None:
     assert found["cancelled"] is None or (found["cancelled"]["code"] == ErrorCode.REQUEST_CANCELLED)
 
 
-def test_of_several_edits_the_last_one_counts(found: Any) -> None:
+def test_only_the_last_of_several_edits_counts(found: Any) -> None:
     *lost, last = found["superseded"]
     assert last is None
-    assert {own["code"] for own in lost if own is not None} <= {ErrorCode.CONTENT_MODIFIED}
+    assert {entry["code"] for entry in lost if entry is not None} <= {ErrorCode.CONTENT_MODIFIED}
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,7 @@ def test_of_several_edits_the_last_one_counts(found: Any) -> None:
         ("beyond", ErrorCode.NO_SUCH_HEAD, "99"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_code(
-    found: Any, what: str, code: ErrorCode, said: str
-) -> None:
+def test_errors_have_their_codes(found: Any, what: str, code: ErrorCode, said: str) -> None:
     assert found[what]["code"] == code
     assert said in found[what]["message"]
 

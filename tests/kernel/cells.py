@@ -56,7 +56,7 @@ inputs = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
 batch = tokenizer(["the cat sat on the mat", "a dog"], padding=True, return_tensors="pt",
                   return_token_type_ids=False)
 
-def told(out):
+def print_outputs(out):
     for name, own in out.items():
         print(name, type(own).__name__, getattr(own, "shape", ""))
     print(repr(out[0].flatten()[:6].tolist()))
@@ -89,7 +89,7 @@ states = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(1))
 CELLS = {
     "a plain call": """
 out = bert(**inputs)
-told(out)
+print_outputs(out)
 """,
     "the value of a call as the cell's result": """
 with torch.no_grad():
@@ -99,7 +99,7 @@ out
     "a call with everything returned": """
 with torch.no_grad():
     out = bert(**inputs, output_attentions=True, output_hidden_states=True)
-told(out)
+print_outputs(out)
 """,
     "a tuple returned": """
 with torch.inference_mode():
@@ -291,7 +291,7 @@ async def later():
     await asyncio.sleep(0)
     return bert(**inputs).last_hidden_state.sum().item()
 print(await later(), await later())
-await asyncio.gather(later(), asyncio.to_thread(bert, colour="red"))
+await asyncio.gather(later(), asyncio.to_thread(bert, color="red"))
 """,
     "warnings of operations": TALKING
     + """
@@ -378,15 +378,15 @@ print(long["input_ids"])
 bert(input_ids=torch.tensor([[5, 999]]))
 """,
     "an argument that is not known": """
-llama(**inputs, colour="red")
-llama(5, colour="red")
-bert(colour="red")
+llama(**inputs, color="red")
+llama(5, color="red")
+bert(color="red")
 """,
     "a tokenizer's argument that is wrong": """
 tokenizer(5)
 """,
     "generation with an argument that is not known": """
-llama.generate(**inputs, max_new_tokens=3, colour="red")
+llama.generate(**inputs, max_new_tokens=3, color="red")
 """,
     "generation that fails in a processor": """
 from transformers import LogitsProcessor, LogitsProcessorList
@@ -425,7 +425,7 @@ except ValueError:
     traceback.print_exc()
     print(len(traceback.extract_tb(sys.exc_info()[2])))
 try:
-    bert(**inputs, colour="red")
+    bert(**inputs, color="red")
 except TypeError as error:
     print(error)
     traceback.print_exception(error)

@@ -163,7 +163,7 @@ def edit(kernel: Kernel, version: int, text: str) -> dict[str, Any]:
     return result
 
 
-def test_what_runs_beside_typing_is_left_as_it_is(kernel: Kernel) -> None:
+def test_typing_does_not_affect_other_threads(kernel: Kernel) -> None:
     assert kernel.watched(TYPED.format("the cat")).traces
     assert kernel.run(BEGIN).reply["status"] == "ok"
     for version in range(1, 301):
@@ -173,7 +173,7 @@ def test_what_runs_beside_typing_is_left_as_it_is(kernel: Kernel) -> None:
     undisturbed(kernel)
 
 
-def test_what_runs_beside_second_passes_is_left_as_it_is(kernel: Kernel) -> None:
+def test_second_passes_do_not_affect_other_threads(kernel: Kernel) -> None:
     assert kernel.watched(WRITTEN.format("the cat")).traces
     assert kernel.run(BEGIN).reply["status"] == "ok"
     for number in range(40):

@@ -133,7 +133,7 @@ def test_a_watched_model_is_seen_in_threads_and_through_its_parts(kernel: Kernel
         kernel.run("attnlab.unwatch()")
 
 
-def test_after_a_run_without_a_call_the_older_trace_is_not_this_runs(kernel: Kernel) -> None:
+def test_after_a_run_without_a_call_the_older_trace_is_marked(kernel: Kernel) -> None:
     [trace] = kernel.watched(CALL, cell="first").traces
     watched = kernel.watched("import math", cell="second")
     [problem] = watched.problems

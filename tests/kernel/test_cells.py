@@ -57,7 +57,7 @@ def eager(kernel: Kernel, item: int = 0) -> np.ndarray[Any, Any]:
     return data.reshape(6, 12, tokens, tokens)
 
 
-def test_one_message_brings_the_trace_and_what_the_panel_shows(kernel: Kernel) -> None:
+def test_one_message_contains_the_trace_and_what_the_panel_shows(kernel: Kernel) -> None:
     kernel.attach(size=4, focus={"site": 3, "head": 7}, query=2)
     watched = kernel.watched(
         f"inputs = tokenizer('The cat sat on the mat', return_tensors='pt')\n{CALL}"
@@ -81,7 +81,7 @@ def test_one_message_brings_the_trace_and_what_the_panel_shows(kernel: Kernel) -
     np.testing.assert_allclose(thumbnails, pooled * 255, atol=0.6)
 
 
-def test_every_other_picture_can_be_asked_for(kernel: Kernel) -> None:
+def test_every_other_payload_can_be_requested(kernel: Kernel) -> None:
     (trace,) = kernel.watched(CALL).traces
     truth = eager(kernel)
     of = {"trace": trace["id"], "item": 0}
@@ -182,7 +182,7 @@ def test_while_a_cell_sleeps_requests_are_answered(kernel: Kernel) -> None:
     assert kernel.finish(id_).reply["status"] == "ok"
 
 
-def test_a_cells_output_stays_its_own_while_requests_are_answered(kernel: Kernel) -> None:
+def test_a_cells_output_does_not_change_while_requests_are_answered(kernel: Kernel) -> None:
     code = f"import time\n{CALL}\nfor _n in range(20):\n    print(_n, flush=True); time.sleep(0.05)"
     since = kernel.revision
     id_ = kernel.begin(code, ["attention"], "printer")
@@ -203,7 +203,7 @@ def test_pushes_belong_to_the_request_that_ran_the_cell(kernel: Kernel) -> None:
     assert {push["parent"] for push in again.pushes} == {again.ran.id} != {before}
 
 
-def test_each_outermost_call_is_a_trace_of_its_own(kernel: Kernel) -> None:
+def test_each_outermost_call_is_a_separate_trace(kernel: Kernel) -> None:
     watched = kernel.watched(
         "for _text in ('one', 'two words', 'three small words'):\n"
         "    model(**tokenizer(_text, return_tensors='pt'))"
@@ -215,8 +215,8 @@ def test_each_outermost_call_is_a_trace_of_its_own(kernel: Kernel) -> None:
     ]
     assert [trace["call"] for trace in watched.traces] == [0, 1, 2]
     state = kernel.ask("state")[0]
-    own = [trace for trace in state["traces"] if trace["cell"] == "abc"]
-    assert [trace["calls"] for trace in own] == [3, 3, 3]
+    found = [trace for trace in state["traces"] if trace["cell"] == "abc"]
+    assert [trace["calls"] for trace in found] == [3, 3, 3]
     drawn = [push for push in watched.pushes if push["payloads"]]
     assert drawn[-1]["trace"]["call"] == 2
 
@@ -233,7 +233,7 @@ def test_a_rerun_replaces_the_cells_traces_and_two_cells_stand_side_by_side(
     assert held[-1]["cell"] == "one"
 
 
-def test_a_page_that_follows_the_pushes_knows_what_the_kernel_holds(kernel: Kernel) -> None:
+def test_a_page_that_follows_the_pushes_knows_the_kernels_traces(kernel: Kernel) -> None:
     panel = kernel.attach("follower")
     since = panel.revision
     kernel.watched(CALL, cell="one")
@@ -255,7 +255,7 @@ def test_a_trace_has_the_number_of_its_cells_prompt(kernel: Kernel) -> None:
     assert watched.traces[0]["execution"] == watched.ran.reply["execution_count"]
 
 
-def test_a_traceback_of_the_users_shows_none_of_our_frames(kernel: Kernel) -> None:
+def test_tracebacks_of_user_code_show_no_frames_of_attnlab(kernel: Kernel) -> None:
     watched = kernel.watched("model(input_ids=torch.tensor([[10**9]]))")
     shown = "\n".join(watched.ran.reply["traceback"])
     assert "modeling_bert.py" in shown
@@ -265,7 +265,7 @@ def test_a_traceback_of_the_users_shows_none_of_our_frames(kernel: Kernel) -> No
 CALLS_NONE = "import torch\ntorch.nn.Linear(2, 2)(torch.ones(2)).shape"
 
 
-def test_a_tagged_cell_without_a_model_call_says_so_and_what_it_called(kernel: Kernel) -> None:
+def test_a_tagged_cell_without_a_model_call_reports_what_it_called(kernel: Kernel) -> None:
     watched = kernel.watched(CALLS_NONE, cell="calls none")
     assert watched.ran.reply["status"] == "ok"
     [problem] = watched.problems
@@ -279,7 +279,7 @@ def test_a_tagged_cell_without_a_model_call_says_so_and_what_it_called(kernel: K
     assert problem["cause"] == "The cell ended with NameError before it called a model."
 
 
-def test_a_cell_that_calls_a_model_no_more_says_so_of_its_older_trace(kernel: Kernel) -> None:
+def test_a_cell_that_no_longer_calls_a_model_marks_its_older_trace(kernel: Kernel) -> None:
     kernel.watched(CALL, cell="calls no more")
     [problem] = kernel.watched(CALLS_NONE, cell="calls no more").problems
     assert "ran: no attention was found" in problem["title"]
@@ -303,7 +303,7 @@ def test_watch_shows_a_model_in_every_cell_until_unwatch(kernel: Kernel) -> None
     assert "not the class" in kernel.run("attnlab.watch(type(model))").reply["evalue"]
 
 
-def test_a_watched_model_can_be_given_up(kernel: Kernel) -> None:
+def test_a_watched_model_can_be_unwatched(kernel: Kernel) -> None:
     ran = kernel.run(
         "import attnlab, gc, weakref, torch\n"
         "_m = torch.nn.Linear(2, 2)\nattnlab.watch(_m)\n_r = weakref.ref(_m)\n"
@@ -318,7 +318,7 @@ def test_a_cell_that_runs_code_as_cells_is_one_run(kernel: Kernel) -> None:
     assert [push["running"] for push in watched.pushes].count(None) == 1
 
 
-def test_hostile_text_arrives_as_it_is(kernel: Kernel) -> None:
+def test_hostile_text_arrives_unchanged(kernel: Kernel) -> None:
     text = "<img src=x onerror=alert(1)></script>\u202e\U0001f468\u200d\U0001f469\x00 NaN"
     watched = kernel.watched(f"model(**tokenizer({text!r}, return_tensors='pt'))")
     (trace,) = watched.traces
@@ -327,7 +327,7 @@ def test_hostile_text_arrives_as_it_is(kernel: Kernel) -> None:
     assert all("\x00" not in token["text"] for token in sequence["tokens"])
 
 
-def test_the_widgets_state_stays_small_and_holds_no_attention(kernel: Kernel) -> None:
+def test_the_widgets_state_stays_small_and_contains_no_attention(kernel: Kernel) -> None:
     kernel.watched(CALL)
     size = "len(__import__('json').dumps(attnlab.widget.started().hub.get_state()))"
     kernel.run("import attnlab.widget")

@@ -84,8 +84,8 @@ def answer(kernel: Kernel, id_: str) -> dict[str, Any]:
     """Wait for the answer to it."""
 
     def answers() -> list[dict[str, Any]]:
-        said = [own["content"]["data"]["content"]["rpc"] for own in kernel.messages()]
-        return [own for own in said if own.get("id") == id_]
+        said = [message["content"]["data"]["content"]["rpc"] for message in kernel.messages()]
+        return [message for message in said if message.get("id") == id_]
 
     found: list[dict[str, Any]] = kernel.wait(answers)
     assert len(found) == 1
@@ -113,16 +113,16 @@ def hang(kernel: Kernel, kind: str, id_: str, cell: str = "abc") -> None:
 def shown(kernel: Kernel) -> tuple[dict[str, str], set[str]]:
     """Return what a page would show: the text of each cell, and all traces."""
     state, _ = kernel.ask("state")
-    texts = {own["cell"]: own["text"] for own in state["sources"]}
-    return texts, {own["id"] for own in state["traces"]}
+    texts = {source["cell"]: source["text"] for source in state["sources"]}
+    return texts, {trace["id"] for trace in state["traces"]}
 
 
 def codes(result: dict[str, Any]) -> list[str]:
-    return [own["code"] for own in result["diagnostics"]]
+    return [diagnostic["code"] for diagnostic in result["diagnostics"]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cell_runs_while_a_typed_text_hangs_whose_result_is_dropped(
+def test_a_cell_runs_while_the_pass_for_an_edit_hangs_and_its_result_is_dropped(
     kernel: Kernel, kind: str
 ) -> None:
     hang(kernel, kind, f"hangs.{kind}")
@@ -154,14 +154,14 @@ def test_the_next_text_is_shown_while_an_earlier_one_hangs(
     assert codes(answer(kernel, f"next.{kind}.{cell}")["result"]) == ["slow"]
 
 
-def test_a_loop_of_python_is_broken_off_once_it_is_given_up(kernel: Kernel) -> None:
+def test_a_python_loop_is_stopped_when_its_pass_is_abandoned(kernel: Kernel) -> None:
     hang(kernel, "spins", "broken off")
     kernel.run("1 + 1")
     assert kernel.value(ENDED)
     assert not kernel.value("released.is_set()")
 
 
-def test_a_cell_runs_while_a_text_that_is_tried_hangs(kernel: Kernel) -> None:
+def test_a_cell_runs_while_the_pass_for_a_trial_text_hangs(kernel: Kernel) -> None:
     texts, traces = shown(kernel)
     params = {"trace": min(traces), "texts": ["The cat hangs and waits"], "limit": 500}
     ask(kernel, "tried", "trace/trial", params)
@@ -175,7 +175,7 @@ def test_a_cell_runs_while_a_text_that_is_tried_hangs(kernel: Kernel) -> None:
     assert shown(kernel) == (texts, traces)
 
 
-def test_beyond_three_texts_that_hang_others_wait_until_one_of_them_ends(kernel: Kernel) -> None:
+def test_after_three_hanging_texts_others_wait_until_one_ends(kernel: Kernel) -> None:
     for number in range(3):
         hang(kernel, "waits", f"behind.{number}")
         kernel.run("1 + 1")

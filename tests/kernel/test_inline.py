@@ -94,7 +94,7 @@ def test_a_watched_model_is_seen_without_tag(kernel: Kernel) -> None:
         kernel.run("attnlab.unwatch()")
 
 
-def test_what_cannot_be_shown_is_said(kernel: Kernel) -> None:
+def test_what_cannot_be_shown_is_reported(kernel: Kernel) -> None:
     for code, error, said in (
         ("attnlab.show(model)", "TypeError", "not BertModel"),
         ("with attnlab.record(model) as none: pass\nattnlab.show(none)", "NotRecorded", "nothing"),
@@ -105,12 +105,12 @@ def test_what_cannot_be_shown_is_said(kernel: Kernel) -> None:
         assert said in reply["evalue"]
 
 
-def test_outside_a_notebook_the_way_without_one_is_named() -> None:
+def test_show_outside_a_notebook_names_the_alternative() -> None:
     with pytest.raises(RuntimeError, match=r"attnlab\.record"):
         attnlab.show()
 
 
-def test_a_checkout_that_was_not_built_says_so(fresh: Kernel) -> None:
+def test_a_checkout_without_built_files_reports_that(fresh: Kernel) -> None:
     hide = "import pathlib\npathlib.Path.is_file = lambda path: path.name != 'inline.js'"
     reply = fresh.run(f"{hide}\nimport attnlab\nattnlab.show()").reply
     assert reply["ename"] == "RuntimeError"

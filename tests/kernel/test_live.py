@@ -58,14 +58,16 @@ def typed(kernel: Kernel, text: str, limit: int = 500, page: str = "page") -> di
 def source(kernel: Kernel) -> dict[str, Any]:
     """Return what the kernel tells of the cell's text."""
     state, _ = kernel.ask("state")
-    (own,) = (own for own in state["sources"] if own["cell"] == "abc")
-    return dict(own)
+    (found,) = (source for source in state["sources"] if source["cell"] == "abc")
+    return dict(found)
 
 
-def refusals(told: dict[str, Any]) -> list[dict[str, Any]]:
+def refusals(reported: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what says that the text cannot be shown."""
     remarks = ("unknown-token", "truncated", "padded")
-    return [own for own in told["diagnostics"] if own["code"] not in remarks]
+    return [
+        diagnostic for diagnostic in reported["diagnostics"] if diagnostic["code"] not in remarks
+    ]
 
 
 def written(code: str, start: int, end: int) -> str:
@@ -76,14 +78,14 @@ def written(code: str, start: int, end: int) -> str:
 def traces(kernel: Kernel) -> list[dict[str, Any]]:
     """Return the cell's traces in the order of its calls."""
     state, _ = kernel.ask("state")
-    own = [trace for trace in state["traces"] if trace["cell"] == "abc"]
-    return sorted(own, key=lambda trace: trace["call"])
+    found = [trace for trace in state["traces"] if trace["cell"] == "abc"]
+    return sorted(found, key=lambda trace: trace["call"])
 
 
-def seen(kernel: Kernel, own: list[dict[str, Any]]) -> list[Any]:
+def seen(kernel: Kernel, traces: list[dict[str, Any]]) -> list[Any]:
     """Return what a person would see of traces: tokens and exact weights."""
     shown: list[Any] = []
-    for trace in own:
+    for trace in traces:
         for item in range(trace["items"]):
             place = {"trace": trace["id"], "item": item}
             shown.append(kernel.ask("trace/item", place)[0]["sequences"])
@@ -94,7 +96,7 @@ def seen(kernel: Kernel, own: list[dict[str, Any]]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_typing_shows_what_really_running_would(live: Kernel, name: str) -> None:
+def test_typing_shows_the_same_as_a_run(live: Kernel, name: str) -> None:
     before, after = LIVE[name]
     first = ran(live, before)
     assert source(live)["text"] == before
@@ -114,7 +116,7 @@ def test_typing_shows_what_really_running_would(live: Kernel, name: str) -> None
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_only_running_can_tell_is_refused_with_the_reason(live: Kernel, name: str) -> None:
+def test_values_that_need_a_run_are_refused_with_the_reason(live: Kernel, name: str) -> None:
     (before, after), why = REFUSED[name]
     try:
         first = ran(live, before)
@@ -151,7 +153,7 @@ def test_undoing_an_edit_is_current_again(live: Kernel) -> None:
     assert seen(live, traces(live)) == first
 
 
-def test_a_broken_literal_keeps_the_last_good_picture(live: Kernel) -> None:
+def test_a_broken_literal_keeps_the_last_good_view(live: Kernel) -> None:
     first = ran(live, SAT.before)
     result = typed(live, SAT.before.replace('sat"', "sat"))
     assert not result["live"]
@@ -169,14 +171,14 @@ def test_a_text_above_the_limit_is_refused_with_its_length(live: Kernel) -> None
     assert "64" in result["diagnostics"][0]["message"]
 
 
-def test_a_cell_that_has_not_run_says_so(live: Kernel) -> None:
+def test_a_cell_that_has_not_run_reports_that(live: Kernel) -> None:
     opened = {"cell": "never", "version": 3, "text": "x"}
     result, _ = live.ask("textDocument/didOpen", opened)
     assert (result["version"], result["live"]) == (3, False)
-    assert [own["code"] for own in result["diagnostics"]] == ["unrun"]
+    assert [diagnostic["code"] for diagnostic in result["diagnostics"]] == ["unrun"]
 
 
-def test_edits_of_a_version_are_made_in_utf_16_code_units(live: Kernel) -> None:
+def test_edits_count_in_utf_16_code_units(live: Kernel) -> None:
     before = SAT.before.replace("cat", "🐈")
     ran(live, before)
     live.ask("textDocument/didOpen", {"cell": "abc", "version": 7, "text": before})
@@ -196,7 +198,7 @@ def test_edits_of_a_version_are_made_in_utf_16_code_units(live: Kernel) -> None:
     assert source(live)["text"] == before.replace("🐈", "cat and dog")
 
 
-def test_two_pages_that_edit_together_are_both_answered_and_cost_one_pass(live: Kernel) -> None:
+def test_two_pages_that_edit_together_are_both_answered_by_one_pass(live: Kernel) -> None:
     ran(live, SAT.before)
     live.attach("other")
     since = live.revision
@@ -206,7 +208,7 @@ def test_two_pages_that_edit_together_are_both_answered_and_cost_one_pass(live: 
     assert len(made) == 1
 
 
-def test_a_model_that_has_changed_since_is_said(live: Kernel) -> None:
+def test_a_model_that_has_changed_since_is_reported(live: Kernel) -> None:
     ran(live, SAT.before)
     weight = "model.encoder.layer[0].attention.self.query.weight"
     live.run(f"with torch.no_grad(): {weight}.mul_(1.0)")
@@ -215,15 +217,15 @@ def test_a_model_that_has_changed_since_is_said(live: Kernel) -> None:
     assert not source(live)["outdated"]
 
 
-def test_another_text_is_tried_beside_the_cells_own(live: Kernel) -> None:
+def test_a_trial_text_is_shown_beside_the_cells_text(live: Kernel) -> None:
     code = REFUSED["function of an earlier cell"][0].before
-    (own,) = ran(live, code)
-    offered, _ = live.ask("trace/trialTexts", {"trace": own["id"]})
+    (summary,) = ran(live, code)
+    offered, _ = live.ask("trace/trialTexts", {"trace": summary["id"]})
     assert offered == {"texts": ["cat"], "reason": ""}
-    asked = {"trace": own["id"], "texts": ["black dog"], "limit": 100}
+    asked = {"trace": summary["id"], "texts": ["black dog"], "limit": 100}
     tried, _ = live.ask("trace/trial", asked)
     held = {trace["id"]: trace for trace in traces(live)}
-    assert set(held) == {own["id"], tried["trace"]}
+    assert set(held) == {summary["id"], tried["trace"]}
     assert held[tried["trace"]]["trial"]
     shown = seen(live, [held[tried["trace"]]])
     assert shown == seen(live, ran(live, code.replace("cat", "black dog")))
@@ -233,18 +235,18 @@ def test_another_text_is_tried_beside_the_cells_own(live: Kernel) -> None:
 def test_a_hover_gives_the_tokens_of_a_word_and_its_strongest_heads(live: Kernel) -> None:
     word = "unbelievability"
     code = SAT.before.replace("cat", word)
-    (own,) = ran(live, code)
+    (summary,) = ran(live, code)
     start = code.index(word)
     params = {
         "cell": "abc",
         "span": {"start": start, "end": start + len(word)},
-        "trace": own["id"],
+        "trace": summary["id"],
         "item": 0,
         "site": 2,
         "heads": [0, 5],
     }
     result, _ = live.ask("textDocument/hover", params)
-    tokens = own["sequences"][0]["tokens"]
+    tokens = summary["sequences"][0]["tokens"]
     assert "".join(tokens[token["index"]]["text"] for token in result["tokens"]) == word
     assert len(result["tokens"]) > 1
     assert all(len(token["received"]) == 2 for token in result["tokens"])
@@ -253,22 +255,22 @@ def test_a_hover_gives_the_tokens_of_a_word_and_its_strongest_heads(live: Kernel
     assert weights == sorted(weights, reverse=True)
 
 
-def test_the_tokens_stand_where_their_characters_do(live: Kernel) -> None:
+def test_tokens_have_the_positions_of_their_characters(live: Kernel) -> None:
     code = LIVE["f-string"].after
-    (own,) = ran(live, code)
+    (summary,) = ran(live, code)
     (origin,) = source(live)["origins"]
-    assert (origin["trace"], origin["item"]) == (own["id"], 0)
+    assert (origin["trace"], origin["item"]) == (summary["id"], 0)
     spans = list(zip(origin["spans"][::2], origin["spans"][1::2], strict=True))
     named = {
         written(code, start, end): token["text"]
-        for token, (start, end) in zip(own["sequences"][0]["tokens"], spans, strict=True)
+        for token, (start, end) in zip(summary["sequences"][0]["tokens"], spans, strict=True)
         if start >= 0
     }
     assert named == {"The": "the", "old": "old", "dog": "dog", "sat": "sat"}
 
 
 @pytest.mark.parametrize("name", ["chat template", "chat template as text"])
-def test_the_tokens_of_a_message_stand_where_it_is_written(live: Kernel, name: str) -> None:
+def test_the_tokens_of_a_message_have_its_position(live: Kernel, name: str) -> None:
     code = LIVE[name].after
     ran(live, code)
     (origin,) = source(live)["origins"]
@@ -277,15 +279,17 @@ def test_the_tokens_of_a_message_stand_where_it_is_written(live: Kernel, name: s
     assert said == ["user", "The", "black", "cat"]
 
 
-def test_unknown_characters_truncation_and_padding_are_said_at_their_place(live: Kernel) -> None:
+def test_unknown_characters_truncation_and_padding_are_marked_at_their_position(
+    live: Kernel,
+) -> None:
     code = (
         'model(**tokenizer(["The 🐈 sat", "a b c d e f g h i j"], truncation=True, '
         'max_length=8, padding=True, return_tensors="pt"))'
     )
     ran(live, code)
     said = {
-        own["code"]: written(code, own["span"]["start"], own["span"]["end"])
-        for own in source(live)["diagnostics"]
+        diagnostic["code"]: written(code, diagnostic["span"]["start"], diagnostic["span"]["end"])
+        for diagnostic in source(live)["diagnostics"]
     }
     assert said["unknown-token"] == "🐈"
     assert said["truncated"] == "g h i j"

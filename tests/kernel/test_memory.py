@@ -79,29 +79,29 @@ def test_reruns_and_edits_stay_within_the_budget(kernel: Kernel) -> None:
         cell = f"cell-{number % 4}"
         kernel.watched("run()", cell)
         kernel.run("run()")
-    own = CALL.format('"A dog."')
+    code = CALL.format('"A dog."')
     for cell in ("cell-5", "cell-6"):
-        kernel.watched(own, cell)
+        kernel.watched(code, cell)
         for version in range(1, 4):
             assert edit(kernel, cell, version, CALL.format(f'"A {"big " * version}dog."'))["live"]
-    kernel.watched(f"try:\n    model(1)\nexcept Exception:\n    pass\n{own}", "cell-7")
+    kernel.watched(f"try:\n    model(1)\nexcept Exception:\n    pass\n{code}", "cell-7")
     held = kernel.value("traces()")
     assert sum(held) <= BUDGET + max(held)
     assert len(held) > 1
     assert kernel.value("live()") <= BUDGET + max(held) + COPIES
 
 
-def test_a_deleted_model_is_gone_at_the_end_of_its_cell(kernel: Kernel) -> None:
-    own = 'out = model(**tokenizer("The cat", return_tensors="pt"))'
+def test_a_deleted_model_is_freed_at_the_end_of_its_cell(kernel: Kernel) -> None:
+    code = 'out = model(**tokenizer("The cat", return_tensors="pt"))'
     kernel.run("import attnlab\nattnlab.watch(model, tokenizer)")
-    kernel.watched(own, "cell-1")
-    assert edit(kernel, "cell-1", 1, own.replace("cat", "dog"))["live"]
-    kernel.watched(own, "cell-2", tags=())
+    kernel.watched(code, "cell-1")
+    assert edit(kernel, "cell-1", 1, code.replace("cat", "dog"))["live"]
+    kernel.watched(code, "cell-2", tags=())
     kernel.run(
         "for name in ('model', 'tokenizer', 'out'):\n"
         "    gone[name] = weakref.ref(globals()[name])\n"
         "del model, tokenizer, out, inputs"
     )
     assert kernel.value("[name for name, own in gone.items() if own() is not None]") == []
-    (said,) = edit(kernel, "cell-1", 2, own.replace("cat", "bird"))["diagnostics"]
-    assert said["message"] == "The model is gone; run the cell."
+    (said,) = edit(kernel, "cell-1", 2, code.replace("cat", "bird"))["diagnostics"]
+    assert said["message"] == "The model is no longer in memory; run the cell."

@@ -7,7 +7,7 @@ from tests.kernel.conftest import Kernel
 SHOWN = "attnlab.current().sequences[0].items[0].text"
 
 
-def test_before_any_trace_current_says_what_to_do(fresh: Kernel) -> None:
+def test_current_without_a_trace_explains_what_to_do(fresh: Kernel) -> None:
     ran = fresh.run("import attnlab\nattnlab.current()")
     assert ran.reply["ename"] == "RuntimeError"
     assert "tag a cell" in ran.reply["evalue"]

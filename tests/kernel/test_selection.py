@@ -13,7 +13,7 @@ SELECTED: dict[str, Any] = {
     "heads": [7],
     "query": None,
     "key": None,
-    "neuron": None,
+    "dimension": None,
     "pairs": "all",
 }
 
@@ -43,7 +43,7 @@ def shown(kernel: Kernel, page: str = "page") -> None:
     tell(kernel, page)
 
 
-def test_what_a_panel_tells_is_read_in_a_cell(kernel: Kernel) -> None:
+def test_a_panels_selection_is_read_in_a_cell(kernel: Kernel) -> None:
     shown(kernel)
     assert kernel.run("attnlab.selection").result == "Selection(layer=3, head=7)"
     tell(kernel, query=8 - 1, key=2, heads=[0, 7])
@@ -54,7 +54,7 @@ def test_what_a_panel_tells_is_read_in_a_cell(kernel: Kernel) -> None:
     assert kernel.value(weight) == (8, 8)
 
 
-def test_what_a_cell_sets_is_asked_of_the_panels_page_alone(kernel: Kernel) -> None:
+def test_an_assignment_is_requested_only_from_the_panels_page(kernel: Kernel) -> None:
     shown(kernel, "first")
     shown(kernel, "second")
     before = len(asked(kernel))
@@ -67,7 +67,7 @@ def test_what_a_cell_sets_is_asked_of_the_panels_page_alone(kernel: Kernel) -> N
     ]
 
 
-def test_a_cell_may_select_in_the_trace_that_it_has_just_made(kernel: Kernel) -> None:
+def test_a_cell_can_select_in_a_trace_that_it_created(kernel: Kernel) -> None:
     shown(kernel)
     before = len(asked(kernel))
     longer = "inputs = tokenizer('The cat sat on the mat and slept', return_tensors='pt')\n"
@@ -77,7 +77,7 @@ def test_a_cell_may_select_in_the_trace_that_it_has_just_made(kernel: Kernel) ->
     assert [params["selection"]["query"] for _, params in asked(kernel)[before:]] == [9]
 
 
-def test_an_observer_hears_of_a_panel_while_a_cell_runs(kernel: Kernel) -> None:
+def test_an_observer_is_called_while_a_cell_runs(kernel: Kernel) -> None:
     shown(kernel)
     waits = (
         "import threading\nheard, seen = threading.Event(), []\n"
@@ -102,16 +102,16 @@ def test_an_observer_that_raises_disturbs_no_panel(kernel: Kernel) -> None:
     kernel.run("attnlab.selection.unobserve(broken, names='query')")
 
 
-def test_what_the_trace_does_not_have_is_refused_in_the_cell(kernel: Kernel) -> None:
+def test_an_invalid_index_is_refused_in_the_cell(kernel: Kernel) -> None:
     shown(kernel)
     before = len(asked(kernel))
     ran = kernel.run("attnlab.selection.head = 12")
     assert ran.reply["ename"] == "NoSuchHeadError"
-    assert "it has the heads 0 to 11" in ran.reply["evalue"]
+    assert "only heads 0 to 11" in ran.reply["evalue"]
     assert len(asked(kernel)) == before
 
 
-def test_without_a_panel_it_says_the_way_out(fresh: Kernel) -> None:
+def test_without_a_panel_the_repr_is_empty_and_setting_explains(fresh: Kernel) -> None:
     ran = fresh.run("import attnlab\nattnlab.selection")
     assert ran.result == "Selection(no panel shows attention)"
     assert fresh.run("attnlab.selection.head = 1").reply["ename"] == "RuntimeError"

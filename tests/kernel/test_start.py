@@ -11,7 +11,7 @@ BEFORE = "{'in': len(In), 'out': list(Out), 'n': get_ipython().execution_count, 
 HEAVY = "[n for n in ('torch', 'transformers', 'numpy') if n in __import__('sys').modules]"
 
 
-def test_start_imports_neither_torch_nor_transformers_and_leaves_no_trace(fresh: Kernel) -> None:
+def test_starting_imports_neither_torch_nor_transformers_and_leaves_nothing(fresh: Kernel) -> None:
     fresh.run("1 + 1")
     before = fresh.value(BEFORE)
     started = fresh.start()
@@ -58,7 +58,7 @@ watched = any(isinstance(getattr(it, "__self__", None), CellWatcher) for it in h
 """
 
 
-def test_a_backend_that_is_closed_leaves_no_worker_and_no_hook(fresh: Kernel) -> None:
+def test_closing_a_backend_removes_its_worker_and_hooks(fresh: Kernel) -> None:
     fresh.start()
     assert fresh.run(CLOSE).result == "(True, False, False)"
 

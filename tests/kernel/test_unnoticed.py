@@ -82,16 +82,16 @@ def observed() -> Iterator[dict[str, Noticed]]:
 def test_a_cell_shows_the_same_with_and_without_attnlab(
     title: str, plain: dict[str, Noticed], observed: dict[str, Noticed]
 ) -> None:
-    for name, own in plain[title].seen.items():
-        assert observed[title].seen[name] == own, name
+    for name, value in plain[title].seen.items():
+        assert observed[title].seen[name] == value, name
 
 
 @pytest.mark.parametrize("title", CELLS)
-def test_a_cell_leaves_the_same_behind_with_and_without_attnlab(
+def test_a_cell_leaves_the_same_state_with_and_without_attnlab(
     title: str, plain: dict[str, Noticed], observed: dict[str, Noticed]
 ) -> None:
-    for name, own in plain[title].left.items():
-        assert observed[title].left[name] == own, name
+    for name, value in plain[title].left.items():
+        assert observed[title].left[name] == value, name
 
 
 def test_an_error_inside_attnlab_shows_in_the_panel_and_not_in_the_cell(fresh: Kernel) -> None:

@@ -63,10 +63,10 @@ def fresh() -> None:
 def onces() -> dict[str, Any]:
     """Functions that do something once for each of their arguments, of all loggers."""
     return {
-        f"{owner.__name__}.{name}": own
+        f"{owner.__name__}.{name}": value
         for owner in (logging.Logger, logging.LoggerAdapter)
-        for name, own in vars(owner).items()
-        if hasattr(own, "cache_info")
+        for name, value in vars(owner).items()
+        if hasattr(value, "cache_info")
     }
 
 
@@ -74,15 +74,15 @@ def registries() -> dict[str, dict[Any, Any]]:
     """Say, by module, what has been warned of."""
     found = {}
     for name, module in list(sys.modules.items()):
-        own = getattr(module, "__dict__", {}).get("__warningregistry__")
-        if isinstance(own, dict):
-            found[name] = own
+        registry = getattr(module, "__dict__", {}).get("__warningregistry__")
+        if isinstance(registry, dict):
+            found[name] = registry
     return found
 
 
 def left() -> dict[str, Any]:
     """Everything that a later cell could notice."""
-    said = {name: sorted(map(repr, own)) for name, own in registries().items()}
+    said = {name: sorted(map(repr, value)) for name, value in registries().items()}
     return {
         "log records": list(records),
         "warnings": list(shown),
@@ -91,25 +91,27 @@ def left() -> dict[str, Any]:
             "numpy": repr(np.random.get_state()[1:]),
             "python": hashlib.sha256(repr(random.getstate()).encode()).hexdigest(),
         },
-        "filters": [repr(own) for own in warnings.filters],
+        "filters": [repr(entry) for entry in warnings.filters],
         "warned of": {
-            name: [key for key in own if "'version'" not in key]
-            for name, own in said.items()
-            if name.partition(".")[0] not in FOREIGN and len(own) > 1
+            name: [key for key in value if "'version'" not in key]
+            for name, value in said.items()
+            if name.partition(".")[0] not in FOREIGN and len(value) > 1
         },
-        "said once": {name: repr(own.cache_info()) for name, own in onces().items()},
+        "said once": {name: repr(value.cache_info()) for name, value in onces().items()},
         "loggers": {
-            name: (own.level, own.disabled, own.propagate, len(own.handlers))
-            for name, own in sorted(logging.root.manager.loggerDict.items())
-            if isinstance(own, logging.Logger)
+            name: (value.level, value.disabled, value.propagate, len(value.handlers))
+            for name, value in sorted(logging.root.manager.loggerDict.items())
+            if isinstance(value, logging.Logger)
             and name.partition(".")[0] in ("torch", "transformers", "numpy", "tokenizers", "root")
         },
-        "streams": [(type(own).__name__, sorted(vars(own))) for own in (sys.stdout, sys.stderr)],
+        "streams": [
+            (type(entry).__name__, sorted(vars(entry))) for entry in (sys.stdout, sys.stderr)
+        ],
         "patches": [
             f"{owner.__name__}.{name}"
             for owner in (torch.nn.Module, logging.Logger, transformers.PreTrainedTokenizerBase)
-            for name, own in vars(owner).items()
-            if "/attnlab/" in getattr(getattr(own, "__code__", None), "co_filename", "")
+            for name, value in vars(owner).items()
+            if "/attnlab/" in getattr(getattr(value, "__code__", None), "co_filename", "")
         ],
         "showing": (
             warnings.showwarning.__module__,

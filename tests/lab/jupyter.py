@@ -55,10 +55,10 @@ def jupyterlab(
     # The news would ask the network, and cover the panel with a question.
     disabled = dict.fromkeys(["@jupyterlab/apputils-extension:announcements", *without], True)
     (config / "page_config.json").write_text(json.dumps({"disabledExtensions": disabled}))
-    for plugin, own in settings.items():
+    for plugin, value in settings.items():
         path = home / "settings" / f"{plugin.replace(':', '/')}.jupyterlab-settings"
         path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(own))
+        path.write_text(json.dumps(value))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

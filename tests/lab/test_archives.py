@@ -88,7 +88,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for stray in STRAY:
         (copy / stray).parent.mkdir(parents=True, exist_ok=True)
         (copy / stray).write_text("nobody asked for this")
-    # The compiled TypeScript has come along: making it anew takes longer than all of this.
+    # The compiled TypeScript has come along: building it again takes longer than all of this.
     for step in ("build:widget", "build:lab"):
         env = os.environ | {"TZ": "Asia/Tokyo", "LC_ALL": "C"}
         subprocess.run(["npm", "run", "--silent", step], check=True, cwd=copy, env=env, umask=0o077)
@@ -180,7 +180,7 @@ def license_of(package: str) -> str:
     return next(folder.glob("LICENSE*")).read_text().strip()
 
 
-def test_the_inline_view_carries_the_licenses_of_all_that_it_contains(
+def test_the_inline_view_includes_the_licenses_of_its_contents(
     archives: dict[str, Path],
 ) -> None:
     assert "preact" in bundled()
@@ -191,7 +191,7 @@ def test_the_inline_view_carries_the_licenses_of_all_that_it_contains(
         assert f"\n{package} {version['version']}\n\n{license_of(package)}\n" in notice
 
 
-def test_the_labextension_carries_the_licenses_of_all_that_it_contains(
+def test_the_labextension_includes_the_licenses_of_its_contents(
     archives: dict[str, Path],
 ) -> None:
     folder = "attnlab-V.data/data/share/jupyter/labextensions/attnlab/static/"

@@ -45,7 +45,7 @@ class Frames:
         return [kind for kind, comm, _ in comms if comm == hub]
 
 
-def test_a_run_says_nothing_to_a_closed_panel_which_opens_on_it(
+def test_a_run_sends_nothing_to_a_closed_panel_which_then_opens_on_it(
     lab: Callable[..., Lab], oracle: Callable[[str], Any]
 ) -> None:
     page = lab()

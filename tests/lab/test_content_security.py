@@ -38,10 +38,12 @@ def test_the_panel_shows_and_follows_a_cell_without_blob_scripts_and_without_any
     page = lab()
     answers: dict[str, str] = {}
     asked: list[str] = []
-    page.page.on("request", lambda own: asked.append(own.url))
+    page.page.on("request", lambda value: asked.append(value.url))
     page.page.on(
         "response",
-        lambda own: answers.setdefault(own.url, own.headers.get("content-security-policy", "")),
+        lambda value: answers.setdefault(
+            value.url, value.headers.get("content-security-policy", "")
+        ),
     )
     page.open()
     page.run(SETUP)

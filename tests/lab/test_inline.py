@@ -69,7 +69,7 @@ def lab(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Ite
     server.shut_down_kernels()
 
 
-def test_without_the_extension_a_cell_shows_the_panel_with_the_models_own_weights(
+def test_without_the_extension_a_cell_shows_the_panel_with_the_models_weights(
     lab: Lab, oracle: Callable[[str], list[list[list[list[float]]]]]
 ) -> None:
     assert not lab.page.evaluate("window.jupyterapp.commands.hasCommand('attnlab:show-panel')")
@@ -116,12 +116,12 @@ def test_a_notebook_that_saves_widgets_has_neither_script_nor_attention_of_attnl
     saved = json.loads((server.folder / f"{request.node.name[:40]}.ipynb").read_text())
     (widgets,) = saved["metadata"]["widgets"].values()
     states = [model["state"] for model in widgets["state"].values()]
-    own = [state for state in states if state.get("_anywidget_id", "").startswith("attnlab.")]
-    assert {state["_anywidget_id"] for state in own} == {
+    found = [state for state in states if state.get("_anywidget_id", "").startswith("attnlab.")]
+    assert {state["_anywidget_id"] for state in found} == {
         "attnlab.widget.Hub",
         "attnlab.inline.Inline",
     }
-    for state in own:
+    for state in found:
         assert state["_esm"] == "export default {};"
         assert not state.get("_css")
         kept = {name for name in state if not name.startswith("_")}

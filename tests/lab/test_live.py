@@ -48,7 +48,7 @@ def count(page: Lab) -> int:
     )
 
 
-def test_typing_shows_the_weights_that_running_the_text_would(ran: Lab) -> None:
+def test_typing_shows_the_weights_of_running_the_text(ran: Lab) -> None:
     before = count(ran)
     caret(ran, "lazy")
     ran.page.keyboard.type("very ", delay=40)
@@ -84,20 +84,21 @@ def test_the_keys_of_the_word_are_painted_with_the_weights_of_the_panel(ran: Lab
 CONTRASTS = """(element, weights) => weights.map(weight => {
   element.style.setProperty('--attnlab-weight', weight);
   const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
-  const over = (...colours) => {
-    for (const colour of colours) {
-      context.fillStyle = colour;
+  const over = (...colors) => {
+    for (const color of colors) {
+      context.fillStyle = color;
       context.fillRect(0, 0, 1, 1);
     }
     const linear = [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)].map(byte => byte / 255)
       .map(share => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4);
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
   };
-  const ground = [];
-  for (let e = element; e; e = e.parentElement) ground.unshift(getComputedStyle(e).backgroundColor);
+  const backgrounds = [];
+  for (let e = element; e; e = e.parentElement)
+    backgrounds.unshift(getComputedStyle(e).backgroundColor);
   const text = getComputedStyle(element.querySelector('span') ?? element).color;
-  const [paper, ink] = [over(...ground), over(...ground, text)];
-  return (Math.max(paper, ink) + 0.05) / (Math.min(paper, ink) + 0.05);
+  const [background, foreground] = [over(...backgrounds), over(...backgrounds, text)];
+  return (Math.max(background, foreground) + 0.05) / (Math.min(background, foreground) + 0.05);
 })"""
 
 
@@ -109,7 +110,7 @@ def test_a_painted_word_can_be_read_whatever_its_weight_in_every_theme(ran: Lab)
         for theme in ("Light", "Dark", "Dark High Contrast"):
             name = f"JupyterLab {theme}"
             ran.do("apputils:change-theme", {"theme": name})
-            # The command only asks for the theme; until its styles are there, there is no colour.
+            # The command only asks for the theme; until its styles are there, there is no color.
             expect(ran.page.locator("body")).to_have_attribute("data-jp-theme-name", name)
             # At once, and where the word is now: the editor draws its marks again at any time.
             plain, half, full = painted.evaluate(CONTRASTS, [0, 0.5, 1])
@@ -139,12 +140,12 @@ def test_pointing_at_a_token_in_the_panel_marks_its_word_in_the_editor(ran: Lab)
     expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("brown")
 
 
-def test_the_caret_s_word_is_told_with_its_tokens(ran: Lab) -> None:
+def test_the_tooltip_at_the_caret_lists_the_tokens_of_the_word(ran: Lab) -> None:
     caret(ran, "brown")
     ran.do("attnlab:show-at-caret")
-    told = ran.page.locator(".attnlab-hover")
-    expect(told).to_contain_text("brown")
-    expect(told).to_contain_text("2829")
+    reported = ran.page.locator(".attnlab-hover")
+    expect(reported).to_contain_text("brown")
+    expect(reported).to_contain_text("2829")
 
 
 def test_undoing_an_edit_is_live_at_once_though_the_kernel_is_busy(ran: Lab) -> None:
@@ -159,7 +160,7 @@ def test_undoing_an_edit_is_live_at_once_though_the_kernel_is_busy(ran: Lab) -> 
         expect(status).to_contain_text("live", timeout=2000)
 
 
-def test_what_is_typed_while_a_cell_runs_is_caught_up_with(ran: Lab) -> None:
+def test_edits_during_a_run_are_shown_after_it(ran: Lab) -> None:
     with ran.busy():
         ran.select(CELL)
         ran.do("notebook:enter-edit-mode")
@@ -176,7 +177,7 @@ def test_what_is_typed_while_a_cell_runs_is_caught_up_with(ran: Lab) -> None:
     expect(ran.panel.locator("[data-stale]")).to_have_count(0)
 
 
-def test_a_cell_that_is_not_live_says_why_at_its_place(ran: Lab) -> None:
+def test_a_cell_that_is_not_live_shows_the_reason_at_its_location(ran: Lab) -> None:
     ran.write(CELL, 'for text in ["a", "b"]:\n    model(**tokenizer(text, return_tensors="pt"))')
     ran.run(CELL)
     ran.sees_tokens(3)
@@ -185,7 +186,7 @@ def test_a_cell_that_is_not_live_says_why_at_its_place(ran: Lab) -> None:
     expect(editor(ran).locator(".attnlab-diagnostic").first).to_be_visible()
 
 
-def test_another_text_is_tried_and_left_again(ran: Lab) -> None:
+def test_a_trial_text_is_opened_and_closed(ran: Lab) -> None:
     ran.panel.locator('[data-testid="attnlab-try"]').first.click()
     box = ran.panel.locator("textarea")
     expect(box).to_have_value("the quick brown fox jumps over the lazy dog")
@@ -196,7 +197,7 @@ def test_another_text_is_tried_and_left_again(ran: Lab) -> None:
     ran.sees_tokens(11)
 
 
-def test_a_moved_cell_stays_live_and_a_copy_is_its_own(ran: Lab) -> None:
+def test_a_moved_cell_stays_live_and_its_copy_is_separate(ran: Lab) -> None:
     ran.do("notebook:move-cell-down")
     ran.do("notebook:copy-cell")
     ran.do("notebook:paste-cell-below")
@@ -207,14 +208,14 @@ def test_a_moved_cell_stays_live_and_a_copy_is_its_own(ran: Lab) -> None:
     expect(ran.page.locator(".attnlab-status-item")).not_to_contain_text("live")
 
 
-def test_deleting_the_cell_keeps_its_last_picture(ran: Lab) -> None:
+def test_deleting_the_cell_keeps_its_last_view(ran: Lab) -> None:
     ran.do("notebook:enter-command-mode")
     ran.do("notebook:delete-cell")
     ran.sees_tokens(11)
     expect(ran.page.locator("[class*=attnlab-in-cell]")).to_have_count(0)
 
 
-def test_a_cell_can_be_left_alone_while_typing(ran: Lab) -> None:
+def test_live_updates_can_be_switched_off_for_a_cell(ran: Lab) -> None:
     ran.do("attnlab:toggle-live")
     caret(ran, "lazy")
     ran.page.keyboard.type("very ", delay=40)

@@ -69,7 +69,7 @@ def test_a_paste_of_ten_thousand_words_is_refused_and_undone(ran: Lab) -> None:
     expect(stale(ran)).to_have_count(0)
 
 
-def test_an_interrupt_while_typing_wedges_nothing(ran: Lab) -> None:
+def test_an_interrupt_while_typing_blocks_nothing(ran: Lab) -> None:
     caret(ran, "lazy")
     ran.page.keyboard.type("very ")
     ran.do("kernelmenu:interrupt")
@@ -79,7 +79,7 @@ def test_an_interrupt_while_typing_wedges_nothing(ran: Lab) -> None:
     expect(status(ran)).to_contain_text("live")
 
 
-def test_a_restart_while_typing_keeps_the_last_picture_until_the_cell_runs(ran: Lab) -> None:
+def test_a_restart_while_typing_keeps_the_last_view_until_the_cell_runs(ran: Lab) -> None:
     caret(ran, "lazy")
     ran.page.keyboard.type("very ", delay=20)
     ran.sees_tokens(12)
@@ -98,7 +98,7 @@ def test_a_restart_while_typing_keeps_the_last_picture_until_the_cell_runs(ran: 
     ran.sees_tokens(14)
 
 
-def test_of_two_pages_the_last_edited_is_shown_and_the_other_says_so(
+def test_the_page_edited_last_is_shown_and_the_other_one_reports_that(
     lab: Callable[..., Lab], notebook: Callable[..., str]
 ) -> None:
     name = notebook()

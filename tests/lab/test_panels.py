@@ -65,7 +65,7 @@ def test_a_third_panel_opens_from_the_second_and_closing_one_leaves_the_others(
     sees_head(tab, 5, 5)
 
 
-def test_a_panel_in_the_main_area_comes_back_with_its_page(lab: OpenLab) -> None:
+def test_a_panel_in_the_main_area_is_restored_after_a_reload(lab: OpenLab) -> None:
     page, tab = two_panels(lab())
     tab.focus(3, 4)
     tab.one("pin").click()
@@ -90,7 +90,7 @@ def test_a_panel_closes_with_its_notebook(lab: OpenLab) -> None:
     expect(title).to_have_count(0)
 
 
-def test_notebook_7_which_has_no_room_for_it_offers_no_second_panel(lab: OpenLab) -> None:
+def test_notebook_7_offers_no_second_panel(lab: OpenLab) -> None:
     page = lab(app="notebooks").open()
     page.run(LOAD)
     page.run(SENTENCE)

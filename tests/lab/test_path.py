@@ -70,7 +70,7 @@ def test_an_edited_text_redraws_and_keeps_the_selection(lab: OpenLab, oracle: Or
     assert page.weights() == pytest.approx(oracle("attention is all you need")[4][2][4], abs=2e-6)
 
 
-def test_a_reload_brings_back_the_same_trace_and_selection(lab: OpenLab, oracle: Oracle) -> None:
+def test_a_reload_restores_trace_and_selection(lab: OpenLab, oracle: Oracle) -> None:
     page = sentence_runs(lab())
     page.focus(3, 7)
     page.one("token", index=8).click()
@@ -81,7 +81,7 @@ def test_a_reload_brings_back_the_same_trace_and_selection(lab: OpenLab, oracle:
     assert page.weights() == pytest.approx(oracle(FOX)[3][7][8], abs=2e-6)
 
 
-def test_closing_and_opening_the_notebook_brings_the_trace_back(lab: OpenLab) -> None:
+def test_closing_and_opening_the_notebook_restores_the_trace(lab: OpenLab) -> None:
     page = sentence_runs(lab())
     page.save()
     page.do("application:close")
@@ -89,7 +89,7 @@ def test_closing_and_opening_the_notebook_brings_the_trace_back(lab: OpenLab) ->
     page.sees_tokens(11)
 
 
-def test_a_restart_says_run_the_cell_again_and_then_works(lab: OpenLab) -> None:
+def test_after_a_restart_the_panel_asks_to_run_the_cell_and_then_works(lab: OpenLab) -> None:
     page = sentence_runs(lab())
     page.restart()
     page.says("The kernel was restarted; run the cell again")
@@ -209,7 +209,7 @@ def test_opening_a_notebook_imports_nothing(lab: OpenLab) -> None:
         ("transformers", "transformers"),
     ],
 )
-def test_an_environment_that_lacks_a_package_is_told_how_to_install_it(
+def test_a_missing_package_is_reported_with_how_to_install_it(
     lab: OpenLab, package: str, remedy: str
 ) -> None:
     page = lab(kernel=f"without-{package}").open().show_panel()
@@ -230,7 +230,7 @@ def test_the_selection_is_read_and_set_from_python(lab: OpenLab, oracle: Oracle)
     assert page.weights() == pytest.approx(oracle(FOX)[4][11][7], abs=2e-6)
 
 
-def test_an_error_in_the_cell_keeps_the_last_trace_and_says_so(lab: OpenLab) -> None:
+def test_an_error_in_the_cell_keeps_the_last_trace_and_is_shown(lab: OpenLab) -> None:
     page = sentence_runs(lab())
     page.write(SENTENCE, "import torch\nmodel(torch.tensor([[10**9]]))")
     page.run(SENTENCE)

@@ -45,8 +45,8 @@ def page(jp_fetch, jp_ws_fetch):
 def sends_at_once():
     """Whether the server's end of the one open websocket does not wait."""
     (connection,) = ZMQChannelsWebsocketConnection._open_sockets
-    own = connection.websocket_handler.ws_connection.stream.socket
-    return bool(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    actual = connection.websocket_handler.ws_connection.stream.socket
+    return bool(actual.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,6 @@ async def test_a_kernel_answers_over_it(page, jp_server_config):
 def test_nothing_new_is_served(jp_serverapp, jp_server_config):
     assert "attnlab.server_extension" in jp_serverapp.extension_manager.extension_points
     routers = [rule.target for rule in jp_serverapp.web_app.default_router.rules]
-    served = [rule.target.__module__ for own in routers for rule in getattr(own, "rules", ())]
+    served = [rule.target.__module__ for router in routers for rule in getattr(router, "rules", ())]
     assert len(served) > 20
     assert not [module for module in served if module.startswith("attnlab")]

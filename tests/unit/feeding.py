@@ -21,9 +21,9 @@ PLAIN = 'model(**tok({}, return_tensors="pt"))'
 
 def tokenizer() -> Any:
     """Return MiniLM's tokenizer with a chat template."""
-    own = transformers.AutoTokenizer.from_pretrained(PATH)
-    own.chat_template = TEMPLATE
-    return own
+    tokenizer = transformers.AutoTokenizer.from_pretrained(PATH)
+    tokenizer.chat_template = TEMPLATE
+    return tokenizer
 
 
 def _made(kind: str, config: Any) -> Any:
@@ -70,10 +70,10 @@ def crossed() -> Any:
 
 def ran(code: str, names: dict[str, Any]) -> list[RecordedCall | Refusal]:
     """Run a watched cell, and return the outcomes of its model calls."""
-    told: list[RecordedCall | Refusal] = []
-    with observing(told.append, names, fed=True):
+    outcomes: list[RecordedCall | Refusal] = []
+    with observing(outcomes.append, names, fed=True):
         exec(compile(code, "<cell>", "exec"), names)
-    return told
+    return outcomes
 
 
 def seen(call: RecordedCall) -> list[Any]:

@@ -52,7 +52,7 @@ Step = tuple[str, str]
 @cache
 def _entry(code: CodeType) -> int:
     """Return the offset at which a function has been entered."""
-    return next(own.offset for own in dis.get_instructions(code) if own.opname == "RESUME")
+    return next(entry.offset for entry in dis.get_instructions(code) if entry.opname == "RESUME")
 
 
 class InjectedError(Exception):
@@ -79,13 +79,13 @@ def profiled(entered: Callable[[Step, FrameType], None], everywhere: bool = True
         code = frame.f_code
         if code not in known:
             known[code] = step(code)
-        own = known[code]
+        known_names = known[code]
         if (
-            own is not None
+            known_names is not None
             and frame.f_lasti <= _entry(code)
             and not threading.current_thread().name.startswith(OWN)
         ):
-            entered(own, frame)
+            entered(known_names, frame)
 
     if everywhere:
         threading.setprofile(profile)
@@ -100,7 +100,7 @@ def profiled(entered: Callable[[Step, FrameType], None], everywhere: bool = True
 def steps(scenario: Callable[[], Any], everywhere: bool = True) -> list[Step]:
     """List the functions of attnlab that a scenario enters on the user's threads."""
     found: dict[Step, None] = {}
-    with profiled(lambda own, _: found.setdefault(own), everywhere):
+    with profiled(lambda value, _: found.setdefault(value), everywhere):
         scenario()
     return list(found)
 
@@ -111,13 +111,13 @@ def failing(at: Step, error: BaseException, everywhere: bool = True) -> Iterator
     raised: list[Step] = []
     lock = threading.Lock()
 
-    def entered(own: Step, frame: FrameType) -> None:
-        if own != at or (not isinstance(error, Exception) and _finalizes(frame)):
+    def entered(value: Step, frame: FrameType) -> None:
+        if value != at or (not isinstance(error, Exception) and _finalizes(frame)):
             return
         with lock:
             if raised:
                 return
-            raised.append(own)
+            raised.append(value)
         raise error
 
     with profiled(entered, everywhere):

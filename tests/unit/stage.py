@@ -22,7 +22,7 @@ class Ended(BaseException):
 
 
 class Actor:
-    """A thread that goes on only when it is told to, until it gives way again."""
+    """A thread that goes on only when it is allowed to, until it yields again."""
 
     def __init__(self, stage: Stage, target: Callable[[], object]) -> None:
         self._stage = stage
@@ -98,9 +98,9 @@ class Stage:
 
         The stage is cleared afterwards.
         """
-        own = SimpleNamespace(Condition=lambda: Turns(self), Thread=self._thread)
+        hidden = SimpleNamespace(Condition=lambda: Turns(self), Thread=self._thread)
         try:
-            with mock.patch(name, own), mock.patch(throw, self._throw):
+            with mock.patch(name, hidden), mock.patch(throw, self._throw):
                 yield
         finally:
             for actor in self.actors:

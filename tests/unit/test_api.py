@@ -53,32 +53,32 @@ def words(trace, item=0, sequence=0):
 # --- trace --------------------------------------------------------------------------------
 
 
-def test_a_text_gives_the_models_own_weights(minilm, tokenizer, eager):
-    own = attnlab.trace(minilm, tokenizer, TEXT)
+def test_the_trace_of_a_text_has_the_models_weights(minilm, tokenizer, eager):
+    recording = attnlab.trace(minilm, tokenizer, TEXT)
     with torch.no_grad():
         said = eager(**tokenizer(TEXT, return_tensors="pt"), output_attentions=True).attentions
-    assert [site.layer for site in own.sites] == list(range(6))
-    for site, expected in zip(own.sites, said, strict=True):
+    assert [site.layer for site in recording.sites] == list(range(6))
+    for site, expected in zip(recording.sites, said, strict=True):
         assert site.certificate.exact
         for head in range(site.heads):
-            found = own.weights(site.layer, head)
+            found = recording.weights(site.layer, head)
             np.testing.assert_allclose(found, expected[0, head], rtol=0, atol=1e-5)
             assert np.array_equal(site.weights(head), found)
-    assert words(own)[:4] == ["[CLS]", "the", "cat", "sat"]
-    assert own.sequences[0].items[0].text == TEXT
-    assert not own.notes
-    assert repr(own).startswith("<Trace of BertModel: 14 tokens, 1 item; 6 layers × 12 heads")
+    assert words(recording)[:4] == ["[CLS]", "the", "cat", "sat"]
+    assert recording.sequences[0].items[0].text == TEXT
+    assert not recording.notes
+    assert repr(recording).startswith("<Trace of BertModel: 14 tokens, 1 item; 6 layers × 12 heads")
 
 
 def test_several_texts_are_one_padded_batch(minilm, tokenizer):
-    own = attnlab.trace(minilm, tokenizer, ["It slept.", TEXT])
-    assert own.items == 2
-    assert words(own, 0)[3:6] == [".", "[SEP]", "[PAD]"]
+    recording = attnlab.trace(minilm, tokenizer, ["It slept.", TEXT])
+    assert recording.items == 2
+    assert words(recording, 0)[3:6] == [".", "[SEP]", "[PAD]"]
     alone = attnlab.trace(minilm, tokenizer, "It slept.").weights(3, 5)
-    np.testing.assert_allclose(own.weights(3, 5, item=0)[:5, :5], alone, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(recording.weights(3, 5, item=0)[:5, :5], alone, rtol=0, atol=1e-5)
 
 
-def test_a_pair_and_the_tokenizers_own_settings_are_passed_on(minilm, tokenizer):
+def test_a_pair_and_tokenizer_arguments_are_passed_on(minilm, tokenizer):
     assert words(attnlab.trace(minilm, tokenizer, "Who sat?", text_pair="The cat.")) == [
         "[CLS]", "who", "sat", "?", "[SEP]", "the", "cat", ".", "[SEP]",
     ]  # fmt: skip
@@ -103,12 +103,12 @@ def test_the_models_mode_and_parameters_stay_as_they_are(minilm, tokenizer, mode
     minilm.eval()
 
 
-def test_what_the_model_does_not_take_is_left_out(minilm_path, tokenizer):
+def test_arguments_that_the_model_does_not_take_are_omitted(minilm_path, tokenizer):
     model = llama().model()
     model.resize_token_embeddings(len(tokenizer))
-    own = attnlab.trace(model, tokenizer, "The cat.")  # BERT's tokenizer gives token types
-    assert words(own) == ["[CLS]", "the", "cat", ".", "[SEP]"]
-    assert own.sites[0].kind == "decoder"
+    recording = attnlab.trace(model, tokenizer, "The cat.")  # BERT's tokenizer gives token types
+    assert words(recording) == ["[CLS]", "the", "cat", ".", "[SEP]"]
+    assert recording.sites[0].kind == "decoder"
 
 
 def test_an_encoder_decoder_reads_a_target_too(tokenizer):
@@ -117,14 +117,14 @@ def test_an_encoder_decoder_reads_a_target_too(tokenizer):
     model.config.decoder_start_token_id = 0
     with pytest.raises(ValueError, match="text_target="):
         attnlab.trace(model, tokenizer, TEXT)
-    own = attnlab.trace(model, tokenizer, TEXT, text_target="It slept.")
-    assert {site.kind for site in own.sites} == {"encoder", "decoder", "cross"}
-    assert own.weights(1, 2, kind="cross").shape == (5, 14)
+    recording = attnlab.trace(model, tokenizer, TEXT, text_target="It slept.")
+    assert {site.kind for site in recording.sites} == {"encoder", "decoder", "cross"}
+    assert recording.weights(1, 2, kind="cross").shape == (5, 14)
     with pytest.raises(LookupError, match="kind='encoder'"):
-        own.weights(1, 2)
+        recording.weights(1, 2)
 
 
-def test_a_model_without_attention_is_refused_in_words(tokenizer):
+def test_a_model_without_attention_is_refused_with_a_reason(tokenizer):
     class Sum(torch.nn.Module):
         def forward(self, input_ids):
             return input_ids.sum()
@@ -134,18 +134,18 @@ def test_a_model_without_attention_is_refused_in_words(tokenizer):
 
 
 @pytest.mark.parametrize("given", [3, transformers.BertModel, lambda: None])
-def test_what_is_no_model_is_refused(tokenizer, given):
+def test_an_object_that_is_not_a_model_is_refused(tokenizer, given):
     with pytest.raises(TypeError, match="attnlab records a torch module"):
         attnlab.trace(given, tokenizer, TEXT)
 
 
-def test_a_pipeline_is_refused_with_the_model_that_it_holds(minilm, tokenizer):
+def test_a_pipeline_is_refused_with_a_hint_at_its_model(minilm, tokenizer):
     pipe = transformers.pipeline("feature-extraction", model=minilm, tokenizer=tokenizer)
     with pytest.raises(TypeError, match=r"its \.model is one"), attnlab.record(pipe):
         pass
-    with attnlab.record(minilm) as own:
+    with attnlab.record(minilm) as block:
         pipe(TEXT)
-    assert words(own)[1] == "the"
+    assert words(block)[1] == "the"
 
 
 # --- record -------------------------------------------------------------------------------
@@ -156,122 +156,122 @@ def test_a_block_becomes_the_trace_of_its_newest_call():
     model = family.model()
     with torch.no_grad():
         expected = model(**family.inputs).logits
-    with torch.no_grad(), attnlab.record(model) as own:
+    with torch.no_grad(), attnlab.record(model) as block:
         first = model(**family.inputs).logits
-        assert len(own.sequences[0]) == 9
+        assert len(block.sequences[0]) == 9
         model(input_ids=ids(1, 5))
     assert torch.equal(first, expected)
-    assert isinstance(own, Trace)
-    assert own.weights(0, 0).shape == (5, 5)
-    assert [len(call.sequences[0]) for call in own.calls] == [9, 5]
-    assert [call.index for call in own.calls] == [0, 1]
+    assert isinstance(block, Trace)
+    assert block.weights(0, 0).shape == (5, 5)
+    assert [len(call.sequences[0]) for call in block.calls] == [9, 5]
+    assert [call.index for call in block.calls] == [0, 1]
     oracle = family.oracle()[""][1][0, 3]
-    np.testing.assert_allclose(own.calls[0].weights(1, 3), oracle, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(block.calls[0].weights(1, 3), oracle, rtol=0, atol=1e-5)
     model(input_ids=ids(1, 4))
-    assert len(own.calls) == 2
+    assert len(block.calls) == 2
 
 
-def test_calls_beyond_the_budget_of_memory_go_oldest_first(monkeypatch):
+def test_calls_beyond_the_memory_budget_are_dropped_oldest_first(monkeypatch):
     monkeypatch.setenv("ATTNLAB_MEMORY", "60K")
     model = llama().model()
-    with torch.no_grad(), attnlab.record(model) as own:
+    with torch.no_grad(), attnlab.record(model) as block:
         for _ in range(8):
             model(input_ids=ids(1, 20))
-    assert [call.index for call in own.calls] == [*range(8)][-len(own.calls) :]
-    assert 1 <= len(own.calls) < 8
-    assert own.index == 7
+    assert [call.index for call in block.calls] == [*range(8)][-len(block.calls) :]
+    assert 1 <= len(block.calls) < 8
+    assert block.index == 7
 
 
 def test_the_tokenizer_may_be_named_where_the_block_does_not_call_it(minilm, tokenizer):
     inputs = tokenizer(TEXT, return_tensors="pt")
-    with torch.no_grad(), attnlab.record(minilm, tokenizer) as own:
+    with torch.no_grad(), attnlab.record(minilm, tokenizer) as block:
         minilm(**inputs)
-    assert words(own)[1] == "the"
+    assert words(block)[1] == "the"
 
 
 def test_generated_text_is_one_trace():
     model = gpt2().model()
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         written = model.generate(
             ids(1, 4), max_new_tokens=3, min_new_tokens=3, do_sample=False, pad_token_id=0
         )
-    assert own.generated == 4
-    assert own.weights(0, 0).shape[0] >= written.shape[1] - 1
+    assert block.generated == 4
+    assert block.weights(0, 0).shape[0] >= written.shape[1] - 1
 
 
 @pytest.mark.parametrize(
     "use",
     [
-        lambda own: own.sites,
-        lambda own: own.weights(0, 0),
-        lambda own: own.heads(),
-        lambda own: own.topk(0, 0),
-        lambda own: own.to_xarray(),
+        lambda recording: recording.sites,
+        lambda recording: recording.weights(0, 0),
+        lambda recording: recording.heads(),
+        lambda recording: recording.topk(0, 0),
+        lambda recording: recording.to_xarray(),
     ],
 )
-def test_before_the_first_call_and_without_one_every_use_says_so(use):
-    with attnlab.record(bert().model()) as own:
-        assert repr(own) == "<No trace: nothing recorded yet: call the model inside the block>"
+def test_every_use_before_the_first_call_raises_an_explanation(use):
+    with attnlab.record(bert().model()) as block:
+        assert repr(block) == "<No trace: nothing recorded yet: call the model inside the block>"
         with pytest.raises(RuntimeError, match="call the model inside the block"):
-            use(own)
-        assert own.calls == []
+            use(block)
+        assert block.calls == []
     with pytest.raises(attnlab.NotRecordedError, match="BertModel was not called"):
-        use(own)
+        use(block)
     with pytest.raises(AttributeError, match="no attribute 'wieghts'"):
-        _ = own.wieghts
+        _ = block.wieghts
 
 
 def test_the_fields_of_a_block_are_those_of_its_newest_call():
     family = bert()
     model = family.model()
-    with torch.no_grad(), attnlab.record(model) as own:
+    with torch.no_grad(), attnlab.record(model) as block:
         model(**family.inputs)
-        first = [getattr(own, field.name) for field in dataclasses.fields(Recorded)]
-        kept = own.newest()
+        first = [getattr(block, field.name) for field in dataclasses.fields(Recorded)]
+        kept = block.newest()
         model(input_ids=family.inputs["input_ids"][:, :2])
     assert first == [getattr(kept, field.name) for field in dataclasses.fields(Recorded)]
-    assert (kept.index, own.index) == (0, 1)
-    assert (kept.sites[0].keys, own.sites[0].keys) == (family.inputs["input_ids"].shape[1], 2)
-    assert own.weights(0, 0).shape == own.newest().weights(0, 0).shape == (2, 2)
-    assert repr(own) == repr(own.calls[1])
-    assert own.nbytes == own.calls[1].nbytes
+    assert (kept.index, block.index) == (0, 1)
+    assert (kept.sites[0].keys, block.sites[0].keys) == (family.inputs["input_ids"].shape[1], 2)
+    assert block.weights(0, 0).shape == block.newest().weights(0, 0).shape == (2, 2)
+    assert repr(block) == repr(block.calls[1])
+    assert block.nbytes == block.calls[1].nbytes
 
 
 def test_another_model_is_not_recorded_and_a_thread_of_the_block_is():
     family = bert()
     model, other = family.model(), family.model()
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         other(**family.inputs)
         with pytest.raises(RuntimeError, match="nothing recorded yet"):
-            _ = own.sites
+            _ = block.sites
         thread = threading.Thread(target=lambda: model(**family.inputs))
         thread.start()
         thread.join()
-    assert len(own.calls) == 1
+    assert len(block.calls) == 1
 
 
-def test_the_users_exception_passes_and_the_trace_says_what_happened():
+def test_the_users_exception_passes_and_is_reported():
     family = bert()
     model = family.model()
 
     def block():
-        with attnlab.record(model) as own:
-            held.append(own)
+        with attnlab.record(model) as recording:
+            held.append(recording)
             model(**family.inputs)
             raise KeyError("mine")
 
     held = []
     with pytest.raises(KeyError, match="mine"):
         block()
-    (own,) = held
-    assert len(own.sites) == 2
+    (recording,) = held
+    assert len(recording.sites) == 2
 
     broken = llama().model()
     broken.model.layers[1].register_forward_pre_hook(lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError), attnlab.record(broken) as own:
+    with pytest.raises(ZeroDivisionError), attnlab.record(broken) as recording:
         broken(**llama().inputs)
     with pytest.raises(RuntimeError, match=r"did not finish.*ZeroDivisionError"):
-        _ = own.sites
+        _ = recording.sites
 
 
 def test_a_refused_model_does_not_disturb_the_block_but_its_trace_says_why(monkeypatch):
@@ -281,14 +281,14 @@ def test_a_refused_model_does_not_disturb_the_block_but_its_trace_says_why(monke
 
     family = bert()
     model = family.model()
-    with torch.no_grad(), attnlab.record(model) as own:
+    with torch.no_grad(), attnlab.record(model) as block:
         model(**family.inputs)
         monkeypatch.setattr(interface, "note", fault)
         model(**family.inputs)
     with pytest.raises(RuntimeError, match=r"could not record.*broken inside.*report it"):
-        _ = own.sites
-    assert repr(own).startswith("<No trace: attnlab could not record this call")
-    assert len(own.calls) == 1
+        _ = block.sites
+    assert repr(block).startswith("<No trace: attnlab could not record this call")
+    assert len(block.calls) == 1
 
 
 def test_nothing_of_jupyter_is_loaded(minilm_path):
@@ -317,7 +317,7 @@ def test_outside_a_notebook_there_is_no_current_trace():
         attnlab.current()
 
 
-def test_the_current_trace_is_what_the_newest_cell_has_left(monkeypatch):
+def test_the_current_trace_is_that_of_the_newest_cell(monkeypatch):
     worker = Worker()
     session = Session("s" * 32, worker, lambda *_: None)
     backend = SimpleNamespace(endpoint=SimpleNamespace(session=session))
@@ -325,16 +325,16 @@ def test_the_current_trace_is_what_the_newest_cell_has_left(monkeypatch):
     with pytest.raises(RuntimeError, match="tag a cell"):
         attnlab.current()
     family = bert()
-    _, told = record(family.model(), family.inputs)
+    _, outcomes = record(family.model(), family.inputs)
     for execution in (1, 2):
         run = Run("abc", execution)
         session.began(run)
-        session.called(run, told[0])
+        session.called(run, outcomes[0])
         assert attnlab.current().execution == execution  # within the cell that runs
         session.ended(run)
-    own = attnlab.current()
-    assert isinstance(own, Recorded)
-    assert own.heads().shape[0] == 8
+    recording = attnlab.current()
+    assert isinstance(recording, Recorded)
+    assert recording.heads().shape[0] == 8
     worker.close()
 
 
@@ -342,8 +342,8 @@ def test_the_current_trace_is_what_the_newest_cell_has_left(monkeypatch):
 
 
 def test_the_table_has_one_line_for_each_head(minilm, tokenizer):
-    own = attnlab.trace(minilm, tokenizer, TEXT)
-    table = own.heads()
+    recording = attnlab.trace(minilm, tokenizer, TEXT)
+    table = recording.heads()
     assert isinstance(table, pd.DataFrame)
     described = ["site", "stack", "kind", "layer", "head", "group", "method", "exact"]
     assert list(table.columns) == [*described, *COLUMNS]
@@ -352,7 +352,7 @@ def test_the_table_has_one_line_for_each_head(minilm, tokenizer):
     ]
     assert table["exact"].all()
     for _, line in table.iterrows():
-        weights = own.weights(line["layer"], line["head"]).astype(np.float64)
+        weights = recording.weights(line["layer"], line["head"]).astype(np.float64)
         assert line["self_token"] == pytest.approx(np.diagonal(weights).mean(), abs=1e-6)
         assert line["previous_token"] == pytest.approx(np.diagonal(weights, -1).mean(), abs=1e-6)
         entropy = -(weights * np.log(np.maximum(weights, 1e-45))).sum(1).mean()
@@ -362,79 +362,79 @@ def test_the_table_has_one_line_for_each_head(minilm, tokenizer):
     assert (best["layer"], best["head"]) == (0, 2)
 
 
-def test_the_table_tells_which_group_of_keys_a_head_reads():
+def test_the_table_names_the_key_group_of_each_head():
     family = llama()
     model = family.model()
-    with torch.no_grad(), attnlab.record(model) as own:
+    with torch.no_grad(), attnlab.record(model) as block:
         model(**family.inputs)
-    assert own.heads()["group"].tolist() == [0, 0, 1, 1] * 2
+    assert block.heads()["group"].tolist() == [0, 0, 1, 1] * 2
 
 
 def test_xarray_holds_the_weights_beside_their_tokens(minilm, tokenizer):
     pytest.importorskip("xarray")
-    own = attnlab.trace(minilm, tokenizer, ["It slept.", TEXT])
-    arrays = own.to_xarray()
+    recording = attnlab.trace(minilm, tokenizer, ["It slept.", TEXT])
+    arrays = recording.to_xarray()
     assert list(arrays) == list(range(6))
     array = arrays[3]
     assert array.dims == ("item", "head", "query", "key")
     assert array.shape == (2, 12, 14, 14)
     assert array.dtype == np.float32
     assert int(array.layer) == 3
-    assert array.query_token[1].values.tolist() == words(own, 1)
+    assert array.query_token[1].values.tolist() == words(recording, 1)
     for item in range(2):
-        np.testing.assert_allclose(array[item, 7], own.weights(3, 7, item=item), atol=1e-6)
-    assert list(own.to_xarray(sites=[2])) == [2]
+        np.testing.assert_allclose(array[item, 7], recording.weights(3, 7, item=item), atol=1e-6)
+    assert list(recording.to_xarray(sites=[2])) == [2]
     with pytest.raises(IndexError, match="sites 0 to 5"):
-        own.to_xarray(sites=[6])
+        recording.to_xarray(sites=[6])
 
 
 def test_xarray_refuses_more_than_the_budget_of_memory(minilm, tokenizer, monkeypatch):
     pytest.importorskip("xarray")
-    own = attnlab.trace(minilm, tokenizer, TEXT)
+    recording = attnlab.trace(minilm, tokenizer, TEXT)
     monkeypatch.setenv("ATTNLAB_MEMORY", "20K")
     with pytest.raises(MemoryError, match=r"6 sites take 55 KiB.*20 KiB.*ATTNLAB_MEMORY"):
-        own.to_xarray()
-    assert list(own.to_xarray(sites=[0])) == [0]
+        recording.to_xarray()
+    assert list(recording.to_xarray(sites=[0])) == [0]
 
 
 @pytest.mark.parametrize(("package", "call"), [("pandas", "heads"), ("xarray", "to_xarray")])
 def test_a_package_that_is_missing_is_named_with_the_command(monkeypatch, package, call):
     family = bert()
     model = family.model()
-    with torch.no_grad(), attnlab.record(model) as own:
+    with torch.no_grad(), attnlab.record(model) as block:
         model(**family.inputs)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=f"pip install '?{package}"):
-        getattr(own, call)()
+        getattr(block, call)()
 
 
-def test_edges_and_neurons_are_found_by_layer(minilm, tokenizer):
-    own = attnlab.trace(minilm, tokenizer, ["It slept.", TEXT])
-    weights = own.weights(2, 7, item=1)
-    edges = own.topk(2, 7, k=3, item=1)
+def test_topk_weights_and_neuron_steps_are_found_by_layer(minilm, tokenizer):
+    recording = attnlab.trace(minilm, tokenizer, ["It slept.", TEXT])
+    weights = recording.weights(2, 7, item=1)
+    edges = recording.topk(2, 7, k=3, item=1)
     assert edges.indices[:, 0].tolist() == weights.argmax(1).tolist()
     assert edges.indices.shape == (14, 3)
-    neuron = own.neuron(2, 7, query=3, item=1)
+    neuron = recording.neuron(2, 7, query=3, item=1)
     np.testing.assert_allclose(neuron.weights, weights[3], atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("ask", "hint"),
     [
-        (lambda own: own.weights(6, 0), "0, 1, 2, 3, 4, 5"),
-        (lambda own: own.weights(0, 12), "heads 0 to 11"),
-        (lambda own: own.weights(0, 0, item=1), "items 0 to 0"),
-        (lambda own: own.weights(0, 0, kind="cross"), "encoder"),
-        (lambda own: own.topk(9, 0), "0, 1, 2, 3, 4, 5"),
-        (lambda own: own.neuron(0, 0, 14), "queries 0 to 13"),
-        (lambda own: own.row(0, 14), "queries 0 to 13"),
-        (lambda own: own.heads(item=3), "items 0 to 0"),
+        (lambda recording: recording.weights(6, 0), "0, 1, 2, 3, 4, 5"),
+        (lambda recording: recording.weights(0, 12), "heads 0 to 11"),
+        (lambda recording: recording.weights(0, 0, item=1), "items 0 to 0"),
+        (lambda recording: recording.weights(0, 0, kind="cross"), "encoder"),
+        (lambda recording: recording.topk(9, 0), "0, 1, 2, 3, 4, 5"),
+        (lambda recording: recording.neuron(0, 0, 14), "queries 0 to 13"),
+        (lambda recording: recording.row(0, 14), "queries 0 to 13"),
+        (lambda recording: recording.heads(item=3), "items 0 to 0"),
     ],
 )
-def test_what_a_trace_does_not_have_is_said_with_what_it_has(minilm, tokenizer, ask, hint):
-    own = attnlab.trace(minilm, tokenizer, TEXT)
+def test_an_invalid_index_is_reported_with_the_valid_range(minilm, tokenizer, ask, hint):
+    recording = attnlab.trace(minilm, tokenizer, TEXT)
     with pytest.raises(IndexError, match=hint):
-        ask(own)
+        ask(recording)
 
 
 # --- the guide ----------------------------------------------------------------------------

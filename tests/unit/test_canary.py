@@ -60,12 +60,12 @@ def test_a_requirement_without_a_minimum_is_an_error(requirement: str) -> None:
         minimum(Requirement(requirement))
 
 
-def test_of_two_minimums_the_higher_is_the_lowest_that_can_be_installed() -> None:
+def test_the_higher_of_two_minimums_is_installed() -> None:
     found = minimums(["a>=1", "A>=1.10", "a>=1.9", "b>=3; python_version < '3'"])
     assert found == {"a": Version("1.10")}
 
 
-def test_only_packages_that_differ_are_told() -> None:
+def test_only_packages_that_differ_are_listed() -> None:
     versions = {
         "numpy": "2.4.6",
         "transformers": "5.25.0",
@@ -80,7 +80,7 @@ def test_only_packages_that_differ_are_told() -> None:
     assert differences(LOCKED, LOCKED) == []
 
 
-def test_a_run_that_finished_tells_counts_and_the_names_of_failing_tests(tmp_path: Path) -> None:
+def test_a_finished_run_reports_counts_and_failing_tests(tmp_path: Path) -> None:
     outcomes(
         left(tmp_path, versions={"transformers": "5.25.0"}),
         {"test": "a::one", "outcome": "passed", "reason": ""},
@@ -106,7 +106,9 @@ def test_a_run_that_finished_tells_counts_and_the_names_of_failing_tests(tmp_pat
 
 
 @pytest.mark.parametrize("status", [124, 137])
-def test_a_run_that_took_too_long_tells_what_it_saw_until_then(tmp_path: Path, status: int) -> None:
+def test_a_run_that_took_too_long_reports_what_it_has_until_then(
+    tmp_path: Path, status: int
+) -> None:
     outcomes(
         left(tmp_path, versions={"transformers": "5.25.0"}),
         {"test": "a::one", "outcome": "passed", "reason": ""},
@@ -114,11 +116,11 @@ def test_a_run_that_took_too_long_tells_what_it_saw_until_then(tmp_path: Path, s
     with (tmp_path / OUTCOMES).open("a") as file:
         file.write('{"test": "a::tw')  # ended while it wrote
     ended(tmp_path, status)
-    told = report(tmp_path, LOCKED)
-    assert "Tests did not finish in 20 minutes:\n  passing: 1\n  failing: 0\n" in told
+    reported = report(tmp_path, LOCKED)
+    assert "Tests did not finish in 20 minutes:\n  passing: 1\n  failing: 0\n" in reported
 
 
-def test_a_run_that_broke_is_not_taken_for_one_that_finished(tmp_path: Path) -> None:
+def test_an_aborted_run_does_not_count_as_finished(tmp_path: Path) -> None:
     left(tmp_path, versions={"transformers": "5.25.0"})
     ended(tmp_path, 2)
     assert "Tests did not finish:\n  passing: 0\n" in report(tmp_path, LOCKED)
@@ -127,21 +129,21 @@ def test_a_run_that_broke_is_not_taken_for_one_that_finished(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "message"),
     [
         (1, "The installation failed.\n"),
         (124, "The installation did not finish in 20 minutes.\n"),
     ],
 )
-def test_an_installation_that_fails_is_told(tmp_path: Path, status: int, told: str) -> None:
+def test_a_failed_installation_is_reported(tmp_path: Path, status: int, message: str) -> None:
     ended(tmp_path, status)
-    assert report(tmp_path, LOCKED) == told
+    assert report(tmp_path, LOCKED) == message
 
 
 def test_where_nothing_differs_from_the_lock_no_test_runs_twice(tmp_path: Path) -> None:
-    told = report(left(tmp_path, versions=LOCKED, same=True), LOCKED)
-    assert "All versions are those of the lock." in told
-    assert "passing" not in told
+    reported = report(left(tmp_path, versions=LOCKED, same=True), LOCKED)
+    assert "All versions are those of the lock." in reported
+    assert "passing" not in reported
 
 
 TESTS = """
@@ -169,27 +171,27 @@ def pytest_in(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "with workers"])
-def test_each_outcome_is_written_down_once(tmp_path: Path, workers: list[str]) -> None:
+def test_each_outcome_is_reported_once(tmp_path: Path, workers: list[str]) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     left(tmp_path, versions={"transformers": "5.25.0"})
     pytest_in(tmp_path, "-p", "canary.outcomes", f"--outcomes={OUTCOMES}", *workers)
-    told = report(tmp_path, LOCKED)
-    assert "Tests finished:\n  passing: 1\n  failing: 2\n" in told
+    reported = report(tmp_path, LOCKED)
+    assert "Tests finished:\n  passing: 1\n  failing: 2\n" in reported
     assert {"    test_it.py::test_fails", "    test_it.py::test_breaks_afterwards"} <= set(
-        told.splitlines()
+        reported.splitlines()
     )
-    assert "  not run: 1\n    1 x not in this release\n" in told
+    assert "  not run: 1\n    1 x not in this release\n" in reported
 
 
 def test_a_file_that_cannot_be_imported_counts_as_failing(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("import no_such_package\n")
     left(tmp_path, versions={"transformers": "5.25.0"})
     pytest_in(tmp_path, "-p", "canary.outcomes", f"--outcomes={OUTCOMES}")
-    told = report(tmp_path, LOCKED)
-    assert "Tests did not finish:\n  passing: 0\n  failing: 1\n    test_it.py\n" in told
+    reported = report(tmp_path, LOCKED)
+    assert "Tests did not finish:\n  passing: 0\n  failing: 1\n    test_it.py\n" in reported
 
 
-def test_the_report_stands_right_before_the_only_summary(tmp_path: Path) -> None:
+def test_the_report_is_directly_before_the_only_summary(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     left(tmp_path, versions={"transformers": "5.25.0"})
     ended(tmp_path, 124)

@@ -60,7 +60,7 @@ def test_the_models_are_pinned() -> None:
     assert {canonicalize_name(name) for name in packages} <= set(locked(TEXT))
 
 
-def test_torch_is_pinned_in_one_place_and_the_lock_brings_no_accelerator() -> None:
+def test_torch_is_pinned_in_one_place_and_the_lock_has_no_accelerator_packages() -> None:
     names = set(locked(TEXT))
     assert "torch" not in names
     assert not [name for name in names if re.match("nvidia|cuda|triton", name)]
@@ -82,13 +82,13 @@ def test_the_lock_names_no_host_and_no_file() -> None:
         ('optree>=0.13.0; extra == "optree"', False),
     ],
 )
-def test_what_one_kind_of_accelerator_needs_is_not_resolved(line: str, kept: bool) -> None:
+def test_requirements_of_accelerators_are_not_resolved(line: str, kept: bool) -> None:
     assert torch_requirements([line]) == ([line] if kept else [])
 
 
-def test_packages_that_carry_models_bring_nothing_into_the_lock() -> None:
-    told = tomllib.loads(settings(["a-model"], ["filelock"]))["dependency-metadata"]
-    assert told == [
+def test_packages_that_contain_models_add_nothing_to_the_lock() -> None:
+    reported = tomllib.loads(settings(["a-model"], ["filelock"]))["dependency-metadata"]
+    assert reported == [
         {"name": "torch", "requires-dist": ["filelock"]},
         {"name": "a-model", "requires-dist": []},
     ]
@@ -113,7 +113,7 @@ def test_a_new_lock_holds_what_is_resolved_and_each_option_is_given_once(tmp_pat
     )
 
 
-def test_what_a_kernel_is_told_to_install_is_what_the_package_requires() -> None:
+def test_the_missing_package_message_matches_the_requirements() -> None:
     least = minimums(direct())
     assert {name: least[name].release[:2] for name in REQUIRED} == REQUIRED
 

@@ -35,7 +35,7 @@ def test_the_backend_imports_neither_torch_nor_transformers_nor_numpy() -> None:
     assert not found & {"torch", "transformers", "numpy"}
 
 
-def test_the_package_says_its_version_and_where_its_labextension_is() -> None:
+def test_the_package_declares_its_version_and_labextension() -> None:
     assert attnlab.__version__ == importlib.metadata.version("attnlab")
     assert attnlab._jupyter_labextension_paths() == [{"src": "labextension", "dest": "attnlab"}]
     assert {"watch", "unwatch", "__version__"} <= set(dir(attnlab))
@@ -46,12 +46,12 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = attnlab.wtch
 
 
-def test_outside_a_kernel_watch_says_where_it_belongs() -> None:
+def test_watch_outside_a_kernel_explains_where_it_works() -> None:
     with pytest.raises(RuntimeError, match="in a notebook"):
         attnlab.watch(lambda: None)
 
 
-def test_what_the_environment_lacks_is_said_as_arguments_of_pip(
+def test_missing_packages_are_listed_as_arguments_of_pip(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert packages.missing() == []
@@ -67,7 +67,7 @@ def test_what_the_environment_lacks_is_said_as_arguments_of_pip(
     assert packages.missing() == ["torch", "transformers"]
 
 
-def test_without_its_built_files_it_says_how_to_get_them(
+def test_missing_built_files_are_reported_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(widget, "files", lambda _: tmp_path)

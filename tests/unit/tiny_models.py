@@ -151,10 +151,10 @@ def record(
     model: Any, inputs: Mapping[str, Any], namespace: Mapping[str, Any] | None = None
 ) -> tuple[Any, list[RecordedCall | Refusal]]:
     """Call a model while it is observed; return its result and the outcomes."""
-    told: list[RecordedCall | Refusal] = []
-    with torch.no_grad(), observing(told.append, namespace or {}):
+    outcomes: list[RecordedCall | Refusal] = []
+    with torch.no_grad(), observing(outcomes.append, namespace or {}):
         result = model(**inputs)
-    return result, told
+    return result, outcomes
 
 
 def trace(call: Any) -> Trace:

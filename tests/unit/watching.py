@@ -36,10 +36,10 @@ def world() -> dict[str, Any]:
     return {
         "classes": [dict(owner.__dict__) for owner in OWNERS],
         "codes": [
-            (own.__code__, dict(vars(own)))
+            (value.__code__, dict(vars(value)))
             for owner in (*OWNERS, threading.Thread, Future)
-            for own in vars(owner).values()
-            if isinstance(own, FunctionType)
+            for value in vars(owner).values()
+            if isinstance(value, FunctionType)
         ],
         "functions": dict(transformers.modeling_utils.ALL_ATTENTION_FUNCTIONS.__dict__),
         "finders": list(sys.meta_path),
@@ -63,7 +63,7 @@ def inside(model: torch.nn.Module) -> dict[str, Any]:
     """Return everything in a model that observing could leave behind."""
     parts = {name: (part.training, set(vars(part))) for name, part in model.named_modules()}
     hooks = [
-        [len(own) for name, own in vars(part).items() if name.endswith("_hooks") and own]
+        [len(value) for name, value in vars(part).items() if name.endswith("_hooks") and value]
         for part in model.modules()
     ]
     return {"parts": parts, "hooks": hooks}
@@ -79,17 +79,17 @@ def unnoticed(
 
     Outputs, gradients, random numbers, buffers, modes and torch's globals must be the same.
     """
-    told: list[RecordedCall | Refusal] = []
+    outcomes: list[RecordedCall | Refusal] = []
     expected = _run(make(), call, gradients, nullcontext())
-    found = _run(make(), call, gradients, observing(told.append, namespace or {}))
+    found = _run(make(), call, gradients, observing(outcomes.append, namespace or {}))
     assert expected.pop("model") == found.pop("model")
     # The first, plain call may import or set up something; the second, watched one must not.
     expected.pop("world")
     before, after = found.pop("world")
     assert before == after
-    for what, own in expected.items():
-        same(own, found[what], what)
-    return told
+    for what, value in expected.items():
+        same(value, found[what], what)
+    return outcomes
 
 
 def _run(model: Any, call: Callable[[Any], Any], gradients: bool, watched: Any) -> dict[str, Any]:
@@ -122,8 +122,8 @@ def _run(model: Any, call: Callable[[Any], Any], gradients: bool, watched: Any) 
 
 def leaves(result: Any) -> list[torch.Tensor]:
     """Return all tensors of a result."""
-    own = result.to_tuple() if hasattr(result, "to_tuple") else result
-    return [leaf for leaf in _pytree.tree_leaves(own) if isinstance(leaf, torch.Tensor)]
+    outputs = result.to_tuple() if hasattr(result, "to_tuple") else result
+    return [leaf for leaf in _pytree.tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
 
 
 def same(one: Any, other: Any, what: str = "result") -> None:
@@ -138,10 +138,10 @@ def same(one: Any, other: Any, what: str = "result") -> None:
         assert torch.equal(left.nan_to_num(), right.nan_to_num()), what
 
 
-def only(told: list[RecordedCall | Refusal]) -> Trace:
+def only(outcomes: list[RecordedCall | Refusal]) -> Trace:
     """Return the trace of the only call that was reported."""
-    assert [type(item) for item in told] == [RecordedCall], told
-    return trace(told[0])
+    assert [type(item) for item in outcomes] == [RecordedCall], outcomes
+    return trace(outcomes[0])
 
 
 def differs(recorded: Trace, expected: Iterable[torch.Tensor]) -> float:
@@ -150,8 +150,8 @@ def differs(recorded: Trace, expected: Iterable[torch.Tensor]) -> float:
     for site, weights in zip(recorded.sites, expected, strict=True):
         assert tuple(weights.shape) == (site.items, site.heads, site.queries, site.keys)
         for item, head in product(range(recorded.items), range(site.heads)):
-            own = torch.from_numpy(recorded.head(site.index, head, item))
-            difference = (own - weights[item, head].float()).abs()[~own.isnan().any(-1)]
+            actual = torch.from_numpy(recorded.head(site.index, head, item))
+            difference = (actual - weights[item, head].float()).abs()[~actual.isnan().any(-1)]
             worst = max(worst, float(difference.max()) if difference.numel() else 0.0)
     return worst
 

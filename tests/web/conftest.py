@@ -63,7 +63,7 @@ Shared = Callable[[int, int], AbstractContextManager[Panel]]
 
 @pytest.fixture(scope="session")
 def shared(browser: Browser, folder: Path) -> Iterator[Shared]:
-    """Pages by their size, each made once and loaded anew for each test.
+    """Pages by their size, each created once and reloaded for each test.
 
     Making one takes four times as long as loading it.
     """
@@ -127,7 +127,7 @@ def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def serve(browser: Browser, served_folder: Path) -> Iterator[Callable[..., tuple[Panel, Kernel]]]:
-    """Open panels on kernels of their own, which run real models in the test's process."""
+    """Open panels on separate kernels, which run real models in the test's process."""
     from tests.web.served import Kernel  # imports torch
 
     opened_ones: list[tuple[BrowserContext, Kernel]] = []

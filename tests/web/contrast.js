@@ -2,27 +2,27 @@
 (() => {
   const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
 
-  /** Any CSS colour as red, green, blue and opacity: a canvas knows every syntax. */
-  function rgba(colour) {
+  /** Any CSS color as red, green, blue and opacity: a canvas knows every syntax. */
+  function rgba(color) {
     context.clearRect(0, 0, 1, 1);
-    context.fillStyle = colour;
+    context.fillStyle = color;
     context.fillRect(0, 0, 1, 1);
     const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data;
     return [r, g, b, a / 255];
   }
 
-  /** A colour as the page resolves it: variables, and a system's colours, light or dark. */
-  function resolved(colour, inside = document.body) {
+  /** A color as the page resolves it: variables, and a system's colors, light or dark. */
+  function resolved(color, inside = document.body) {
     const probe = inside.appendChild(document.createElement('i'));
-    // Or a person's forced colours would take its place.
+    // Or a person's forced colors would take its place.
     probe.style.forcedColorAdjust = 'none';
-    probe.style.color = colour;
+    probe.style.color = color;
     const found = rgba(getComputedStyle(probe).color);
     probe.remove();
     return found;
   }
 
-  /** One colour over another that is opaque. */
+  /** One color over another that is opaque. */
   function over([r, g, b, a], [x, y, z]) {
     return [r * a + x * (1 - a), g * a + y * (1 - a), b * a + z * (1 - a), 1];
   }
@@ -40,7 +40,7 @@
     return (high + 0.05) / (low + 0.05);
   }
 
-  /** The colour of an element's ground, with `ink` on it where one is given. */
+  /** The color of an element's background, with `ink` on it where one is given. */
   function painted(element, ink) {
     const chain = [];
     for (let at = element; at; at = at.parentElement) {
@@ -48,9 +48,13 @@
     }
     const paint = (depth, below) => {
       const style = getComputedStyle(chain[depth]);
-      const ground = over(rgba(style.backgroundColor), below);
+      const background = over(rgba(style.backgroundColor), below);
       const last = depth === chain.length - 1;
-      const above = last ? (ink ? over(rgba(ink), ground) : ground) : paint(depth + 1, ground);
+      const above = last
+        ? ink
+          ? over(rgba(ink), background)
+          : background
+        : paint(depth + 1, background);
       const { opacity } = style;
       return over([...above.slice(0, 3), Number(opacity)], below);
     };
@@ -61,7 +65,7 @@
   function readable(element) {
     const { color, forcedColorAdjust } = getComputedStyle(element);
     if (matchMedia('(forced-colors: active)').matches && forcedColorAdjust !== 'none') {
-      // The browser lays a plate behind each line of text, over any ground.
+      // The browser lays a plate behind each line of text, over any background.
       return contrast(rgba(color), resolved('Canvas'));
     }
     return contrast(painted(element, color), painted(element));
@@ -77,7 +81,7 @@
   }
 
   return {
-    /** Text that stands out too little from its ground: what, where and how much. */
+    /** Text that stands out too little from its background: what, where and how much. */
     texts() {
       const found = [];
       const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -95,16 +99,16 @@
       }
       return { count, found: [...new Set(found)] };
     },
-    /** How far a colour of an element's stands out from the ground behind the element. */
+    /** How far a color of an element's stands out from the background behind the element. */
     of(element, property, pseudo) {
-      const colour = getComputedStyle(element, pseudo)[property];
-      return contrast(painted(element.parentElement, colour), painted(element.parentElement));
+      const color = getComputedStyle(element, pseudo)[property];
+      return contrast(painted(element.parentElement, color), painted(element.parentElement));
     },
-    /** How far the grounds of two elements stand apart. */
-    grounds(one, other) {
+    /** How far the backgrounds of two elements stand apart. */
+    backgrounds(one, other) {
       return contrast(painted(one), painted(other));
     },
-    /** How far two colours stand apart, as the panel has them in its custom properties. */
+    /** How far two colors stand apart, as the panel has them in its custom properties. */
     between(one, other) {
       const panel = document.querySelector('.attnlab-panel');
       return contrast(resolved(one, panel), resolved(other, panel));

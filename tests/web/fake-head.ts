@@ -1,7 +1,7 @@
 /** What the fake kernel tells of heads that are too long to be sent whole. */
 import type { Payload, SiteSummary } from '../../src/protocol/messages';
 
-/** How many of a query's keys are told, as the kernel's own. */
+/** Number of top-k weights of a query, as in the kernel. */
 const COUNT = 8;
 
 interface Where {
@@ -27,14 +27,14 @@ export function topkOf(where: Where, weights: Float32Array, { queries, keys }: S
         top.length = Math.min(top.length, count);
       }
     }
-    const own = data.subarray(query * width, (query + 1) * width);
+    const entries = data.subarray(query * width, (query + 1) * width);
     const undefinedRow = Number.isNaN(row[0]);
     top.forEach((key, i) => {
-      own[i] = undefinedRow ? NaN : row[key]!;
-      own[count + i] = undefinedRow ? -1 : key;
+      entries[i] = undefinedRow ? NaN : row[key]!;
+      entries[count + i] = undefinedRow ? -1 : key;
     });
     const drawn = top.reduce((sum, key) => sum + row[key]!, 0);
-    own[2 * count] = row.reduce((sum, weight) => sum + weight, 0) - drawn;
+    entries[2 * count] = row.reduce((sum, weight) => sum + weight, 0) - drawn;
   }
   return reply('topk', where, [queries, width], data);
 }

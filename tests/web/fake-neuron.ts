@@ -46,7 +46,7 @@ export function neuronOf(place: Place, query: number, weights: Float32Array, wid
   const sink = sum < 1 - 1e-4 ? 1 - sum : NaN;
   const steps = LABELS.map(() => new Float32Array(keys));
   weights.forEach((weight, key) => {
-    const product = q.reduce((total, own, i) => total + own * k[key * width + i]!, 0);
+    const product = q.reduce((total, number, i) => total + number * k[key * width + i]!, 0);
     const scaled = product / Math.sqrt(width);
     const biased = weight > 0 ? Math.log(weight) : scaled;
     const last = weight > 0 ? biased : -Infinity;

@@ -358,11 +358,11 @@ export class FakeKernel implements Backend {
   }
 
   /** The model is called with another text; an empty one it refuses. */
-  private try(own: Held, text: string): string {
+  private try(held: Held, text: string): string {
     if (text === '') {
       throw new Error('The text has no tokens.');
     }
-    const { cell, execution, call } = own.summary;
+    const { cell, execution, call } = held.summary;
     const id = `tried.${++this.tries}`;
     this.run({ words: text.split(' '), id, cell, execution, call, trial: true });
     return id;
@@ -511,11 +511,11 @@ export class FakeKernel implements Backend {
   }
 }
 
-/** What stands along the axes of one item: its own words, and what all items share. */
+/** The sequences of one item: its words, and what all items share. */
 function sequencesOf({ words, keyWords, batch = [], further = [] }: Shape, item: number) {
-  const own = item === 0 ? words : batch[item - 1]!;
+  const itemWords = item === 0 ? words : batch[item - 1]!;
   const all: SequenceSummary[] = [
-    { name: keyWords ? 'target' : 'tokens', tokens: tokens(own), text: own.join(' ') }
+    { name: keyWords ? 'target' : 'tokens', tokens: tokens(itemWords), text: itemWords.join(' ') }
   ];
   if (keyWords) {
     all.push({ name: 'source', tokens: tokens(keyWords), text: keyWords.join(' ') });

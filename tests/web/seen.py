@@ -23,7 +23,7 @@ START: dict[str, Any] = {
     "heads": [7],
     "query": 4,
     "key": 7,
-    "neuron": None,
+    "dimension": None,
     "pairs": "all",
 }
 
@@ -76,8 +76,8 @@ class Token:
     index: int
     text: str
     mark: str
-    kept: bool
-    own: bool
+    selected: bool
+    current: bool
     outside: bool
     tint: float | None
 
@@ -89,8 +89,8 @@ def tokens(panel: Panel, name: str) -> list[Token]:
           index: Number(e.dataset.index),
           text: (e.querySelector('bdi') ?? e).innerText,
           mark: e.dataset.mark ?? '',
-          kept: e.ariaSelected === 'true',
-          own: 'own' in e.dataset,
+          selected: e.ariaSelected === 'true',
+          current: 'current' in e.dataset,
           outside: 'outside' in e.dataset,
           tint: e.dataset.tinted ? Number(e.style.getPropertyValue('--attnlab-weight')) : null
         }))"""
@@ -122,7 +122,7 @@ def strip_shows(panel: Panel, want: Want) -> None:
     assert [chip.text for chip in chips] == want.words
     assert of(chips, mark="query") == only(want.shown_query)
     assert of(chips, mark="key") == only(want.shown_key)
-    assert of(chips, kept=True) == sorted({*only(want.query), *only(want.key)})
+    assert of(chips, selected=True) == sorted({*only(want.query), *only(want.key)})
     weights = panel.weights(want.site, want.head, want.item)
     query, key = want.shown_query, want.shown_key
     answers: dict[int, float] = {}
@@ -192,11 +192,11 @@ def lines_show(panel: Panel, want: Want) -> None:
     head_shows(panel, want)
     query, key = want.shown_query, want.shown_key
     sides = {"query": (want.queries, query, want.query), "key": (want.keys, key, want.key)}
-    for side, (among, now, kept) in sides.items():
+    for side, (among, now, selected) in sides.items():
         rows = tokens(panel, f"head-{side}")
         assert [(row.index, row.text) for row in rows] == [(i, want.words[i]) for i in among]
-        assert of(rows, mark="own") == only(now, among)
-        assert of(rows, kept=True) == only(kept, among)
+        assert of(rows, mark="current") == only(now, among)
+        assert of(rows, selected=True) == only(selected, among)
     if query not in want.queries:
         assert panel.printed() == {}
         return
@@ -205,7 +205,7 @@ def lines_show(panel: Panel, want: Want) -> None:
     # Of the curves that stand out, the left ends are at the query.
     lane = 6 * len(want.heads) if len(want.heads) > 1 else 0
     ends = [(row * 18 + 9, lane + 2) for row in range(len(want.queries))]
-    spots = panel.spots(".attnlab-curves-asked", ends)
+    spots = panel.spots(".attnlab-curves-highlighted", ends)
     inked = zip(want.queries, spots, strict=True)
     assert [q for q, (*_, opacity) in inked if opacity] == [query]
 
@@ -217,13 +217,13 @@ def matrix_shows(panel: Panel, want: Want) -> None:
     query, key = want.shown_query, want.shown_key
     rows, columns = want.queries, want.keys
     sides = {"query": (rows, query, want.query), "key": (columns, key, want.key)}
-    for side, (among, now, kept) in sides.items():
+    for side, (among, now, selected) in sides.items():
         labels = tokens(panel, f"matrix-{side}")
         assert [(label.index, label.text) for label in labels] == [
             (i, want.words[i]) for i in among
         ]
-        assert of(labels, mark="own") == only(now, among)
-        assert of(labels, mark="kept") == [i for i in only(kept, among) if i != now]
+        assert of(labels, mark="current") == only(now, among)
+        assert of(labels, mark="selected") == [i for i in only(selected, among) if i != now]
     weights = panel.weights(want.site, want.head, want.item)
     value = panel.find("matrix-value").inner_text().strip()
     if query in rows and key in columns:
@@ -239,12 +239,12 @@ def matrix_shows(panel: Panel, want: Want) -> None:
     image, table = panel.spots("[data-testid=attnlab-matrix-image]", middles), ramp(panel)
     for (q, k), (*color, _) in zip(product(rows, columns), image, strict=True):
         assert table[tuple(color)] == pytest.approx(255 * weights[q * N + k], abs=3)
-    for across, among, now, kept in (
+    for across, among, now, selected in (
         (False, rows, query, want.query),
         (True, columns, key, want.key),
     ):
         lined = banded(panel, cell, among, across=across)
-        assert lined == {*only(now, among), *only(kept, among)}
+        assert lined == {*only(now, among), *only(selected, among)}
 
 
 def banded(panel: Panel, cell: float, among: list[int], *, across: bool) -> set[int]:
@@ -270,8 +270,8 @@ def neuron_shows(panel: Panel, want: Want) -> None:
     panel.frame()
     rows = tokens(panel, "neuron-row")
     assert [row.text for row in rows] == want.words
-    assert of(rows, own=True) == only(key)
-    assert of(rows, kept=True) == only(want.key)
+    assert of(rows, current=True) == only(key)
+    assert of(rows, selected=True) == only(want.key)
     assert of(rows, outside=True) == [k for k in range(N) if k not in want.keys]
     named, values, titles, bands = panel.page.evaluate(
         """() => {
@@ -280,22 +280,22 @@ def neuron_shows(panel: Panel, want: Want) -> None:
             all('.attnlab-neuron-row[data-index] [data-cell="weight"]')
               .map(e => Number(e.dataset.value)),
             all('.attnlab-neuron-titles [role="columnheader"]').map(e => e.textContent),
-            all('.attnlab-neuron-dimension[data-kept]').length];
+            all('.attnlab-neuron-dimension[data-selected]').length];
         }"""
     )
     assert named == want.words[query]
     weights = panel.weights(want.site, want.head, want.item)
     assert values == list(weights[query * N : (query + 1) * N])
-    columns = [] if want.neuron is None else [f"k[{want.neuron}]", f"q×k[{want.neuron}]"]
+    columns = [] if want.dimension is None else [f"k[{want.dimension}]", f"q×k[{want.dimension}]"]
     assert [title for title in titles if "[" in title] == columns
-    assert bands == (0 if want.neuron is None else 3), "in the query, the keys and the products"
+    assert bands == (0 if want.dimension is None else 3), "in the query, the keys and the products"
 
 
 def python_hears(panel: Panel, want: Want) -> None:
     panel.page.wait_for_function(
         """want => {
-          const told = lab.kernel.log.filter(e => e.method === 'selection/didChange').at(-1);
-          return JSON.stringify(told?.params.selection) === want;
+          const report = lab.kernel.log.filter(e => e.method === 'selection/didChange').at(-1);
+          return JSON.stringify(report?.params.selection) === want;
         }""",
         arg=want.json(),
     )

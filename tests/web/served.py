@@ -131,7 +131,7 @@ class Handler(SimpleHTTPRequestHandler):
             return
         if self.path != "/envelopes":
             if self.path.startswith("/page.html"):
-                # A page that was loaded anew: what its GET from before still takes is lost.
+                # A reloaded page: what its GET from before still takes is lost.
                 self.kernel.posts = queue.SimpleQueue()
             super().do_GET()
             return

@@ -23,7 +23,7 @@ def test_a_single_text_has_no_picker(panel: Panel) -> None:
     assert panel.find("item").count() == 0
 
 
-def test_the_pointer_chooses_an_item_and_every_view_is_of_it(panel: Panel) -> None:
+def test_the_pointer_selects_an_item_that_every_view_shows(panel: Panel) -> None:
     panel.show(batch=BATCH)
     assert panel.find("item").inner_text() == "1/3"
     previous = panel.page.get_by_role("button", name="Previous batch item")
@@ -54,7 +54,7 @@ def test_the_thumbnails_are_of_the_chosen_item(panel: Panel) -> None:
     assert panel.layer(0).data != first
 
 
-def test_the_keyboard_chooses_an_item_and_a_screen_reader_hears_which(panel: Panel) -> None:
+def test_the_keyboard_selects_an_item_and_a_screen_reader_announces_it(panel: Panel) -> None:
     panel.show(batch=BATCH)
     picker = panel.page.get_by_role("spinbutton", name="Batch item")
     assert picker.get_attribute("aria-valuetext") == "item 1 of 3"
@@ -70,7 +70,7 @@ def test_the_keyboard_chooses_an_item_and_a_screen_reader_hears_which(panel: Pan
     assert panel.find("token").all_inner_texts() == FOX
 
 
-def test_the_beginning_of_its_text_names_an_item(panel: Panel) -> None:
+def test_an_item_is_named_by_the_beginning_of_its_text(panel: Panel) -> None:
     panel.show(batch=[["word"] * 60])
     panel.page.get_by_role("button", name="Next batch item").click()
     shown(panel, 1)
@@ -79,7 +79,7 @@ def test_the_beginning_of_its_text_names_an_item(panel: Panel) -> None:
     assert title.endswith("…")
 
 
-def test_a_rerun_keeps_the_item_and_its_push_brings_it(panel: Panel) -> None:
+def test_a_rerun_keeps_the_item_and_pushes_it(panel: Panel) -> None:
     panel.show(batch=BATCH)
     panel.page.get_by_role("button", name="Next batch item").click()
     shown(panel, 1)
@@ -108,7 +108,7 @@ def test_a_rerun_without_the_item_shows_the_first(panel: Panel) -> None:
     assert panel.find("token").all_inner_texts() == ["alone"]
 
 
-def test_until_an_item_has_come_the_old_one_stays(panel: Panel) -> None:
+def test_the_old_item_stays_until_the_new_one_arrives(panel: Panel) -> None:
     panel.show(batch=BATCH)
     panel.page.evaluate("lab.kernel.held.add('trace/item')")
     panel.page.get_by_role("button", name="Next batch item").click()
@@ -120,7 +120,7 @@ def test_until_an_item_has_come_the_old_one_stays(panel: Panel) -> None:
     assert panel.page.locator("[data-busy]").count() == 0
 
 
-def test_an_item_of_a_trace_that_was_dropped_says_why(panel: Panel) -> None:
+def test_an_item_of_a_dropped_trace_is_refused_with_the_reason(panel: Panel) -> None:
     panel.show(batch=BATCH)
     panel.page.evaluate("lab.kernel.traces = []")
     panel.page.get_by_role("button", name="Next batch item").click()
@@ -130,7 +130,7 @@ def test_an_item_of_a_trace_that_was_dropped_says_why(panel: Panel) -> None:
     assert panel.find("token").all_inner_texts() == FOX
 
 
-def test_padding_is_grey_and_says_so(panel: Panel) -> None:
+def test_padding_is_gray_and_labeled(panel: Panel) -> None:
     panel.show(BATCH[0])
     for where in ("token", "head-query", "head-key"):
         plain, grey = panel.find(where, 2), panel.find(where, 8)
@@ -146,7 +146,7 @@ def test_padding_is_grey_and_says_so(panel: Panel) -> None:
         assert (slant, slanted) == ("normal", "italic")  # not by color alone
 
 
-def test_no_curve_begins_at_padding_until_it_is_asked_for(panel: Panel) -> None:
+def test_no_curve_begins_at_padding_until_it_is_hovered(panel: Panel) -> None:
     panel.show(BATCH[0])
     panel.frame()
     begun = ".attnlab-curves-all"
@@ -156,5 +156,5 @@ def test_no_curve_begins_at_padding_until_it_is_asked_for(panel: Panel) -> None:
     assert not any(starts[6:])
     panel.find("head-query", 7).hover()
     panel.frame()
-    asked = panel.pixels(".attnlab-curves-asked")
+    asked = panel.pixels(".attnlab-curves-highlighted")
     assert asked.at(7 * 18 + 9, 1)[3] > 60

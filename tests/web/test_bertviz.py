@@ -107,8 +107,8 @@ def vectors(panel: Panel, script: str) -> array[float]:
     return array("f", base64.b64decode(panel.page.evaluate(f"lab.base64({script})")))
 
 
-def ground(picture: Pixels) -> tuple[int, ...]:
-    """Brightest color of a picture, which is its ground in the light and not in the dark."""
+def background(picture: Pixels) -> tuple[int, ...]:
+    """Brightest color of a picture, which is its background in the light and not in the dark."""
     spots = {picture.at(y, x)[:3] for y in range(0, picture.height, 5) for x in range(0, 60, 3)}
     return max(spots, key=sum)
 
@@ -177,10 +177,10 @@ def _(panel: Panel) -> None:
     panel.show()
     panel.find("head-query", 4).hover()
     panel.frame()
-    assert panel.find("head-query", 4).get_attribute("data-mark") == "own"
+    assert panel.find("head-query", 4).get_attribute("data-mark") == "current"
     row = of_query(panel, 0, 0, 4)
     assert panel.printed() == row
-    lines = panel.pixels(".attnlab-curves-asked")
+    lines = panel.pixels(".attnlab-curves-highlighted")
     starts = [q for q in range(N) if lines.at(q * 18 + 9, 1)[3] > 0]
     assert starts == [4]
     ends = {k: lines.at(k * 18 + 9, lines.width - 2)[3] for k in range(N)}
@@ -194,7 +194,7 @@ def _(panel: Panel) -> None:
     box(panel, 5).click()
     panel.find("head-query", 4).hover()
     panel.frame()
-    lines = panel.pixels(".attnlab-curves-asked")
+    lines = panel.pixels(".attnlab-curves-highlighted")
     lane = 12  # six pixels a head
     for i, head in enumerate((0, 5)):
         x = round(lines.width - lane + 2 + (i + 0.5) * (lane - 2) / 2)
@@ -212,7 +212,7 @@ def _(panel: Panel) -> None:
     column = {q: weights[q * N + 3] for q in range(N)}
     said = panel.find("query-weight").evaluate_all("all => all.map(e => Number(e.dataset.value))")
     assert said == [*column.values()]
-    lines = panel.pixels(".attnlab-curves-asked")
+    lines = panel.pixels(".attnlab-curves-highlighted")
     assert [k for k in range(N) if lines.at(k * 18 + 9, lines.width - 2)[3]] == [3]
 
 
@@ -226,7 +226,7 @@ def _(panel: Panel) -> None:
     panel.frame()
     assert panel.find("weight").count() == 0
     assert panel.page.locator(".attnlab-row[data-mark]").count() == 0
-    assert panel.page.locator(".attnlab-curves[data-asked]").count() == 0
+    assert panel.page.locator(".attnlab-curves[data-highlighted]").count() == 0
     lines = panel.pixels(".attnlab-curves-all")
     assert all(lines.at(q * 18 + 9, 1)[3] for q in range(N))
 
@@ -240,7 +240,7 @@ def _(panel: Panel) -> None:
     )
     panel.find("head-query", query).hover()
     panel.frame()
-    lines = panel.pixels(".attnlab-curves-asked")
+    lines = panel.pixels(".attnlab-curves-highlighted")
     # Over the three rows of pixels at a key's middle: a heavier line is wider as well.
     ink = {
         k: sum(lines.at(k * 18 + 9 + d, lines.width - 2)[3] for d in (-2, -1, 0, 1, 2)) for k in row
@@ -281,13 +281,13 @@ def _(panel: Panel) -> None:
     """Its lines have its box's color; the box is filled where it is drawn."""
     panel.show()
     box(panel, 0).dblclick()
-    ground = "e => getComputedStyle(e).backgroundColor"
+    background = "e => getComputedStyle(e).backgroundColor"
     edge = "e => getComputedStyle(e).borderBottomColor"
     named = [box(panel, head).evaluate(edge) for head in range(12)]
     assert len(set(named)) == 12
-    filled = box(panel, 1).evaluate(ground)
+    filled = box(panel, 1).evaluate(background)
     box(panel, 1).click()
-    assert box(panel, 1).evaluate(ground) != filled
+    assert box(panel, 1).evaluate(background) != filled
     assert box(panel, 1).evaluate(edge) == named[1]
 
 
@@ -380,7 +380,7 @@ def _(panel: Panel) -> None:
     panel.show(sites=[{"layer": 3}, {"layer": 5}], heads=4)
     assert panel.find("layer").all_inner_texts() == ["3", "5"]
     assert panel.page.locator(".attnlab-columns span").all_inner_texts() == list("0123")
-    assert panel.thumb(1, 2).get_attribute("aria-label") == "layer 5 head 2"
+    assert panel.thumb(1, 2).get_attribute("aria-label") == "layer 5, head 2"
 
 
 @row("model", "a click on a thumbnail", "the same; hovering shows it larger at once")
@@ -389,13 +389,13 @@ def _(panel: Panel) -> None:
     panel.show()
     panel.thumb(3, 7).hover()
     panel.find("preview").wait_for()
-    assert "layer 3 head 7" in panel.find("preview").inner_text()
+    assert "layer 3, head 7" in panel.find("preview").inner_text()
     panel.thumb(3, 7).click()
     panel.exact()
     assert panel.thumb(3, 7).get_attribute("data-mark") == "focus"
     assert panel.page.locator(".attnlab-thumb[data-mark]").count() == 1
     title = panel.page.locator(".attnlab-head-title").text_content() or ""
-    assert "layer 3 · head 7" in title
+    assert "layer 3, head 7" in title
     panel.find("head-query", 4).hover()
     assert panel.printed() == of_query(panel, 3, 7, 4)
 
@@ -408,7 +408,7 @@ def _(panel: Panel) -> None:
     panel.thumb(1, 2).click()
     panel.exact()
     framed = panel.page.locator(".attnlab-thumb[data-mark]")
-    assert framed.evaluate_all("all => all.map(e => e.ariaLabel)") == ["layer 1 head 2"]
+    assert framed.evaluate_all("all => all.map(e => e.ariaLabel)") == ["layer 1, head 2"]
     panel.find("head-query", 4).hover()
     assert panel.printed() == of_query(panel, 1, 2, 4)
 
@@ -436,7 +436,7 @@ def _(panel: Panel) -> None:
     panel.find("head-query", 6).hover()
     panel.frame()
     assert panel.printed() == of_query(panel, 3, 7, 6)
-    lines = panel.pixels(".attnlab-curves-asked")
+    lines = panel.pixels(".attnlab-curves-highlighted")
     assert [q for q in range(N) if lines.at(q * 18 + 9, 1)[3] > 0] == [6]
     for site, head in ((0, 0), (5, 11)):
         top, side = panel.thumb(site, head).evaluate(
@@ -521,10 +521,10 @@ def _(panel: Panel) -> None:
 
 @row("model", "display_mode=", "JupyterLab's theme, at any time")
 def _(panel: Panel) -> None:
-    """Light is dark ink on light paper, dark the other way round; a weight keeps its place."""
+    """The light theme is dark on light, the dark theme light on dark; a weight keeps its place."""
     panel.show()
     panel.frame()
-    light = ground(panel.layer(0))
+    light = background(panel.layer(0))
     panel.page.evaluate("lab.theme('dark')")
     panel.page.wait_for_function("document.body.dataset.jpThemeName === 'dark'")
     panel.frame()
@@ -571,8 +571,8 @@ def _(panel: Panel) -> None:
     panel.find("token", 4).hover()
     tint = "all => all.map(e => e.style.getPropertyValue('--attnlab-weight'))"
     row = of_query(panel, 0, 0, 4)
-    told = [float(value) for value in panel.find("token").evaluate_all(tint)]
-    assert told == pytest.approx([*row.values()], abs=0.0006)
+    reported = [float(value) for value in panel.find("token").evaluate_all(tint)]
+    assert reported == pytest.approx([*row.values()], abs=0.0006)
     assert panel.printed() == row
 
 
@@ -580,12 +580,12 @@ def _(panel: Panel) -> None:
 def _(panel: Panel) -> None:
     """Without a query the view says what to do."""
     panel.show()
-    assert "Click a token" in panel.find("neuron-invitation").inner_text()
+    assert "Click a token" in panel.find("neuron-prompt").inner_text()
     panel.find("token", 4).click()
     apart(panel, 4)
-    assert panel.find("neuron-invitation").count() == 0
+    assert panel.find("neuron-prompt").count() == 0
     panel.page.keyboard.press("Escape")
-    assert panel.find("neuron-invitation").is_visible()
+    assert panel.find("neuron-prompt").is_visible()
 
 
 @row("neuron", "+ expands", "a click on the token: no + has to be found")
@@ -641,13 +641,13 @@ def _(panel: Panel) -> None:
     panel.page.mouse.move(2, 1498)
     panel.frame()
     picture = panel.pixels('[data-testid="attnlab-neuron-strips"]')
-    own = panel.page.locator('.attnlab-neuron-row [data-strip="k"]').first.bounding_box()
+    strip_box = panel.page.locator('.attnlab-neuron-row [data-strip="k"]').first.bounding_box()
     keys = vectors(panel, "lab.keys(0, 0)")
     strengths: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
     for key in range(N):
         for i in range(WIDTH):
             number = keys[key * WIDTH + i]
-            x = int((i + 0.5) * own["width"] / WIDTH)
+            x = int((i + 0.5) * strip_box["width"] / WIDTH)
             red, _, blue = picture.at(18 * key + 9, x)[:3]
             if abs(number) > 0.5:
                 assert (blue > red) == (number > 0)
@@ -690,12 +690,12 @@ def _(panel: Panel) -> None:
 
 @row("neuron", "display_mode=", "JupyterLab's theme, at any time")
 def _(panel: Panel) -> None:
-    """The strips have the theme's ground."""
+    """The strips have the theme's background."""
     panel.show()
     panel.find("head-query", 4).click()
     apart(panel, 4)
     panel.frame()
-    light = ground(panel.pixels('[data-testid="attnlab-neuron-strips"]'))
+    light = background(panel.pixels('[data-testid="attnlab-neuron-strips"]'))
     panel.page.evaluate("lab.theme('dark')")
     panel.page.wait_for_function("document.body.dataset.jpThemeName === 'dark'")
     panel.frame()
@@ -716,10 +716,10 @@ def _(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)
-def test_what_bertviz_does_is_done_here(tall_panel: Panel, row: Row) -> None:
+def test_every_feature_of_bertviz_has_a_counterpart(tall_panel: Panel, row: Row) -> None:
     row.drive(tall_panel)
 
 
-def test_each_row_stands_once_and_says_what_is_done_and_seen() -> None:
+def test_each_row_of_the_table_is_unique_and_complete() -> None:
     assert len({str(row) for row in TABLE}) == len(TABLE)
     assert all(row.in_bertviz and row.here and row.seen for row in TABLE)

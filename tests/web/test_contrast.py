@@ -1,4 +1,4 @@
-"""What is written and drawn stands out from its ground, in every theme (WCAG 2.2, level AA)."""
+"""What is written and drawn stands out from its background, in every theme (WCAG 2.2, level AA)."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_all_text_beside_plain_tokens_can_be_read(themed: Panel) -> None:
     assert faint(themed) == ""
 
 
-def test_all_text_without_a_picture_can_be_read(themed: Panel) -> None:
+def test_all_text_without_a_view_can_be_read(themed: Panel) -> None:
     assert faint(themed) == ""
     themed.attach()
     themed.page.evaluate("lab.kernel.fail('cell-2', 'No model ran.', 'It is compiled.', 'pip x')")
@@ -132,7 +132,7 @@ GRAPHICS = [
 
 
 def test_graphics_that_mean_something_stand_out(themed: Panel) -> None:
-    """At least 3 : 1 from their ground, as level AA asks of graphics and controls."""
+    """At least 3 : 1 from their background, as level AA asks of graphics and controls."""
     themed.show()
     themed.find("token", 3).click()
     themed.find("words").click()
@@ -149,9 +149,9 @@ def test_graphics_that_mean_something_stand_out(themed: Panel) -> None:
             yield f"head {head}", measure.evaluate(script, box)
         between = "(c, pair) => c.between(...pair.map(name => `var(--attnlab-${name})`))"
         for pair in (
-            ("accent", "paper"),
-            ("mark", "paper"),
-            ("bad", "paper"),
+            ("accent", "background"),
+            ("mark", "background"),
+            ("bad", "background"),
             ("ramp-high", "ramp-low"),
             ("positive", "zero"),
             ("negative", "zero"),
@@ -161,9 +161,9 @@ def test_graphics_that_mean_something_stand_out(themed: Panel) -> None:
     assert "\n".join(f"{what}: {ratio:.2f}" for what, ratio in ratios() if ratio < 3) == ""
 
 
-def grounds(panel: Panel, one: str, other: str) -> float:
-    """How far the grounds of two elements stand apart."""
-    script = "(c, pair) => c.grounds(...pair.map(selector => document.querySelector(selector)))"
+def backgrounds(panel: Panel, one: str, other: str) -> float:
+    """How far the backgrounds of two elements stand apart."""
+    script = "(c, pair) => c.backgrounds(...pair.map(selector => document.querySelector(selector)))"
     ratio: float = contrast(panel).evaluate(script, [one, other])
     return ratio
 
@@ -179,7 +179,7 @@ def edge(panel: Panel, selector: str, part: str) -> tuple[str, float, float]:
     return tuple(contrast(panel).evaluate(script, [selector, part]))
 
 
-def test_what_is_chosen_is_filled_where_colors_are_forced(forced: Panel) -> None:
+def test_selected_controls_are_filled_with_forced_colors(forced: Panel) -> None:
     forced.show()
     forced.find("head-box").nth(5).click()
     forced.find("words").click()
@@ -188,13 +188,13 @@ def test_what_is_chosen_is_filled_where_colors_are_forced(forced: Panel) -> None
     for chosen, other in (
         ('.attnlab-head-box[data-head="5"]', '.attnlab-head-box[data-head="6"]'),
         ("[data-testid=attnlab-words]", "[data-testid=attnlab-hide-special]"),
-        (".attnlab-head-look input:checked + span", ".attnlab-head-look :not(:checked) + span"),
+        (".attnlab-head-mode input:checked + span", ".attnlab-head-mode :not(:checked) + span"),
         ("[data-testid=attnlab-pin]", "[data-testid=attnlab-try]"),
     ):
-        assert grounds(forced, chosen, other) >= 3, chosen
+        assert backgrounds(forced, chosen, other) >= 3, chosen
 
 
-def test_what_is_selected_is_framed_where_colors_are_forced(forced: Panel) -> None:
+def test_selected_items_are_framed_with_forced_colors(forced: Panel) -> None:
     forced.show()
     forced.thumb(1, 2).click()
     forced.thumb(1, 3).click(modifiers=["Shift"])
@@ -207,19 +207,19 @@ def test_what_is_selected_is_framed_where_colors_are_forced(forced: Panel) -> No
         (".attnlab-thumb[data-mark=set]", "outline", "solid"),
         ('.attnlab-token[data-mark="query"]', "outline", "solid"),
         ('.attnlab-token[data-mark="key"]', "outline", "dashed"),
-        ('.attnlab-queries [data-mark="own"] .attnlab-row-text', "outline", "solid"),
+        ('.attnlab-queries [data-mark="current"] .attnlab-row-text', "outline", "solid"),
         ('.attnlab-keys [data-mark="same"] .attnlab-row-text', "borderLeft", "solid"),
         ('.attnlab-queries [data-mark="same"] .attnlab-row-text', "borderRight", "solid"),
         (".attnlab-neuron-row[data-query] .attnlab-neuron-token", "borderLeft", "solid"),
-        (".attnlab-neuron-row[data-own] .attnlab-neuron-token", "outline", "solid"),
+        (".attnlab-neuron-row[data-current] .attnlab-neuron-token", "outline", "solid"),
     ):
         found, width, ratio = edge(forced, selector, part)
         assert (found, width >= 1, ratio >= 3) == (style, True, True), selector
-    # A key that nobody points at has no edge: it is there, in the color of the ground.
+    # A key that nobody points at has no edge: it is there, in the color of the background.
     assert edge(forced, ".attnlab-keys .attnlab-row:not([data-mark]) span", "borderLeft")[2] == 1
 
 
-def test_what_gradients_and_borders_draw_is_kept_where_colors_are_forced(forced: Panel) -> None:
+def test_gradients_and_borders_stay_visible_with_forced_colors(forced: Panel) -> None:
     forced.show(nan=4)
     forced.find("token", 4).click()
     forced.page.wait_for_selector('[data-testid="attnlab-neuron"][data-query="4"]')
@@ -239,7 +239,7 @@ def test_canvases_draw_in_the_forced_colors_and_not_in_the_themes(forced: Panel)
     forced.show()
     measure = contrast(forced)
     for one, other in (
-        ("paper", "Canvas"),
+        ("background", "Canvas"),
         ("ramp-low", "Canvas"),
         ("ramp-high", "CanvasText"),
         ("zero", "Canvas"),

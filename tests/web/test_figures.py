@@ -52,7 +52,7 @@ def test_the_head_is_saved_with_its_tokens_as_text_and_its_curves(
     panel.show()
     file = saved(panel, "head", "svg", tmp_path)
     assert file.name == "attention-head.svg"
-    assert texts(file) == ["BertModel · layer 0 · head 0", *FOX, *FOX]
+    assert texts(file) == ["BertModel · layer 0, head 0", *FOX, *FOX]
     visible = [weight for weight in panel.weights(0, 0) if weight >= 0.004]
     assert len(list(ElementTree.parse(file).iter(f"{SVG}path"))) == len(visible)
 
@@ -131,7 +131,7 @@ def test_a_png_is_as_wide_as_was_chosen(panel: Panel, tmp_path: Path) -> None:
     assert int.from_bytes(data[16:20], "big") == 3 * 360
 
 
-def test_hostile_tokens_are_shown_in_a_figure_as_they_are(
+def test_hostile_tokens_are_verbatim_in_a_figure(
     open_panel: Callable[..., Panel], tmp_path: Path
 ) -> None:
     panel = open_panel()
@@ -148,7 +148,7 @@ def test_hostile_tokens_are_shown_in_a_figure_as_they_are(
     assert rows[4]["key token"] == "'=HYPERLINK(1)"
 
 
-def test_a_text_that_is_too_long_for_a_figure_says_so(panel: Panel) -> None:
+def test_a_text_that_is_too_long_for_a_figure_is_refused(panel: Panel) -> None:
     panel.attach()
     panel.run([f"w{i}" for i in range(600)], layers=1, heads=1)
     panel.page.wait_for_function("lab.state.heads.all.value.length > 0")
@@ -169,7 +169,7 @@ def test_escape_closes_the_menu_and_keeps_the_selection(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize("part", ["model", "head", "neuron"])
-def test_each_view_says_how_to_read_it(panel: Panel, part: str) -> None:
+def test_each_view_explains_how_to_read_it(panel: Panel, part: str) -> None:
     panel.show()
     button = panel.page.locator(f"[data-testid=attnlab-help][data-part={part}]")
     assert panel.find("help-text").count() == 0

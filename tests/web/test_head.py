@@ -109,7 +109,7 @@ def test_a_stack_is_chosen_where_there_are_several(panel: Panel) -> None:
     assert panel.focus()["site"] == 2, "the nearest layer of a shallower stack"
 
 
-def test_where_there_is_one_stack_none_is_chosen(panel: Panel) -> None:
+def test_a_single_stack_has_no_picker(panel: Panel) -> None:
     panel.show()
     assert panel.find("stack").count() == 0
 
@@ -129,7 +129,7 @@ def test_each_head_has_its_curve_in_its_color(open_panel: Callable[..., Panel]) 
     assert pressed(panel) == sorted(tops)
     panel.find("head-query", 4).click()
     panel.frame()
-    picture = panel.pixels(".attnlab-curves-asked")
+    picture = panel.pixels(".attnlab-curves-highlighted")
     named = colors(panel)
     lane = min(len(tops) * 6, picture.width * 0.24)
     for head, key in tops.items():
@@ -139,7 +139,7 @@ def test_each_head_has_its_curve_in_its_color(open_panel: Callable[..., Panel]) 
         assert color == pytest.approx(wanted, abs=6)
 
 
-def test_beside_each_key_a_strip_a_head_is_as_strong_as_its_weight(
+def test_beside_each_key_the_strip_of_a_head_is_as_strong_as_its_weight(
     open_panel: Callable[..., Panel],
 ) -> None:
     panel = open_panel(width=900)
@@ -148,7 +148,7 @@ def test_beside_each_key_a_strip_a_head_is_as_strong_as_its_weight(
         panel.page.locator(".attnlab-head-box").nth(head).click()
     panel.find("head-query", 6).click()
     panel.frame()
-    picture = panel.pixels(".attnlab-curves-asked")
+    picture = panel.pixels(".attnlab-curves-highlighted")
     lane = 18
     for i, head in enumerate((0, 1, 2)):
         weights = panel.weights(0, head)
@@ -200,7 +200,7 @@ def test_a_single_sentence_has_no_filter(panel: Panel) -> None:
     assert panel.find("pairs").count() == 0
 
 
-def test_without_special_tokens_the_other_weights_sum_to_one_and_it_is_said(panel: Panel) -> None:
+def test_without_special_tokens_weights_are_renormalized_and_labeled(panel: Panel) -> None:
     panel.show(PAIR)
     assert panel.find("renormalized").count() == 0
     panel.find("hide-special").click()
@@ -234,10 +234,10 @@ def test_a_token_hovered_elsewhere_is_marked_as_its_word(panel: Panel) -> None:
     panel.show(PAIR)
     panel.find("words").click()
     panel.find("token", 3).hover()
-    assert panel.find("head-query", 2).get_attribute("data-mark") == "own"
+    assert panel.find("head-query", 2).get_attribute("data-mark") == "current"
 
 
-def test_of_a_share_of_the_mass_the_rest_is_one_number(panel: Panel) -> None:
+def test_the_remainder_of_the_mass_is_one_number(panel: Panel) -> None:
     panel.show(PAIR)
     panel.find("mass").fill("70")
     panel.find("head-query", 4).hover()
@@ -274,7 +274,7 @@ def test_a_long_head_is_never_fetched_whole(panel: Panel) -> None:
     assert all(b - a == 18 for a, b in pairwise(steps(panel)))
 
 
-def test_where_the_pointer_rests_the_exact_row_comes(panel: Panel) -> None:
+def test_the_exact_row_is_loaded_where_the_pointer_rests(panel: Panel) -> None:
     panel.show(WORDS, layers=1, heads=4)
     panel.find("head-query", 5).hover()
     row = panel.weights(0, 0)[5 * LONG : 6 * LONG]
@@ -298,7 +298,7 @@ def test_where_the_pointer_rests_the_exact_row_comes(panel: Panel) -> None:
         assert not exact or value == weights[key]
 
 
-def test_a_passing_pointer_asks_for_no_row(panel: Panel) -> None:
+def test_a_moving_pointer_requests_no_row(panel: Panel) -> None:
     panel.show(WORDS, layers=1, heads=4)
     # In one go: a browser that is slow to be driven would rest on each.
     panel.page.evaluate(
@@ -310,7 +310,7 @@ def test_a_passing_pointer_asks_for_no_row(panel: Panel) -> None:
     assert panel.requests("trace/row") == 0
 
 
-def test_of_a_hovered_key_it_is_said_that_only_the_heaviest_are_known(panel: Panel) -> None:
+def test_a_hovered_key_notes_that_only_topk_weights_are_known(panel: Panel) -> None:
     panel.show(WORDS, layers=1, heads=4)
     panel.find("head-key", 4).hover()
     said = panel.find("readout").inner_text()
@@ -321,7 +321,7 @@ def test_of_a_hovered_key_it_is_said_that_only_the_heaviest_are_known(panel: Pan
         assert float(row.get_attribute("data-value") or 0) == weights[query * LONG + 4]
 
 
-def test_what_the_edges_leave_out_is_said_as_other(panel: Panel) -> None:
+def test_the_remainder_of_the_topk_weights_is_shown_as_other(panel: Panel) -> None:
     panel.show(WORDS, layers=1, heads=4)
     panel.page.evaluate("lab.kernel.delay = -1")
     panel.find("head-query", 7).hover()
@@ -331,7 +331,7 @@ def test_what_the_edges_leave_out_is_said_as_other(panel: Panel) -> None:
     assert other.get_attribute("data-keys") == str(LONG - 8)
 
 
-def test_scrolling_draws_no_curve_anew_while_the_same_rows_are_in_the_page(panel: Panel) -> None:
+def test_scrolling_redraws_no_curve_while_the_same_rows_are_in_the_page(panel: Panel) -> None:
     panel.show([f"w{i}" for i in range(120)], layers=1, heads=1)
     panel.page.locator(".attnlab-head[data-exact=true]").wait_for()
     panel.page.evaluate(

@@ -111,7 +111,7 @@ def test_there_are_hundreds_of_different_hostile_strings() -> None:
 
 
 @pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: repr(batch[0])[:20])
-def test_every_view_shows_hostile_text_as_it_is(watched: Panel, batch: list[str]) -> None:
+def test_every_view_shows_hostile_text_verbatim(watched: Panel, batch: list[str]) -> None:
     panel = watched
     panel.attach()
     hand_over(panel, batch)
@@ -142,7 +142,7 @@ def test_every_view_shows_hostile_text_as_it_is(watched: Panel, batch: list[str]
         assert differing(panel, f"[data-testid=attnlab-matrix-{side}] bdi") == []
 
 
-def test_notes_say_hostile_text_as_it_is(watched: Panel) -> None:
+def test_notes_show_hostile_text_verbatim(watched: Panel) -> None:
     watched.attach()
     hand_over(watched, ALL)
     watched.page.evaluate("lab.kernel.run({ words: ['a', 'b'], notes: strings })")
@@ -185,7 +185,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_every_state_without_a_picture_says_hostile_text_as_it_is(
+def test_every_state_without_a_trace_shows_hostile_text_verbatim(
     watched: Panel, state: str
 ) -> None:
     act, selector, count = STATES[state]
@@ -214,7 +214,7 @@ def wrong(panel: Panel, act: str, selector: str, count: int, read: str = "e.text
     )
 
 
-def test_a_failed_run_beside_its_old_picture_says_hostile_text_as_it_is(watched: Panel) -> None:
+def test_a_failed_run_shows_hostile_text_verbatim_beside_the_old_view(watched: Panel) -> None:
     watched.show()
     hand_over(watched, ALL)
     act = "lab.kernel.fail('cell-2', s, s, s)"
@@ -222,7 +222,7 @@ def test_a_failed_run_beside_its_old_picture_says_hostile_text_as_it_is(watched:
     assert wrong(watched, act, said, 3) == []
 
 
-def test_a_refused_request_says_hostile_text_as_it_is(watched: Panel) -> None:
+def test_a_refused_request_shows_hostile_text_verbatim(watched: Panel) -> None:
     panel = watched
     panel.attach()
     hand_over(panel, ALL)
@@ -289,7 +289,7 @@ def view(panel: Panel, part: str) -> str:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_saved_svg_holds_hostile_text_as_text_and_is_safe_to_open(
+def test_a_saved_svg_contains_hostile_text_as_text_and_is_safe_to_open(
     filled: Panel, tmp_path: Path, part: str
 ) -> None:
     file = saved(filled, view(filled, part), "svg", tmp_path)
@@ -305,7 +305,7 @@ def test_a_saved_svg_holds_hostile_text_as_text_and_is_safe_to_open(
 
 
 @pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: repr(batch[0])[:20])
-def test_a_saved_matrix_names_hostile_tokens_as_they_are(
+def test_a_saved_matrix_contains_hostile_tokens_verbatim(
     watched: Panel, tmp_path: Path, batch: list[str]
 ) -> None:
     watched.attach()
@@ -336,7 +336,7 @@ def is_safe(page: Page, file: Path) -> None:
     document.close()
 
 
-def test_what_is_printed_as_pdf_holds_hostile_text_as_text(filled: Panel) -> None:
+def test_a_printed_pdf_contains_hostile_text_as_text(filled: Panel) -> None:
     filled.page.evaluate(
         """() => new MutationObserver(([{ addedNodes: [frame] }]) => {
           globalThis.printed = globalThis.printed ?? frame?.srcdoc;

@@ -25,7 +25,7 @@ def test_a_hovered_token_is_marked_everywhere_without_asking_the_kernel(
     panel.find(where, 4).hover()
     panel.frame()
     assert panel.find("token", 4).get_attribute("data-mark") == "query"
-    assert panel.find("head-query", 4).get_attribute("data-mark") == "own"
+    assert panel.find("head-query", 4).get_attribute("data-mark") == "current"
     assert panel.find("head-key", 4).get_attribute("data-mark") == "same"
     assert panel.find("weight").count() == N
     thumb = panel.thumb(5, 11)
@@ -63,7 +63,7 @@ def test_nothing_moves_under_the_pointer(
     assert panel.page.evaluate(places) == before
 
 
-def test_a_click_keeps_a_token_and_escape_lets_go(panel: Panel) -> None:
+def test_a_click_selects_a_token_and_escape_clears_it(panel: Panel) -> None:
     panel.show()
     panel.find("token", 4).click()
     panel.page.mouse.move(5, 880)
@@ -89,7 +89,7 @@ def test_arrow_keys_walk_through_the_heads(panel: Panel) -> None:
     focus = panel.focus()
     assert (focus["site"], focus["head"], focus["heads"]) == (1, 10, [10])
     assert panel.page.evaluate("document.activeElement.getAttribute('aria-label')") == (
-        "layer 1 head 10"
+        "layer 1, head 10"
     )
     panel.page.keyboard.press("Control+End")
     assert panel.focus()["site"] == 5
@@ -174,7 +174,7 @@ def select(panel: Panel, **part: int) -> None:
     panel.frame()
 
 
-def test_a_token_that_is_selected_elsewhere_comes_into_view(panel: Panel) -> None:
+def test_a_token_that_is_selected_elsewhere_is_scrolled_into_view(panel: Panel) -> None:
     panel.show(LONG, layers=1, heads=1)
     assert not in_view(panel, "head-query", 250)
     select(panel, query=250)

@@ -2,7 +2,7 @@
 
 A row of `WAYS` sets one part in one place; then every view is read, in what it draws and says:
 the text strip, the model view, the head view as lines and as a matrix, the neuron view, and
-what the panel has told Python.
+what the panel has reported to Python.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ WAYS = [
 
     Way("neuron", "neuron view pointer", lambda p: dimension(p, 9, 2), {"neuron": 9}),
     Way("neuron", "neuron view keys",
-        lambda p: keys(p, NEURON, "ArrowRight", "ArrowRight", "Enter"), {"neuron": 1}),
-    Way("neuron", "Python", lambda p: p.select(neuron=9), {"neuron": 9}),
+        lambda p: keys(p, NEURON, "ArrowRight", "ArrowRight", "Enter"), {"dimension": 1}),
+    Way("neuron", "Python", lambda p: p.select(dimension=9), {"dimension": 9}),
 
     Way("pairs", "lines", lambda p: p.find("pairs").select_option("ab"), {"pairs": "ab"}),
     Way("pairs", "lines keys", lambda p: keys(p, NODE % "pairs", "ArrowDown"), {"pairs": "aa"}),
@@ -193,7 +193,7 @@ def show_as(panel: Panel, look: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_what_is_selected_in_one_place_is_seen_in_all(panel: Panel, way: Way) -> None:
+def test_a_selection_in_one_view_is_shown_in_all(panel: Panel, way: Way) -> None:
     show_as(panel, way.look)
     way.does(panel)
     away(panel)
@@ -219,7 +219,7 @@ HOVERS = [
 
 
 @pytest.mark.parametrize("way", HOVERS, ids=str)
-def test_what_is_hovered_in_one_place_is_marked_in_all_and_python_is_not_told(
+def test_a_hovered_token_is_marked_in_all_views_and_not_sent_to_python(
     panel: Panel, way: Way
 ) -> None:
     show_as(panel, way.look)
@@ -280,9 +280,7 @@ TWO = [
 
 
 @pytest.mark.parametrize("way", TWO, ids=str)
-def test_of_two_texts_the_site_and_both_sides_are_seen_in_all_views(
-    tall_panel: Panel, way: Way
-) -> None:
+def test_two_texts_are_shown_on_both_sides_in_all_views(tall_panel: Panel, way: Way) -> None:
     panel = tall_panel
     panel.show(TARGET, keyWords=SOURCE, sites=SITES, heads=4)
     panel.select(**CROSS)
@@ -302,8 +300,10 @@ def test_of_two_texts_the_site_and_both_sides_are_seen_in_all_views(
     )] == ([queries] if queries is texts else [queries, texts])  # fmt: skip
     row = panel.weights(want.site, want.head)[want.query * len(texts) :][: len(texts)]
     tint = f'[data-index="{want.key}"]'
-    told = strips.last.locator(tint).evaluate("e => e.style.getPropertyValue('--attnlab-weight')")
-    assert float(told) == pytest.approx(row[want.key], abs=0.0006)
+    shown_value = strips.last.locator(tint).evaluate(
+        "e => e.style.getPropertyValue('--attnlab-weight')"
+    )
+    assert float(shown_value) == pytest.approx(row[want.key], abs=0.0006)
     assert strips.first.locator('[data-mark="query"], [data-mark="both"]').count() == 1
     assert strips.last.locator('[data-mark="key"], [data-mark="both"]').count() == 1
 
@@ -311,12 +311,12 @@ def test_of_two_texts_the_site_and_both_sides_are_seen_in_all_views(
     assert framed.evaluate_all("all => all.map(e => [+e.dataset.site, +e.dataset.head])") == [
         [want.site, want.head]
     ]
-    for site, own in enumerate(SIDES):
+    for site, thread in enumerate(SIDES):
         ticks = panel.thumb(site, 0).evaluate(
             """e => ['::before', '::after'].map(part =>
               getComputedStyle(e, part).backgroundColor !== 'rgba(0, 0, 0, 0)')"""
         )
-        assert ticks == [own[0] is queries, own[1] is texts]
+        assert ticks == [thread[0] is queries, thread[1] is texts]
 
     assert panel.find("layer-picker").input_value() == str(want.site)
     assert panel.find("head-query").locator("bdi").all_inner_texts() == queries
@@ -340,7 +340,7 @@ def test_of_two_texts_the_site_and_both_sides_are_seen_in_all_views(
 # --- Python itself ------------------------------------------------------------------------
 
 
-def test_what_python_sets_is_seen_in_all_views_and_what_a_person_does_is_heard(
+def test_assignments_are_shown_in_all_views_and_user_actions_are_observed(
     serve: Callable[..., tuple[Panel, Any]],
 ) -> None:
     """`attnlab.selection` on attnlab's own server, with a tiny model."""
@@ -363,10 +363,10 @@ def test_what_python_sets_is_seen_in_all_views_and_what_a_person_does_is_heard(
     selection.item = 1
     selection.site, selection.head = 2, 3
     selection.heads = [1, 3]
-    selection.query, selection.key, selection.neuron = 4, 1, 5
+    selection.query, selection.key, selection.dimension = 4, 1, 5
     panel.page.wait_for_function(
         """() => JSON.stringify(lab.state.selection) === JSON.stringify({ item: 1, site: 2,
-          head: 3, heads: [1, 3], query: 4, key: 1, neuron: 5, pairs: 'all' })"""
+          head: 3, heads: [1, 3], query: 4, key: 1, dimension: 5, pairs: 'all' })"""
     )
     panel.page.wait_for_function("lab.state.shown.value.item === 1")
     panel.frame()

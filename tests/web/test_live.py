@@ -26,7 +26,7 @@ def kind(panel: Panel, wanted: str) -> None:
     panel.page.wait_for_selector(f'[data-testid="attnlab-status"][data-kind="{wanted}"]')
 
 
-def test_an_edited_text_is_computing_until_its_picture_comes_and_live_then(live: Panel) -> None:
+def test_an_edited_text_is_computing_until_it_is_drawn_and_then_live(live: Panel) -> None:
     kind(live, "live")
     live.page.evaluate("lab.kernel.held.add('textDocument/didChange'); 0")
     edit(live, "a\nbc")
@@ -38,18 +38,18 @@ def test_an_edited_text_is_computing_until_its_picture_comes_and_live_then(live:
     assert live.page.locator(".attnlab-body[data-stale]").count() == 0
 
 
-def test_a_text_that_needs_a_run_says_why_and_on_which_line(live: Panel) -> None:
+def test_a_text_that_needs_a_run_shows_the_reason_and_the_line(live: Panel) -> None:
     why = "the text comes from a loop"
     live.page.evaluate("why => { lab.kernel.refused = { at: 2, why } }", why)
     edit(live, "a\nbc")
     kind(live, "stale")
     notice = live.page.locator(".attnlab-notice").inner_text()
     assert f"Line 2: {why}" in notice
-    live.find("try-instead").click()
+    live.find("try-link").click()
     live.find("try-box").wait_for()
 
 
-def test_a_model_that_has_changed_since_makes_the_picture_stale(live: Panel) -> None:
+def test_a_model_that_has_changed_since_makes_the_views_stale(live: Panel) -> None:
     live.page.evaluate("lab.kernel.source('cell-2', 'a\\nb', true)")
     kind(live, "stale")
     assert "model has changed" in live.page.locator(".attnlab-notice").inner_text()
@@ -67,7 +67,7 @@ def test_another_text_is_drawn_as_it_is_typed_and_escape_goes_back(live: Panel) 
     assert live.find("token").all_inner_texts() == FOX
 
 
-def test_a_tried_text_that_fails_says_so_and_marks_the_picture(live: Panel) -> None:
+def test_a_trial_text_that_fails_shows_the_reason_and_marks_the_views(live: Panel) -> None:
     live.find("try").click()
     box = live.page.get_by_label("Trial text")
     box.fill("a red hen")
@@ -84,7 +84,7 @@ def test_a_call_that_cannot_be_made_again_says_why(live: Panel) -> None:
     expect(live.find("try-box")).to_contain_text("training mode")
 
 
-def test_a_tried_text_that_takes_long_says_how_far_it_is_until_its_picture_comes(
+def test_a_slow_trial_text_shows_its_progress_until_it_is_drawn(
     live: Panel,
 ) -> None:
     live.find("try").click()

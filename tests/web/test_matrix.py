@@ -63,7 +63,7 @@ def test_every_cell_has_the_color_of_its_weight(panel: Panel) -> None:
         assert shown == pytest.approx(255 * weight, abs=TWINS)
 
 
-def test_in_the_dark_theme_the_colors_are_others_and_mean_the_same(panel: Panel) -> None:
+def test_the_dark_theme_has_other_colors_with_the_same_meaning(panel: Panel) -> None:
     panel.show()
     matrix(panel)
     light = image(panel).at(3, 3)
@@ -76,7 +76,7 @@ def test_in_the_dark_theme_the_colors_are_others_and_mean_the_same(panel: Panel)
         assert shown == pytest.approx(255 * weight, abs=TWINS)
 
 
-def test_queries_and_keys_of_different_lengths_have_their_own_sides(panel: Panel) -> None:
+def test_queries_and_keys_of_different_lengths_have_separate_sides(panel: Panel) -> None:
     panel.show(["a", "b", "c"], keyWords=["v", "w", "x", "y", "z"], layers=1, heads=2)
     matrix(panel)
     assert panel.find("matrix-query").all_inner_texts() == ["a", "b", "c"]
@@ -103,7 +103,7 @@ def test_pointing_at_a_cell_names_its_pair_and_prints_its_weight(panel: Panel) -
     assert panel.requests("trace/") == asked
 
 
-def test_a_click_keeps_the_pair_and_arrow_keys_move_from_it(panel: Panel) -> None:
+def test_a_click_selects_the_pair_and_arrow_keys_move_from_it(panel: Panel) -> None:
     panel.show()
     matrix(panel)
     side = lens(panel)
@@ -127,7 +127,7 @@ def test_with_a_query_alone_no_pair_is_named(panel: Panel) -> None:
     assert panel.find("matrix-value").inner_text().strip() == ""
 
 
-def test_a_drag_pans_and_keeps_nothing(panel: Panel) -> None:
+def test_a_drag_pans_and_selects_nothing(panel: Panel) -> None:
     panel.show([f"w{i}" for i in range(60)], layers=1, heads=1)
     matrix(panel)
     for _ in range(8):
@@ -238,7 +238,7 @@ def test_padding_queries_of_a_long_head_are_hatched_at_any_zoom(panel: Panel) ->
     )
 
 
-def test_a_long_head_says_that_it_is_shown_by_tokens_and_why(panel: Panel) -> None:
+def test_a_long_head_explains_that_it_is_shown_by_tokens(panel: Panel) -> None:
     long_matrix(panel)
     said = panel.find("matrix-tokens")
     assert said.count() == 0
@@ -277,9 +277,9 @@ def test_the_wheel_keeps_its_point_from_a_whole_long_text_to_one_weight_and_back
 
     def shown() -> tuple[float, bool, int]:
         """Weight under the pointer, whether it is exact, and over how many weights a side."""
-        told = panel.find("matrix-value").inner_text()
-        number, _, block = told.partition(", largest of ")
-        exact = not told.startswith("≈")
+        shown_value = panel.find("matrix-value").inner_text()
+        number, _, block = shown_value.partition(", largest of ")
+        exact = not shown_value.startswith("≈")
         return float(number.lstrip("≈")), exact, int(block.split()[0]) if block else 1
 
     def true(block: int) -> float:

@@ -44,15 +44,15 @@ def test_lines_run_from_a_query_on_the_left_to_its_key_on_the_right(panel: Panel
         weights = panel.weights(0, head)
         at = max(range(N * N), key=lambda i: weights[i])
         left = head * (side + 4)
-        paper = max(picture.light(y, left + x) for y in range(side) for x in (0, side - 1))
+        background = max(picture.light(y, left + x) for y in range(side) for x in (0, side - 1))
         for x, token in ((0, at // N), (side - 1, at % N)):
             y = round((token + 0.5) * side / N - 0.5)
             darkest = min(picture.light(y + d, left + x) for d in (-1, 0, 1) if 0 <= y + d < side)
-            assert darkest < paper - 150
+            assert darkest < background - 150
 
 
 @pytest.mark.parametrize("score", ["entropy", "previous_token"])
-def test_heads_stand_in_order_of_a_score_with_its_number(panel: Panel, score: str) -> None:
+def test_heads_are_sorted_by_a_score_that_is_printed(panel: Panel, score: str) -> None:
     panel.show()
     panel.find("model-sort").select_option(score)
     panel.find("thumb-label").first.wait_for()
@@ -61,12 +61,12 @@ def test_heads_stand_in_order_of_a_score_with_its_number(panel: Panel, score: st
     assert sorted(names) == sorted(true)
     assert [true[name] for name in names] == sorted(true.values(), reverse=True)
     assert all(number == pytest.approx(true[name], abs=0.006) for name, number in shown(panel))
-    panel.find("model-turn").click()
+    panel.find("model-direction").click()
     names = [name for name, _ in shown(panel)]
     assert [true[name] for name in names] == sorted(true.values())
 
 
-def test_scores_are_asked_for_only_when_they_are_used(panel: Panel) -> None:
+def test_scores_are_requested_only_when_they_are_used(panel: Panel) -> None:
     panel.show()
     assert panel.requests("trace/scores") == 0
     panel.find("model-color").select_option("entropy")
@@ -87,10 +87,10 @@ def test_a_bar_is_as_long_as_the_score_and_its_number_is_read_out(panel: Panel) 
     for ratio, score in zip(ratios, true, strict=True):
         assert ratio == pytest.approx(score / max(true), abs=0.02)
     label = panel.thumb(0, 0).get_attribute("aria-label")
-    assert label == f"layer 0 head 0, entropy {true[0]:.2f}"
+    assert label == f"layer 0, head 0, entropy {true[0]:.2f}"
 
 
-def test_why_scores_are_refused_is_said_and_the_heads_stay(panel: Panel) -> None:
+def test_refused_scores_show_the_reason_and_the_heads_stay(panel: Panel) -> None:
     panel.show()
     panel.page.evaluate(
         """const ask = lab.kernel.request.bind(lab.kernel);
@@ -105,7 +105,7 @@ def test_why_scores_are_refused_is_said_and_the_heads_stay(panel: Panel) -> None
     assert panel.find("thumb").count() == 72
 
 
-def test_layers_and_a_least_score_leave_heads_out(panel: Panel) -> None:
+def test_filters_by_layer_and_minimum_score_hide_heads(panel: Panel) -> None:
     panel.show()
     panel.find("model-filter").click()
     panel.find("model-layers").fill("1-2, 5")
@@ -123,7 +123,7 @@ def test_layers_and_a_least_score_leave_heads_out(panel: Panel) -> None:
     assert {name for name, _ in shown(panel)} == kept
 
 
-def test_heads_and_the_range_of_their_score_leave_heads_out(panel: Panel) -> None:
+def test_filters_by_head_and_score_range_hide_heads(panel: Panel) -> None:
     panel.show()
     panel.find("model-filter").click()
     panel.find("model-heads").fill("0-1, 7")
@@ -157,7 +157,7 @@ def test_the_filter_and_the_order_are_kept_over_a_reload(open_panel: Callable[..
     panel.show()
     panel.find("model-sort").select_option("entropy")
     panel.find("thumb-label").first.wait_for()
-    panel.find("model-turn").click()
+    panel.find("model-direction").click()
     panel.find("model-filter").click()
     panel.find("model-layers").fill("1-2")
     panel.find("model-least").fill("1.50")
@@ -206,7 +206,7 @@ def test_arrow_keys_follow_the_order_of_the_score(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 480])
-def test_a_head_that_is_pointed_at_is_shown_larger_beside_the_pointer(
+def test_a_hovered_head_is_shown_larger_beside_the_pointer(
     open_panel: Callable[..., Panel], width: int
 ) -> None:
     panel = open_panel(width)
@@ -214,7 +214,7 @@ def test_a_head_that_is_pointed_at_is_shown_larger_beside_the_pointer(
     panel.thumb(1, 5).hover()
     card = panel.find("preview")
     card.wait_for()
-    assert "layer 1 head 5" in card.inner_text()
+    assert "layer 1, head 5" in card.inner_text()
     assert "≈ weights of 10 × 10 tokens" in card.inner_text()
     box, thumb = card.bounding_box(), panel.thumb(1, 5).bounding_box()
     assert box is not None
@@ -229,9 +229,7 @@ def test_a_head_that_is_pointed_at_is_shown_larger_beside_the_pointer(
 
 
 @pytest.mark.parametrize(("tokens", "kind"), [(10, "head"), (600, "topk")])
-def test_a_head_that_is_pointed_at_is_fetched_before_the_click(
-    panel: Panel, tokens: int, kind: str
-) -> None:
+def test_a_hovered_head_is_loaded_before_the_click(panel: Panel, tokens: int, kind: str) -> None:
     panel.show([f"w{i}" for i in range(tokens)], layers=2, heads=6)
     before = panel.requests(f"trace/{kind}")
     panel.thumb(1, 5).hover()
@@ -317,7 +315,7 @@ def test_the_wheel_keeps_the_point_under_the_pointer_where_it_is(panel: Panel) -
     assert panel.page.evaluate(at, [x + 60, y + 60]) == there
 
 
-def test_in_order_of_a_score_the_wheel_keeps_the_head_at_its_height(panel: Panel) -> None:
+def test_when_sorted_the_wheel_keeps_the_head_at_its_height(panel: Panel) -> None:
     panel.show(layers=24, heads=12)
     panel.find("model-sort").select_option("entropy")
     panel.find("thumb-label").first.wait_for()
@@ -349,7 +347,7 @@ TICKS = """e => ['::before', '::after'].map(part => {
 })"""
 
 
-def test_sorted_thumbnails_have_ticks_where_the_hovered_token_is_on_their_own_axes(
+def test_sorted_thumbnails_have_ticks_at_the_hovered_token_of_their_axes(
     panel: Panel,
 ) -> None:
     target, source = ["<s>", "ein", "Hund", "</s>"], ["a", "dog", "ran", "off", "</s>"]
@@ -382,7 +380,7 @@ def test_a_key_hovered_beside_thumbnails_of_lines_is_marked_at_their_right(panel
     assert height == pytest.approx(max(2, side / N), abs=0.1)
 
 
-def test_of_thousands_of_heads_only_those_near_the_view_are_in_the_page(panel: Panel) -> None:
+def test_only_heads_near_the_view_are_in_the_page(panel: Panel) -> None:
     panel.show(layers=64, heads=64)
     grid = panel.page.get_by_role("grid", name="Layers and heads")
     assert grid.get_attribute("aria-rowcount") == "65"

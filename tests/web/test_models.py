@@ -67,10 +67,10 @@ def same(trace: Trace, truth: list[Weights], tolerance: float = 2e-5) -> None:
     ]
     for site, weights in zip(trace.sites, truth, strict=True):
         for head in range(site.heads):
-            own = trace.head(site.index, head)
+            actual = trace.head(site.index, head)
             # A query that may attend to no key has no weights here, and even ones in eager.
-            real = ~np.isnan(own).any(-1)
-            np.testing.assert_allclose(own[real], weights[head][real], rtol=0, atol=tolerance)
+            real = ~np.isnan(actual).any(-1)
+            np.testing.assert_allclose(actual[real], weights[head][real], rtol=0, atol=tolerance)
 
 
 def look(panel: Panel, site: int, head: int) -> None:
@@ -134,11 +134,11 @@ def thumbnails_are(panel: Panel, trace: Trace, site: int, table: Colors) -> None
     cells = panel.page.locator(f".attnlab-thumb[data-site='{site}']")
     lefts = cells.evaluate_all("all => all.map(e => parseFloat(e.style.left))")
     side = len(read)
-    own = trace.sites[site]
-    assert len(lefts) == own.heads
+    actual = trace.sites[site]
+    assert len(lefts) == actual.heads
     rows = min(SIDE, max(one.queries for one in trace.sites))
     columns = min(SIDE, max(one.keys for one in trace.sites))
-    down, across = under(side, rows, own.queries), under(side, columns, own.keys)
+    down, across = under(side, rows, actual.queries), under(side, columns, actual.keys)
     for head, x in enumerate(map(round, lefts)):
         # A thumbnail has no color for what is not a number.
         weights = np.nan_to_num(trace.head(site, head))
@@ -219,10 +219,10 @@ def products(panel: Panel) -> NDArray[Any]:
     said = panel.page.locator("[data-strip=q]").get_attribute("aria-label") or ""
     total: Any = 0
     for dimension in range(int(said.split()[0])):
-        panel.page.evaluate("i => void (lab.state.selection.neuron.value = i)", dimension)
+        panel.page.evaluate("i => void (lab.state.selection.dimension.value = i)", dimension)
         panel.page.wait_for_selector(f'[role=columnheader]:text-is("q×k[{dimension}]")')
         total = total + np.array(list(column(panel, "product").values()))
-    panel.page.evaluate("lab.state.selection.neuron.value = null")
+    panel.page.evaluate("lab.state.selection.dimension.value = null")
     panel.page.wait_for_selector("[role=columnheader]:text('q×k[')", state="detached")
     return total
 
@@ -261,7 +261,7 @@ def test_layers_without_attention_are_gaps_with_their_true_numbers(serve: Serve)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_what_a_sink_takes_is_shown_in_the_head_and_in_the_neuron_view(serve: Serve) -> None:
+def test_the_weight_of_a_learned_sink_is_shown_in_the_head_and_neuron_views(serve: Serve) -> None:
     panel, trace = shown(serve, BY_NAME["gpt_oss"])
     for site in (0, 1):
         rests = 1 - np.array([trace.head(site, head).sum(-1) for head in range(4)])[:, 4:]
@@ -371,7 +371,7 @@ def of_real(serve: Serve, path: Any, kind: Any, words: str) -> tuple[Panel, Trac
     return panel, trace
 
 
-def test_minilm_is_shown_as_it_is(serve: Serve, minilm_path: Any) -> None:
+def test_minilm_is_shown_correctly(serve: Serve, minilm_path: Any) -> None:
     words = "The quick brown fox jumps over the lazy dog."
     panel, trace = of_real(serve, minilm_path, transformers.AutoModel, words)
     table = Colors(panel)
@@ -389,7 +389,7 @@ def test_minilm_is_shown_as_it_is(serve: Serve, minilm_path: Any) -> None:
         assert adds_up(panel, weights[query], whole=True) == ["q·k", "scale"]
 
 
-def test_smollm2_is_shown_as_it_is_with_its_heads_in_groups(serve: Serve, smollm_path: Any) -> None:
+def test_smollm2_is_shown_with_its_heads_in_groups(serve: Serve, smollm_path: Any) -> None:
     words = "Alice gave Bob the old book, and then Bob gave Alice the new one."
     panel, trace = of_real(serve, smollm_path, transformers.AutoModelForCausalLM, words)
     table = Colors(panel)
@@ -412,7 +412,7 @@ def test_smollm2_is_shown_as_it_is_with_its_heads_in_groups(serve: Serve, smollm
 LONG = 4096
 
 
-def test_of_4096_tokens_little_is_in_the_page_and_every_weight_within_reach(serve: Serve) -> None:
+def test_with_4096_tokens_the_page_is_small_and_every_weight_is_reachable(serve: Serve) -> None:
     specimen = interface(
         "llama", "LlamaForCausalLM", {"input_ids": ids(1, LONG)}, "long",
         num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
@@ -438,16 +438,16 @@ def test_of_4096_tokens_little_is_in_the_page_and_every_weight_within_reach(serv
     assert not any("≈" in text for text in panel.find("weight").all_inner_texts())
     read = panel.printed()
     assert 20 < len(read) < 300
-    own = trace.row(0, LONG - 1)[1]
+    actual = trace.row(0, LONG - 1)[1]
     for key, weight in read.items():
-        assert weight == own[key]
+        assert weight == actual[key]
         assert weight == pytest.approx(truth[1, LONG - 1, key], abs=2e-5)
     panel.page.keyboard.press("Enter")
     came(panel, LONG - 1)
     assert panel.page.locator("#panel *").count() < 3000
     weights = column(panel, "weight")
     for key, weight in weights.items():
-        assert weight == pytest.approx(own[key], rel=5e-6)
+        assert weight == pytest.approx(actual[key], rel=5e-6)
     # As small as this a pixel shows more weights than one of the tile that holds all of them.
     panel.page.set_viewport_size({"width": 320, "height": 800})
     matrix(panel)

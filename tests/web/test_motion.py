@@ -25,9 +25,7 @@ MOVING = """() => {
 
 
 @pytest.mark.parametrize("asked", ["no-preference", "reduce"])
-def test_nothing_moves_for_who_asks_for_less_motion(
-    open_panel: Callable[..., Panel], asked: str
-) -> None:
+def test_nothing_moves_with_reduced_motion(open_panel: Callable[..., Panel], asked: str) -> None:
     panel = open_panel(reduced_motion=asked)
     # While a kernel starts, and while a cell runs: what says so pulses, elsewhere.
     starting = panel.page.evaluate(MOVING)
@@ -43,7 +41,7 @@ def test_nothing_moves_for_who_asks_for_less_motion(
     )
 
 
-def test_what_pulses_beside_a_running_model_takes_little_from_it(panel: Panel) -> None:
+def test_animations_cost_a_running_model_little(panel: Panel) -> None:
     panel.show()
     panel.page.evaluate("lab.kernel.busy('cell-2')")
     panel.page.wait_for_selector('[data-testid="attnlab-status"][data-kind="running"]')

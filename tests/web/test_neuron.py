@@ -59,7 +59,7 @@ def readout(panel: Panel) -> str:
     ("shape", "query"),
     [({}, 4), ({"mass": 0.8}, 4), ({"sites": [{"kind": "decoder"}] * 2}, 6)],
 )
-def test_the_terms_add_up_to_the_weights_of_the_head_view(
+def test_the_terms_lead_to_the_weights_of_the_head_view(
     panel: Panel, shape: dict[str, object], query: int
 ) -> None:
     panel.show(**shape)
@@ -87,7 +87,7 @@ def test_the_terms_add_up_to_the_weights_of_the_head_view(
         assert sinks[1] == pytest.approx(float(panel.find("sink").get_attribute("data-value") or 0))
 
 
-def test_a_key_that_is_hidden_from_the_query_says_so(panel: Panel) -> None:
+def test_a_masked_key_is_labeled_as_masked(panel: Panel) -> None:
     panel.show(sites=[{"kind": "decoder"}])
     take_apart(panel, 0, 3, 2)
     said = panel.page.locator('[data-cell="mask"]').all_inner_texts()
@@ -104,7 +104,7 @@ def test_a_query_that_may_attend_to_no_key_has_no_weights(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_every_block_of_a_strip_tells_the_sign_and_the_magnitude_of_its_number(
+def test_every_block_of_a_strip_shows_the_sign_and_magnitude_of_its_number(
     open_panel: Callable[..., Panel], scale: int
 ) -> None:
     panel = open_panel(device_scale_factor=scale)
@@ -113,32 +113,32 @@ def test_every_block_of_a_strip_tells_the_sign_and_the_magnitude_of_its_number(
     panel.page.mouse.move(0, 0)
     panel.frame()
     picture = panel.pixels('[data-testid="attnlab-neuron-strips"]')
-    own = strip(panel, 0, "k").bounding_box()
+    strip_box = strip(panel, 0, "k").bounding_box()
     beside = strip(panel, 0, "product").bounding_box()
-    assert own
+    assert strip_box
     assert beside
     q = vectors(panel, "lab.query(1, 7, 4)")
     k = vectors(panel, "lab.keys(1, 7)")
-    left = beside["x"] - own["x"]
+    left = beside["x"] - strip_box["x"]
     zero = panel.page.evaluate(
         "getComputedStyle(document.querySelector('#panel')).getPropertyValue('--attnlab-zero')"
     ).strip()
-    paper = tuple(bytes.fromhex(zero[1:]))
+    background = tuple(bytes.fromhex(zero[1:]))
     for offset, numbers in (
         (0.0, list(k)),
         (left, [q[i % WIDTH] * number for i, number in enumerate(k)]),
     ):
         shown = []
         for key, i in product(range(N), range(WIDTH)):
-            x = int((offset + (i + 0.5) * own["width"] / WIDTH) * scale)
+            x = int((offset + (i + 0.5) * strip_box["width"] / WIDTH) * scale)
             upper, middle, lower = (
                 picture.at(int((18 * key + y) * scale), x)[:3] for y in (3, 9, 15)
             )
             number = numbers[key * WIDTH + i]
-            assert (lower if number > 0 else upper) == paper
+            assert (lower if number > 0 else upper) == background
             assert (upper if number > 0 else lower) == middle
             red, _, blue = middle
-            distance = sum(abs(a - b) for a, b in zip(middle, paper, strict=True))
+            distance = sum(abs(a - b) for a, b in zip(middle, background, strict=True))
             assert distance < 12 or (blue > red) == (number > 0)
             shown.append((number, distance))
         for sign in (1, -1):
@@ -151,7 +151,7 @@ def test_it_opens_with_a_sentence_and_an_example(panel: Panel) -> None:
     panel.show()
     panel.thumb(3, 7).click()
     panel.exact()
-    assert "Click a token" in panel.find("neuron-invitation").inner_text()
+    assert "Click a token" in panel.find("neuron-prompt").inner_text()
     assert panel.requests("trace/neuron") == panel.requests("trace/vectors") == 0
     panel.find("neuron-example").click()
     weights = panel.weights(3, 7)
@@ -167,7 +167,7 @@ def test_it_opens_with_a_sentence_and_an_example(panel: Panel) -> None:
 @pytest.mark.parametrize(
     ("method", "why"), [("tap", "could not be traced"), ("returned", "returned its weights")]
 )
-def test_where_only_weights_are_known_it_says_what_is_not_and_why(
+def test_where_only_weights_are_known_the_view_gives_the_reason(
     panel: Panel, method: str, why: str
 ) -> None:
     panel.show(sites=[{"terms": "weights", "method": method}])
@@ -192,20 +192,20 @@ def test_a_refusal_is_shown_with_its_reason(panel: Panel) -> None:
 def test_a_hovered_key_is_marked_everywhere_without_asking_the_kernel(panel: Panel) -> None:
     panel.show()
     take_apart(panel, 3, 7, 4)
-    # What is selected is told a moment later.
+    # The selection is reported a moment later.
     panel.page.wait_for_function("lab.kernel.log.at(-1).params.query === 4")
     before = panel.requests()
     panel.find("neuron-row", 6).hover(position={"x": 20, "y": 9})
-    assert panel.find("head-key", 6).get_attribute("data-mark") == "own"
+    assert panel.find("head-key", 6).get_attribute("data-mark") == "current"
     assert panel.find("token", 6).get_attribute("data-mark") == "key"
-    assert panel.find("neuron-row", 6).get_attribute("data-own") == ""
+    assert panel.find("neuron-row", 6).get_attribute("data-current") == ""
     panel.find("head-key", 2).hover()
-    assert panel.find("neuron-row", 2).get_attribute("data-own") == ""
-    assert panel.find("neuron-row", 6).get_attribute("data-own") is None
+    assert panel.find("neuron-row", 2).get_attribute("data-current") == ""
+    assert panel.find("neuron-row", 6).get_attribute("data-current") is None
     assert panel.requests() == before
 
 
-def test_a_click_on_a_row_selects_its_key_and_again_lets_go(panel: Panel) -> None:
+def test_a_click_on_a_row_selects_its_key_and_another_clears_it(panel: Panel) -> None:
     panel.show()
     take_apart(panel, 3, 7, 4)
     row = panel.find("neuron-row", 6)
@@ -223,7 +223,7 @@ def test_the_row_of_the_query_is_marked_where_it_is_also_a_key(panel: Panel) -> 
     assert panel.find("neuron-row", 4).get_attribute("data-query") == "true"
 
 
-def test_a_hovered_query_is_asked_for_when_the_pointer_rests_and_marked_until_it_is_here(
+def test_a_hovered_query_is_requested_when_the_pointer_rests_and_marked_until_it_arrives(
     panel: Panel,
 ) -> None:
     panel.show()
@@ -234,11 +234,11 @@ def test_a_hovered_query_is_asked_for_when_the_pointer_rests_and_marked_until_it
         "lab.kernel.log.filter(e => e.method === 'trace/neuron').length === 2"
     )
     assert panel.find("neuron-query").inner_text() == FOX[4]
-    assert FOX[6] in panel.find("neuron-coming").inner_text()
+    assert FOX[6] in panel.find("neuron-loading").inner_text()
     panel.page.evaluate("lab.kernel.release()")
     came(panel, 6)
     assert panel.find("neuron-query").inner_text() == FOX[6]
-    assert panel.find("neuron-coming").count() == 0
+    assert panel.find("neuron-loading").count() == 0
     row = panel.weights(3, 7)[6 * N : 7 * N]
     assert column(panel, "weight") == dict(enumerate(row))
     panel.page.mouse.move(0, 0)
@@ -266,20 +266,20 @@ def test_a_click_on_a_dimension_shows_it_over_all_keys(panel: Panel) -> None:
     take_apart(panel, 1, 7, 4)
     assert column(panel, "k") == {}
     strip(panel, 3).click(position=at(panel, 9, 3))
-    assert panel.focus()["neuron"] == 9
+    assert panel.focus()["dimension"] == 9
     q = vectors(panel, "lab.query(1, 7, 4)")
     k = vectors(panel, "lab.keys(1, 7)")
     assert column(panel, "k") == {key: k[key * WIDTH + 9] for key in range(N)}
     products = {key: q[9] * k[key * WIDTH + 9] for key in range(N)}
     assert column(panel, "product") == pytest.approx(products, rel=1e-6)
     # In the query's strip, the keys' and the products'.
-    assert panel.page.locator(".attnlab-neuron-dimension[data-kept]").count() == 3
+    assert panel.page.locator(".attnlab-neuron-dimension[data-selected]").count() == 3
     strip(panel, 0, "k").click(position=at(panel, 9, 0, "k"))
-    assert panel.focus()["neuron"] is None
+    assert panel.focus()["dimension"] is None
     assert column(panel, "k") == {}
 
 
-def test_dimensions_are_sorted_by_what_they_add_to_the_selected_key(panel: Panel) -> None:
+def test_dimensions_are_sorted_by_their_contribution_to_the_selected_key(panel: Panel) -> None:
     panel.show()
     take_apart(panel, 1, 7, 4)
     panel.find("neuron-row", 6).click(position={"x": 20, "y": 9})
@@ -300,7 +300,7 @@ def test_dimensions_are_sorted_by_what_they_add_to_the_selected_key(panel: Panel
     assert readout(panel).startswith(f"dimension {first}:")
 
 
-def test_everything_is_done_by_keys(panel: Panel) -> None:
+def test_everything_works_from_the_keyboard(panel: Panel) -> None:
     panel.show()
     take_apart(panel, 1, 7, 4)
     grid = panel.find("neuron")
@@ -308,7 +308,7 @@ def test_everything_is_done_by_keys(panel: Panel) -> None:
     keyboard = panel.page.keyboard
     keyboard.press("ArrowDown")
     keyboard.press("ArrowDown")
-    assert panel.find("neuron-row", 1).get_attribute("data-own") == ""
+    assert panel.find("neuron-row", 1).get_attribute("data-current") == ""
     assert (grid.get_attribute("aria-activedescendant") or "").endswith("-1")
     keyboard.press("Enter")
     assert panel.focus()["key"] == 1
@@ -320,17 +320,17 @@ def test_everything_is_done_by_keys(panel: Panel) -> None:
         panel
     )
     keyboard.press("Enter")
-    assert panel.focus()["neuron"] == 1
+    assert panel.focus()["dimension"] == 1
     assert panel.focus()["key"] == 1
     keyboard.press("Escape")
-    assert panel.focus()["neuron"] is None
-    assert panel.find("neuron-invitation").is_visible()
+    assert panel.focus()["dimension"] is None
+    assert panel.find("neuron-prompt").is_visible()
 
 
 # --- room -----------------------------------------------------------------------------
 
 
-def test_of_many_keys_only_those_in_view_are_in_the_page(panel: Panel) -> None:
+def test_only_keys_in_view_are_in_the_page(panel: Panel) -> None:
     panel.show([f"w{i}" for i in range(600)], layers=1, heads=2)
     take_apart(panel, 0, 1, 4)
     grid = panel.find("neuron")
@@ -380,7 +380,9 @@ def fold(panel: Panel, part: str) -> Locator:
 @pytest.mark.parametrize(
     ("part", "view"), [("model", "grid"), ("head", "listbox"), ("neuron", "grid")]
 )
-def test_a_part_is_folded_to_its_title_and_back_by_keys(panel: Panel, part: str, view: str) -> None:
+def test_a_part_is_collapsed_and_expanded_from_the_keyboard(
+    panel: Panel, part: str, view: str
+) -> None:
     panel.show()
     take_apart(panel, 1, 7, 4)
     inside = panel.page.locator(f".attnlab-{part}-part").get_by_role(view)
@@ -398,7 +400,7 @@ def test_a_part_is_folded_to_its_title_and_back_by_keys(panel: Panel, part: str,
     assert button.evaluate("e => e === document.activeElement")
 
 
-def test_what_is_folded_asks_the_kernel_for_nothing(panel: Panel) -> None:
+def test_a_collapsed_part_requests_nothing(panel: Panel) -> None:
     panel.show()
     fold(panel, "neuron").click()
     panel.thumb(3, 7).click()
@@ -410,7 +412,7 @@ def test_what_is_folded_asks_the_kernel_for_nothing(panel: Panel) -> None:
     came(panel, 4)
 
 
-def test_the_lowest_open_part_takes_the_room_that_is_left(panel: Panel) -> None:
+def test_the_lowest_open_part_fills_the_remaining_height(panel: Panel) -> None:
     panel.show()
     for part in ("neuron", "head"):
         fold(panel, part).click()
@@ -438,7 +440,7 @@ def test_the_bar_over_the_neuron_view_changes_its_height(panel: Panel) -> None:
     assert again["height"] == pytest.approx(before["height"], abs=1)
 
 
-def test_a_rotated_dimension_is_joined_to_its_partner_and_says_how_fast_they_turn(
+def test_a_rotated_dimension_is_joined_to_its_partner_and_shows_their_period(
     panel: Panel,
 ) -> None:
     panel.show(rotary=True)
@@ -446,15 +448,15 @@ def test_a_rotated_dimension_is_joined_to_its_partner_and_says_how_fast_they_tur
     strip(panel, 2).hover(position=at(panel, 1, 2))
     partner = 1 + WIDTH // 2
     turn = f"rotates with {partner} (pair 2 of 12), period ≈ 62.5 tokens"
-    assert panel.find("neuron-turn").inner_text() == turn
+    assert panel.find("neuron-rotation").inner_text() == turn
     bracket = panel.find("neuron-bracket").bounding_box()
-    own = strip(panel, 2, "k").bounding_box()
+    strip_box = strip(panel, 2, "k").bounding_box()
     assert bracket
-    assert own
-    side = own["width"] / WIDTH
-    assert bracket["x"] == pytest.approx(own["x"] + 1.5 * side, abs=1)
+    assert strip_box
+    side = strip_box["width"] / WIDTH
+    assert bracket["x"] == pytest.approx(strip_box["x"] + 1.5 * side, abs=1)
     assert bracket["x"] + bracket["width"] == pytest.approx(
-        own["x"] + (partner + 0.5) * side, abs=1
+        strip_box["x"] + (partner + 0.5) * side, abs=1
     )
     # The other of the two is marked in the query's strip, the keys', and the products'.
     lefts = [
@@ -468,20 +470,20 @@ def test_a_rotated_dimension_is_joined_to_its_partner_and_says_how_fast_they_tur
     assert marked == pytest.approx(lefts, abs=1)
 
 
-def test_a_pair_whose_speed_did_not_show_is_named_without_one(panel: Panel) -> None:
+def test_a_pair_without_known_speed_is_described_without_one(panel: Panel) -> None:
     panel.show(rotary=True)
     take_apart(panel, 1, 7, 4)
     strip(panel, 2).hover(position=at(panel, 25, 2))
     turn = f"rotates with {25 - WIDTH // 2} (pair 10 of 12)"
-    assert panel.find("neuron-turn").inner_text() == turn
+    assert panel.find("neuron-rotation").inner_text() == turn
 
 
-def test_pairs_are_marked_only_where_they_were_seen(panel: Panel) -> None:
+def test_pairs_are_marked_only_where_they_were_detected(panel: Panel) -> None:
     panel.show(rotary=True)
     take_apart(panel, 1, 7, 4)
     strip(panel, 2).hover(position=at(panel, 15, 2))  # of the quarter that was not seen to turn
     assert "dimension 15" in readout(panel)
-    assert panel.find("neuron-turn").count() == 0
+    assert panel.find("neuron-rotation").count() == 0
     assert panel.find("neuron-bracket").count() == 0
     assert "24 of them rotated" in (strip(panel, 2).get_attribute("aria-label") or "")
     panel.run()
@@ -489,7 +491,7 @@ def test_pairs_are_marked_only_where_they_were_seen(panel: Panel) -> None:
     came(panel, 4)
     strip(panel, 2).hover(position=at(panel, 1, 2))
     assert "dimension 1:" in readout(panel)
-    assert panel.find("neuron-turn").count() == 0
+    assert panel.find("neuron-rotation").count() == 0
     assert panel.find("neuron-bracket").count() == 0
     assert panel.find("neuron-partner").count() == 0
     assert "rotated" not in (strip(panel, 2).get_attribute("aria-label") or "")
@@ -505,7 +507,7 @@ def test_pairs_are_read_by_keys_and_stay_joined_when_dimensions_are_sorted(panel
     panel.page.keyboard.press("Enter")
     panel.find("neuron-order").click()
     panel.page.mouse.move(0, 0)
-    lines = panel.page.locator('[data-testid="attnlab-neuron-q"] [data-kept]').bounding_box()
+    lines = panel.page.locator('[data-testid="attnlab-neuron-q"] [data-selected]').bounding_box()
     partner = panel.page.locator(
         '[data-testid="attnlab-neuron-q"] [data-testid="attnlab-neuron-partner"]'
     ).bounding_box()

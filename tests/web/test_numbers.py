@@ -14,7 +14,7 @@ from tests.web.panel import FOX, Panel
 N = len(FOX)
 
 
-def test_the_printed_weights_of_a_query_are_the_kernels_own(panel: Panel) -> None:
+def test_the_printed_weights_of_a_query_are_the_kernels(panel: Panel) -> None:
     panel.show()
     panel.thumb(3, 7).click()
     panel.find("head-query", 4).hover()
@@ -72,10 +72,10 @@ def test_a_thin_diagonal_of_a_long_text_does_not_vanish(panel: Panel) -> None:
     side = picture.height
     heads = (head for head in range(12) if panel.weights(0, head)[50 * 300 + 49] > 0.2)
     left = next(heads) * (side + 4)
-    paper = max(picture.light(y, left + x) for y, x in product(range(side), range(side)))
+    background = max(picture.light(y, left + x) for y, x in product(range(side), range(side)))
     for y in range(1, side):
         near = range(left + max(0, y - 2), left + min(side, y + 2))
-        assert min(picture.light(y, x) for x in near) < paper - 150
+        assert min(picture.light(y, x) for x in near) < background - 150
 
 
 def test_a_curve_is_drawn_where_the_weight_is(panel: Panel) -> None:
@@ -84,7 +84,7 @@ def test_a_curve_is_drawn_where_the_weight_is(panel: Panel) -> None:
     panel.frame()
     weights = panel.weights(0, 0)[2 * N : 3 * N]
     top = max(range(N), key=weights.__getitem__)
-    picture = panel.pixels(".attnlab-curves-asked")
+    picture = panel.pixels(".attnlab-curves-highlighted")
     ends = [picture.at(k * 18 + 9, picture.width - 2)[3] for k in range(N)]
     assert max(range(N), key=ends.__getitem__) == top
     assert ends[top] > 200
@@ -92,7 +92,7 @@ def test_a_curve_is_drawn_where_the_weight_is(panel: Panel) -> None:
     assert [q for q in range(N) if starts[q] > 60] == [2]
 
 
-def test_a_weight_read_from_a_thumbnail_is_printed_with_a_sign_until_the_exact_one_comes(
+def test_a_weight_from_a_thumbnail_is_marked_as_approximate_until_the_exact_one_arrives(
     panel: Panel,
 ) -> None:
     panel.show()
@@ -117,7 +117,7 @@ def test_a_row_of_nan_is_shown_as_nan_and_nothing_else(panel: Panel) -> None:
     assert not any(math.isnan(value) for value in panel.printed().values())
 
 
-def test_what_a_row_lacks_to_one_is_shown_as_sink(panel: Panel) -> None:
+def test_the_missing_weight_of_a_row_is_shown_as_learned_sink(panel: Panel) -> None:
     panel.show(mass=0.75)
     assert panel.find("sink").count() == 0
     panel.find("head-query", 3).hover()
@@ -125,21 +125,21 @@ def test_what_a_row_lacks_to_one_is_shown_as_sink(panel: Panel) -> None:
     assert "0.250" in panel.find("sink").inner_text()
 
 
-def test_a_row_that_sums_to_one_has_no_sink(panel: Panel) -> None:
+def test_a_row_that_sums_to_one_has_no_learned_sink(panel: Panel) -> None:
     panel.show()
     panel.find("head-query", 3).hover()
     assert panel.find("weight").count() == N
     assert panel.find("sink").count() == 0
 
 
-def test_one_token_is_a_picture_too(panel: Panel) -> None:
+def test_a_single_token_has_views_too(panel: Panel) -> None:
     panel.show(["hello"])
     panel.find("token", 0).hover()
     assert panel.printed() == {0: 1.0}
     assert "1 token" in panel.page.locator("header").inner_text()
 
 
-def test_a_long_text_keeps_the_page_small_and_every_weight_within_reach(panel: Panel) -> None:
+def test_a_long_text_keeps_the_page_small_and_every_weight_reachable(panel: Panel) -> None:
     words = [f"word{i}" for i in range(512)]
     panel.show(words, layers=2, heads=2)
     assert panel.find("head-query").count() < 120

@@ -1,4 +1,4 @@
-"""What a screen reader is told: layer, head, token and weight, in every view, from the keyboard.
+"""What a screen reader announces: layer, head, token and weight, in every view, from the keyboard.
 
 Read from Chromium's accessibility tree, which is what it hands to screen readers.
 """
@@ -48,8 +48,8 @@ def heard(panel: Panel) -> Heard:
     for node in nodes:
         if related and node.get("backendDOMNodeId") == related[0]["backendDOMNodeId"]:
             at = node
-    told = {name: value(state) for name, state in states(at).items()}
-    return Heard(value(at["role"]), value(at.get("name")) or "", told)
+    states_heard = {name: value(state) for name, state in states(at).items()}
+    return Heard(value(at["role"]), value(at.get("name")) or "", states_heard)
 
 
 def states(node: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_the_keyboard_reaches_every_control_and_each_says_what_it_is(reading: Pa
     for name in (
         "Pin this cell",
         "brown",  # the token that is selected, in the text and in the head's queries
-        "layer 0 head 0",
+        "layer 0, head 0",
         "Sort heads by",
         "Layer",
         "Head",
@@ -96,16 +96,16 @@ def test_the_keyboard_reaches_every_control_and_each_says_what_it_is(reading: Pa
     assert len(stops) > 20
 
 
-def test_of_a_thumbnail_layer_and_head_are_heard(reading: Panel) -> None:
+def test_a_screen_reader_gets_layer_and_head_of_a_thumbnail(reading: Panel) -> None:
     reading.thumb(0, 0).focus()
     said = press(reading, "ArrowRight", "ArrowDown", "ArrowDown")
-    assert (said.role, said.name) == ("gridcell", "layer 2 head 1")
+    assert (said.role, said.name) == ("gridcell", "layer 2, head 1")
     assert said.states["selected"] is True
     assert press(reading, "Shift+ArrowRight").states["selected"] is False
     assert press(reading, "Shift+Enter").states["selected"] is True
 
 
-def test_of_a_token_in_the_text_its_weight_is_heard(reading: Panel) -> None:
+def test_a_screen_reader_gets_the_weight_of_a_token(reading: Panel) -> None:
     reading.page.get_by_role("listbox", name="Tokens").focus()
     assert press(reading, "Home", "ArrowRight").name.startswith("the")
     press(reading, "Enter")
@@ -117,7 +117,7 @@ def test_of_a_token_in_the_text_its_weight_is_heard(reading: Panel) -> None:
         assert said == pytest.approx(weights[1 * len(FOX) + key], rel=0.05)
 
 
-def test_of_a_key_of_the_head_token_and_weight_are_heard(reading: Panel) -> None:
+def test_a_screen_reader_gets_token_and_weight_of_a_key(reading: Panel) -> None:
     reading.page.get_by_role("listbox", name="Queries of the head").focus()
     assert press(reading, "Home", "ArrowDown", "ArrowDown", "Enter").name.startswith("quick")
     reading.page.get_by_role("listbox", name="Keys of the head").focus()
@@ -128,7 +128,7 @@ def test_of_a_key_of_the_head_token_and_weight_are_heard(reading: Panel) -> None
     assert float(said.name.split()[-1]) == pytest.approx(weight, rel=0.05)
 
 
-def test_of_a_cell_of_the_matrix_both_tokens_and_the_weight_are_heard(reading: Panel) -> None:
+def test_a_screen_reader_gets_both_tokens_and_the_weight_of_a_matrix_cell(reading: Panel) -> None:
     reading.page.get_by_role("radio", name="lines").focus()
     assert press(reading, "ArrowRight").name == "matrix"
     reading.page.wait_for_selector('[data-testid="attnlab-matrix"][data-exact=true]')
@@ -144,7 +144,7 @@ def test_of_a_cell_of_the_matrix_both_tokens_and_the_weight_are_heard(reading: P
     assert grid.get_attribute("aria-rowcount") == str(len(FOX))
 
 
-def test_of_a_row_of_the_neuron_view_token_and_weight_are_heard(reading: Panel) -> None:
+def test_a_screen_reader_gets_token_and_weight_of_a_neuron_row(reading: Panel) -> None:
     reading.find("token", 4).click()
     reading.page.wait_for_selector('[data-testid="attnlab-neuron"][data-query="4"]')
     reading.find("neuron").focus()
@@ -173,10 +173,10 @@ def test_a_weight_that_is_selected_is_announced(reading: Panel) -> None:
     assert said.startswith("the attends to dog: ")
     assert float(said.split()[-1]) == pytest.approx(weight, rel=0.05)
     # Whose weight it is, the view's heading says.
-    assert "layer 2 · head 3" in reading.page.locator(".attnlab-head-part h2").aria_snapshot()
+    assert "layer 2, head 3" in reading.page.locator(".attnlab-head-part h2").aria_snapshot()
 
 
-def test_what_only_color_would_tell_is_said_as_well(reading: Panel) -> None:
+def test_nothing_is_conveyed_by_color_alone(reading: Panel) -> None:
     reading.show(["[CLS]", "play", "##ing", "[PAD]"], sites=[{"method": "replay"}], nan=1)
     tree = reading.page.locator(".attnlab-panel").aria_snapshot()
     # A layer whose weights are not simply the model's own, and the state.

@@ -20,7 +20,7 @@ def sampled(panel: Panel) -> Panel:
     return panel
 
 
-def test_sampled_thumbnails_are_shown_and_said_to_be(sampled: Panel) -> None:
+def test_sampled_thumbnails_are_shown_and_labeled(sampled: Panel) -> None:
     assert sampled.find("sampled").inner_text() == "sampled, refining…"
     assert "sample of the queries" in (sampled.find("sampled").get_attribute("title") or "")
     assert sampled.page.locator(".attnlab-model[aria-busy=true]").count() == 1
@@ -29,7 +29,7 @@ def test_sampled_thumbnails_are_shown_and_said_to_be(sampled: Panel) -> None:
     assert len({picture.at(y, 5) for y in range(picture.height)}) > 1
 
 
-def test_the_whole_ones_take_their_place_when_they_come(sampled: Panel) -> None:
+def test_complete_thumbnails_replace_sampled_ones(sampled: Panel) -> None:
     asked = "lab.kernel.log.filter(e => e.method === 'trace/thumbnails').map(e => e.params.sampled)"
     assert sampled.page.evaluate(asked) == [False]
     sampled.frame()
@@ -54,7 +54,7 @@ def test_the_whole_ones_take_their_place_when_they_come(sampled: Panel) -> None:
     assert sampled.requests("trace/thumbnails") == 1
 
 
-def test_a_kernel_that_takes_long_says_how_far_it_is(sampled: Panel) -> None:
+def test_a_kernel_that_takes_long_shows_its_progress(sampled: Panel) -> None:
     sampled.page.evaluate("lab.kernel.progress(3, 8)")
     sampled.frame()
     assert sampled.find("sampled").inner_text() == "sampled, refining… 37%"
@@ -74,7 +74,7 @@ def test_no_number_is_read_from_a_sampled_pixel(sampled: Panel) -> None:
     sampled.find("weight", 0).wait_for()
 
 
-def test_a_head_that_takes_long_says_so(panel: Panel) -> None:
+def test_a_head_that_takes_long_shows_its_progress(panel: Panel) -> None:
     panel.show()
     panel.page.evaluate("lab.kernel.held.add('trace/head')")
     panel.thumb(1, 2).click()
@@ -88,7 +88,7 @@ def test_a_head_that_takes_long_says_so(panel: Panel) -> None:
     assert panel.find("working").count() == 0
 
 
-def test_a_kernel_that_cannot_refine_says_why_and_the_sample_stays(sampled: Panel) -> None:
+def test_a_kernel_that_cannot_refine_gives_the_reason_and_the_sample_stays(sampled: Panel) -> None:
     sampled.page.evaluate("lab.kernel.traces = []; lab.kernel.release()")
     sampled.find("failure").wait_for()
     assert "gone" in sampled.find("failure").inner_text()
@@ -96,7 +96,7 @@ def test_a_kernel_that_cannot_refine_says_why_and_the_sample_stays(sampled: Pane
     assert sampled.page.locator(".attnlab-model[aria-busy=false]").count() == 1
 
 
-def test_thumbnails_that_need_no_sample_are_asked_for_once(panel: Panel) -> None:
+def test_thumbnails_without_sampling_are_requested_once(panel: Panel) -> None:
     panel.attach()
     panel.run(bare=True)
     panel.exact()

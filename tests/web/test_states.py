@@ -36,7 +36,7 @@ def test_hostile_text_is_shown_as_text(panel: Panel) -> None:
     assert panel.page.evaluate("window.hacked") is None
 
 
-def test_an_empty_panel_teaches_and_tags_a_cell(panel: Panel) -> None:
+def test_an_empty_panel_explains_the_first_steps_and_tags_a_cell(panel: Panel) -> None:
     empty = panel.find("empty")
     assert "attention" in empty.inner_text()
     assert panel.status() == "none"
@@ -54,7 +54,7 @@ def test_a_missing_package_comes_with_the_command_that_installs_it(panel: Panel)
     assert panel.page.evaluate("lab.did") == ["copy pip install transformers"]
 
 
-def test_a_problem_without_a_picture_says_cause_and_remedy(panel: Panel) -> None:
+def test_a_problem_without_a_trace_shows_cause_and_remedy(panel: Panel) -> None:
     panel.attach()
     panel.page.evaluate(
         "lab.kernel.fail('cell-2', 'No attention seen', 'It is a CNN.', 'Try BERT.')"
@@ -63,14 +63,14 @@ def test_a_problem_without_a_picture_says_cause_and_remedy(panel: Panel) -> None
     assert all(part in text for part in ("No attention seen", "It is a CNN.", "Try BERT."))
 
 
-def test_a_silent_kernel_is_waited_for(panel: Panel) -> None:
+def test_an_unresponsive_kernel_is_waited_for(panel: Panel) -> None:
     panel.page.evaluate("lab.kernel.delay = -1; lab.state.session.attach(lab.kernel)")
     assert panel.status() == "starting"
     panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=waiting]")
     assert "busy" in panel.find("empty").inner_text()
 
 
-def test_an_old_picture_is_marked(panel: Panel) -> None:
+def test_an_outdated_view_is_marked(panel: Panel) -> None:
     panel.show()
     assert panel.page.locator("[data-stale]").count() == 0
     panel.page.evaluate("lab.kernel.fail('cell-2', 'The pass failed', 'ValueError', 'Mend it.')")
@@ -82,7 +82,7 @@ def test_an_old_picture_is_marked(panel: Panel) -> None:
     assert panel.page.locator("[data-stale]").count() == 0
 
 
-def test_a_dead_kernel_leaves_its_picture_and_the_way_out(panel: Panel) -> None:
+def test_a_dead_kernel_leaves_its_views_and_shows_the_remedy(panel: Panel) -> None:
     panel.show()
     panel.page.evaluate("lab.state.session.detach('The kernel was restarted; run the cell again.')")
     panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=dead]")
@@ -91,7 +91,7 @@ def test_a_dead_kernel_leaves_its_picture_and_the_way_out(panel: Panel) -> None:
     assert panel.find("weight").count() == len(FOX)
 
 
-def test_a_running_cell_is_said_to_run(panel: Panel) -> None:
+def test_a_running_cell_is_shown_as_running(panel: Panel) -> None:
     panel.show()
     panel.page.evaluate("lab.kernel.busy('cell-2')")
     panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=running]")
@@ -127,7 +127,7 @@ def test_a_new_trace_keeps_selection_scroll_and_sizes_with_no_further_request(
     assert panel.requests("trace/") == asked
 
 
-def test_a_lost_push_is_made_up_for(panel: Panel) -> None:
+def test_a_lost_push_is_recovered(panel: Panel) -> None:
     panel.show()
     panel.run(["one"], cell="cell-3", lost=True)
     panel.run(["two", "words"], cell="cell-4")
@@ -136,7 +136,7 @@ def test_a_lost_push_is_made_up_for(panel: Panel) -> None:
     assert panel.find("token").all_inner_texts() == ["two", "words"]
 
 
-def test_a_cell_is_pinned_and_let_go(panel: Panel) -> None:
+def test_a_cell_is_pinned_and_unpinned(panel: Panel) -> None:
     panel.show()
     panel.find("pin").click()
     panel.run(["other"], cell="cell-9")
@@ -151,7 +151,7 @@ def test_a_cell_is_pinned_and_let_go(panel: Panel) -> None:
     assert panel.find("token").all_inner_texts() == ["other"]
 
 
-def test_a_pin_on_a_cell_without_a_picture_can_be_let_go(panel: Panel) -> None:
+def test_a_pin_on_a_cell_without_a_trace_can_be_removed(panel: Panel) -> None:
     panel.page.evaluate("lab.state.follower.pin('gone-1')")
     panel.attach()
     panel.run()
@@ -173,7 +173,7 @@ def test_a_cell_is_named_by_its_prompt(panel: Panel) -> None:
     assert panel.find("cell").inner_text() == "cell"
 
 
-def test_a_failed_run_says_why_and_the_way_out_beside_the_old_picture(panel: Panel) -> None:
+def test_a_failed_run_shows_cause_and_remedy_beside_the_old_view(panel: Panel) -> None:
     panel.show(execution=1)
     panel.page.evaluate("lab.kernel.fail('cell-2', 'It did not finish', 'IndexError', 'Mend it.')")
     notice = panel.page.locator(".attnlab-notice")
@@ -186,7 +186,7 @@ def test_a_failed_run_says_why_and_the_way_out_beside_the_old_picture(panel: Pan
     assert "cell [" in notice.inner_text()
 
 
-def test_a_run_of_another_cell_that_left_nothing_is_said_and_the_old_view_is_not_its(
+def test_a_run_of_another_cell_without_a_trace_is_reported_beside_the_old_view(
     panel: Panel,
 ) -> None:
     panel.show(execution=1)
@@ -200,7 +200,7 @@ def test_a_run_of_another_cell_that_left_nothing_is_said_and_the_old_view_is_not
         assert "an earlier run of cell [1]" in notice.inner_text()
         assert "The cell called no torch module." in notice.inner_text()
         assert panel.page.locator(".attnlab-body[data-stale]").count() == 1
-        # A page that is loaded anew knows it too.
+        # A reloaded page knows it too.
         panel.page.evaluate("lab.state.session.attach(lab.kernel)")
         panel.page.wait_for_selector("[data-testid=attnlab-status][data-kind=stale]")
     panel.run(cell="cell-2nd", execution=7)
@@ -247,7 +247,7 @@ def test_a_change_of_theme_draws_the_thumbnails_again(
     assert mean(dark) < 90
 
 
-def test_a_panel_that_is_taken_down_leaves_nothing(panel: Panel) -> None:
+def test_a_removed_panel_leaves_nothing(panel: Panel) -> None:
     panel.show()
     panel.page.evaluate("lab.until.abort(); lab.state.dispose(); lab.state.session.dispose()")
     assert panel.page.locator("#panel > *").count() == 0
@@ -255,7 +255,7 @@ def test_a_panel_that_is_taken_down_leaves_nothing(panel: Panel) -> None:
     assert panel.page.evaluate("lab.kernel.listeners") == 0
 
 
-def test_a_hidden_panel_asks_for_nothing_and_catches_up(panel: Panel) -> None:
+def test_a_hidden_panel_requests_nothing_and_catches_up(panel: Panel) -> None:
     panel.show()
     panel.page.evaluate("lab.state.visible.value = false")
     panel.page.wait_for_function("lab.kernel.subscription === null")
@@ -269,7 +269,7 @@ def test_a_hidden_panel_asks_for_nothing_and_catches_up(panel: Panel) -> None:
     assert panel.find("token").all_inner_texts() == ["hidden", "run"]
 
 
-def test_forced_colors_are_those_of_the_system(open_panel: Callable[..., Panel]) -> None:
+def test_forced_colors_are_the_system_colors(open_panel: Callable[..., Panel]) -> None:
     panel = open_panel(forced_colors="active")
     panel.show(["only"])
     panel.frame()

@@ -62,7 +62,9 @@ def box_of(locator: Locator) -> FloatRect:
 
 
 @pytest.mark.parametrize("zoom", ZOOMS)
-def test_a_zoomed_panel_is_crisp_and_whole(open_panel: Callable[..., Panel], zoom: float) -> None:
+def test_a_zoomed_panel_is_sharp_and_complete(
+    open_panel: Callable[..., Panel], zoom: float
+) -> None:
     panel = zoomed(open_panel, zoom)
     # All thumbnails, the curves and those of the query, and the strips of the neuron view.
     assert crisp(panel) >= 4
@@ -75,7 +77,7 @@ def test_a_zoomed_panel_is_crisp_and_whole(open_panel: Callable[..., Panel], zoo
 
 
 @pytest.mark.parametrize("zoom", [0.5, 2.0])
-def test_what_is_pointed_at_in_a_zoomed_panel_is_what_is_seen(
+def test_in_a_zoomed_panel_the_pointer_hits_what_is_shown(
     open_panel: Callable[..., Panel], zoom: float
 ) -> None:
     panel = zoomed(open_panel, zoom)
@@ -120,7 +122,7 @@ def test_a_page_that_is_zoomed_while_it_is_looked_at_is_drawn_again(
 
 
 @pytest.mark.parametrize("width", [320, 360, 480])
-def test_in_a_narrow_sidebar_nothing_stands_out(
+def test_in_a_narrow_sidebar_nothing_overflows(
     open_panel: Callable[..., Panel], width: int
 ) -> None:
     panel = open_panel(width, 1000)
@@ -135,7 +137,9 @@ def test_in_a_narrow_sidebar_nothing_stands_out(
     assert panel.page.evaluate(OUTSIDE) == []
 
 
-def test_in_a_wide_panel_the_model_stands_beside_its_head(open_panel: Callable[..., Panel]) -> None:
+def test_in_a_wide_panel_the_model_view_is_beside_the_head_view(
+    open_panel: Callable[..., Panel],
+) -> None:
     panel = open_panel(1200, 900)
     panel.show()
     parts = {name: box_of(panel.page.locator(f".attnlab-{name}-part")) for name in PARTS}

@@ -43,14 +43,14 @@ class Finding:
     specimen: Specimen
     identical: bool
     """Whether the model said the same, bit by bit, while it was watched."""
-    told: int
+    outcome_count: int
     refusal: Refusal | None = None
     sites: list[SiteFinding] = field(default_factory=list)
     true_sites: int = 0
     padding: int = 0
     """Rows that the input leaves undefined: an attention mask's zeros."""
     notes: list[str] = field(default_factory=list)
-    """What the reader is told beside the sites."""
+    """Notes that are shown beside the sites."""
 
     @property
     def methods(self) -> list[str]:
@@ -78,8 +78,8 @@ class Finding:
     @property
     def certificate_error(self) -> float:
         """The largest error that a certificate tells; those unchecked tell none."""
-        told = [site.certificate_error for site in self.sites]
-        return max((error for error in told if not np.isnan(error)), default=float("nan"))
+        outcomes = [site.certificate_error for site in self.sites]
+        return max((error for error in outcomes if not np.isnan(error)), default=float("nan"))
 
     def faults(self) -> list[str]:
         """Everything that is not as it should be, in words."""
@@ -89,8 +89,8 @@ class Finding:
         expected = self.specimen.expected
         if not self.identical:
             yield "the model's result differs while it is watched"
-        if self.told != 1:
-            yield f"{self.told} calls were told of one"
+        if self.outcome_count != 1:
+            yield f"{self.outcome_count} outcomes of one call"
         if self.reading != expected.reading:
             why = f": {self.refusal.title}. {self.refusal.cause}" if self.refusal else ""
             yield f"expected {expected.reading}, got {self.reading}{why}"
@@ -127,19 +127,19 @@ def compare(specimen: Specimen) -> Finding:
     model = specimen.make(specimen.implementation)
     before = _call(model, specimen.inputs(model))
     inputs = specimen.inputs(model)
-    told: list[RecordedCall | Refusal] = []
-    with observing(told.append, {}):
+    outcomes: list[RecordedCall | Refusal] = []
+    with observing(outcomes.append, {}):
         after = _call(model, inputs)
     identical = _same(list(_tensors(before)), list(_tensors(after)))
-    if len(told) != 1 or isinstance(told[0], Refusal):
-        refusal = told[0] if told and isinstance(told[0], Refusal) else None
-        return Finding(specimen, identical, len(told), refusal)
-    trace = Trace.from_call(told[0], id="t", cell="c", execution=1, index=0)
+    if len(outcomes) != 1 or isinstance(outcomes[0], Refusal):
+        refusal = outcomes[0] if outcomes and isinstance(outcomes[0], Refusal) else None
+        return Finding(specimen, identical, len(outcomes), refusal)
+    trace = Trace.from_call(outcomes[0], id="t", cell="c", execution=1, index=0)
     truth = specimen.truth
     return Finding(
         specimen,
         identical,
-        len(told),
+        len(outcomes),
         sites=[
             _site(trace, site, truth[place] if place < len(truth) else None)
             for place, site in enumerate(trace.sites)
@@ -164,11 +164,11 @@ def _site(trace: Trace, site: Any, truth: torch.Tensor | None) -> SiteFinding:
         error = 0.0
         for item in range(site.items):
             for head in range(site.heads):
-                own, theirs = _head(trace, site, head, item), truth[item, head].numpy()
-                defined = ~np.isnan(own).any(axis=1)
+                actual, theirs = _head(trace, site, head, item), truth[item, head].numpy()
+                defined = ~np.isnan(actual).any(axis=1)
                 undefined += int((~defined).sum()) if head == 0 else 0
                 if defined.any():
-                    error = max(error, float(np.abs(own - theirs)[defined].max()))
+                    error = max(error, float(np.abs(actual - theirs)[defined].max()))
     certificate = site.certificate
     return SiteFinding(
         site.name,

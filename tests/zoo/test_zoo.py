@@ -41,7 +41,7 @@ def named(specimens: list[Specimen]) -> list:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("specimen", named(ZOO if WHOLE else half()))
-def test_a_model_is_read_exactly_and_left_alone(specimen):
+def test_a_model_is_read_exactly_and_not_changed(specimen):
     finding = FOUND[specimen.name] = compare(specimen)
     assert not finding.faults(), "\n".join([specimen.name, *finding.faults()])
 
@@ -83,7 +83,7 @@ def test_a_specimen_is_made_with_the_same_parameters_each_time():
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_model_that_this_transformers_lacks_is_told_and_not_taken_for_read():
+def test_a_model_that_this_transformers_lacks_is_listed_as_not_run():
     missing = dataclasses.replace(ZOO[0], model="ModelOfAnotherRelease")
     [mark] = named([missing])[0].marks
     assert mark.name == "skip"
@@ -101,7 +101,7 @@ def test_the_committed_table_is_that_of_this_run():
 
 
 @pytest.mark.parametrize("specimen", named([item for item in PLAIN if item.variant in WAYS]))
-def test_the_arithmetic_of_a_hand_written_layer_gives_its_own_output(specimen):
+def test_the_reference_arithmetic_reproduces_the_output_of_a_layer(specimen):
     model = specimen.make(None)
     layer, x = model.layers[0], specimen.inputs(model)["x"]
     with torch.no_grad():

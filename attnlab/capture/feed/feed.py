@@ -136,9 +136,9 @@ class Feed:
     def gone(self) -> str:
         """What the call needs and the notebook has deleted, a sentence; empty if nothing."""
         if self.model is None:
-            return "The model is gone; run the cell."
+            return "The model is no longer in memory; run the cell."
         if any(call.tokenizer is None for call in self.tokenized):
-            return "The tokenizer is gone; run the cell."
+            return "The tokenizer is no longer in memory; run the cell."
         return ""
 
     @property
@@ -241,7 +241,7 @@ def _refusal(
         if named.get(name) is not None:
             return f"`{name}` was computed from the text before the call"
     if not slots or "input_ids" in loose:
-        return "its text was tokenized in another cell, or has changed since"
+        return "its text was tokenized in another cell, or its ids were changed"
     length = next(given[slot] for slot in slots).shape[-1]
     for name, value in loose.items():
         if length > 1 and length in value.shape:

@@ -77,7 +77,9 @@ def replaced_ids(old: torch.Tensor, new: Any, prompt: int | None, mask: bool) ->
     import torch
 
     if not is_tensor(new) and len({len(row) for row in rows_of(new)}) > 1:
-        raise ValueError("the texts now have different numbers of tokens, in one tensor")
+        raise ValueError(
+            "the texts now have different numbers of tokens, which one tensor cannot contain"
+        )
     converted = torch.as_tensor(new, device="cpu").to(old.device, old.dtype)
     if converted.ndim < old.ndim:
         converted = converted[None]

@@ -21,13 +21,13 @@ class MissedCalls:
 
     Attributes
     ----------
-    told
+    reported
         Whether any call was reported to the block.
     running
         Calls that have not ended yet: the module's name and the thread's identifier.
     """
 
-    told: bool = False
+    reported: bool = False
     running: dict[object, tuple[str, int]] = field(default_factory=dict)
     _elsewhere: dict[str, str] = field(default_factory=dict)
     _others: dict[str, bool] = field(default_factory=dict)
@@ -98,14 +98,14 @@ class MissedCalls:
             return Refusal(
                 f"{model}{same} was not called",
                 f"The {scope} called {_listed(named)} instead.",
-                "Pass the model that is actually called.",
+                f"Pass the model that the {scope} calls.",
             )
         remedy = f"Call {model} in the {scope}. Calls in other processes are not recorded."
         if only is None:
             return Refusal(
                 "No model call was found", f"The {scope} called no torch module.", remedy
             )
-        cause = f"The {scope} called neither it nor a module inside it."
+        cause = f"The {scope} called neither the model nor one of its submodules."
         return Refusal(f"{model} was not called", cause, remedy)
 
 

@@ -93,7 +93,7 @@ class Observation:
     def tell(self, outcome: RecordedCall | Refusal) -> None:
         """Report an outcome to the block, from one thread at a time."""
         with self._lock:
-            self.missed.told = True
+            self.missed.reported = True
             if self.fault is not None and isinstance(outcome, Refusal):
                 outcome = refusals.after(outcome, self.fault)
             self.on_call(outcome)

@@ -184,7 +184,7 @@ class CallRecording:
         if recorder.projections.fault is not None:
             notes.append(refusals.partly(recorder.projections.fault))
         for module in () if self.tap is None else self.tap.lost.values():
-            recorder.refuse(module, "its softmax was not seen to multiply values")
+            recorder.refuse(module, "its softmax was not followed to a product with values")
         if not recorder.noted:
             return refusals.without_attention(self.model, recorder.unread)
         if recorder.unread:
@@ -194,8 +194,8 @@ class CallRecording:
         items = kept.items or 1
         if items < kept.batch:
             notes.append(
-                f"The batch has {kept.batch} items; there is memory for the first {items} "
-                f"({memory.VARIABLE})."
+                f"The batch has {kept.batch} items; only the first {items} fit into memory "
+                f"(set {memory.VARIABLE} higher to record more)."
             )
         inputs.returned(result)
         owners = recorder.texts.owners([noted.scope for noted in recorder.noted])

@@ -185,7 +185,9 @@ class OutcomeBuilder:
             result = self._call_copy(second, PassThrough(isolated))
         except (replay.NotReplayableError, NotIsolatedError, TypeError, ValueError) as error:
             second = CallRecording.of(self._model, first.args, kwargs)
-            second.recorder.refuse(self._model, f"output_attentions=True gave nothing: {error}")
+            second.recorder.refuse(
+                self._model, f"output_attentions=True returned no weights: {error}"
+            )
             return second
         returned_weights.take(second.recorder, result)
         return second

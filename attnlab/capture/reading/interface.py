@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from attnlab.capture.reading.attention_recorder import AttentionRecorder
 
 
-UNKNOWN = "the attention function {name} computes something else with its arguments"
+UNKNOWN = (
+    "the attention function {name} does not compute softmax attention from its arguments alone"
+)
 
 
 def of_the_library(function: Any) -> bool:

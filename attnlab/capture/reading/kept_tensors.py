@@ -74,8 +74,8 @@ class KeptTensors:
         limit = memory.budget()
         if self.dense + nbytes > limit:
             raise UnreadableError(
-                f"its weights can only be kept whole, and with them the recording would take "
-                f"more than {memory.readable(limit)} (set {memory.VARIABLE} for more)"
+                f"keeping all of its weights would exceed the memory budget of "
+                f"{memory.readable(limit)} (set {memory.VARIABLE} higher)"
             )
         self.dense += nbytes
 

@@ -47,8 +47,8 @@ def take(recorder: AttentionRecorder, result: Any) -> None:
                     {"decoder": True, "encoder": False}.get(kind),
                     "returned",
                     weights=weights,
-                    doubt="the model returned them under output_attentions=True, and nothing "
-                    "else of this call could be seen",
+                    doubt="the model returned them (output_attentions=True), and the queries, "
+                    "keys and values behind them were not recorded",
                 )
             except UnreadableError as why:
                 recorder.refuse(recorder.model, f"{name}[{layer}]: {why}")

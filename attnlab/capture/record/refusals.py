@@ -13,6 +13,8 @@ from attnlab.capture.transformers_internals import is_pretrained_model
 
 log = logging.getLogger(__name__)
 
+MODELS = "https://attnlab.github.io/attnlab/models.html"
+
 
 def name_of(module: Any) -> str:
     """Return the name of a module's class; for a compiled module, that of the original module."""
@@ -39,14 +41,15 @@ def without_attention(module: Any, unread: list[tuple[str, str]]) -> Refusal | N
             f"The attention of {name} cannot be read",
             "None of its attention calls can be shown: "
             f"{'; '.join(sorted({f'{owner}: {why}' for owner, why in unread}))}.",
-            "attnlab reads attention as a matrix over tokens that multiplies values.",
+            f"The supported models are listed at {MODELS}.",
         )
     if not has_attention(module):
         return None
     return Refusal(
         f"No attention was found in {name}",
-        f"No matrix over tokens multiplied values in {name}.",
-        "Its layers may mix tokens without attention; docs/models.md lists what is supported.",
+        f"No softmax over tokens was multiplied by values in {name}.",
+        "Its layers may mix tokens without attention. The supported models are listed at "
+        f"{MODELS}.",
     )
 
 
@@ -55,9 +58,9 @@ def direct(module: Any) -> Refusal:
     name = name_of(module)
     return Refusal(
         f"No attention was found in {name}",
-        "Its forward() was called directly, and what it computes outside of its submodules "
-        "cannot be recorded then.",
-        f"Call the {name} itself instead of its forward().",
+        "Its forward() was called directly. Then only its submodules are recorded, and none of "
+        "them computed attention.",
+        f"Call the {name} itself: model(…) instead of model.forward(…).",
     )
 
 
@@ -114,7 +117,7 @@ def unfed(fault: Exception) -> str:
 
 def partly(fault: Exception) -> str:
     """Explain that some data of a recorded call is missing."""
-    return f"Some outputs of the model's modules are missing. {_inside(fault)}"
+    return f"The pairs of rotated dimensions are unknown. {_inside(fault)}"
 
 
 def _inside(fault: Exception) -> str:

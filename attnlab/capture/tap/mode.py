@@ -69,7 +69,7 @@ class Tap(DispatchMode):  # type: ignore[no-untyped-call]
     fused
         Whether a kernel ran that computes a whole layer.
     lost
-        Modules whose softmax was not seen to multiply values.
+        Modules whose softmax was not followed to a product with values.
     fault
         The first error inside attnlab.
     noise

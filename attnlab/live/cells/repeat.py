@@ -64,7 +64,7 @@ class Repeat:
             If an expression is not found.
         """
         if feed.callsite is None:
-            raise Finding("the model is not called by the code of the cell")
+            raise Finding("the model is called by code outside the cell")
         called = _called_in_cell(script, feed.callsite)
         if feed.refusal:
             raise Finding.at(called, feed.refusal)

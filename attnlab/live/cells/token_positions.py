@@ -166,7 +166,7 @@ def _diagnostics(
     unknown = getattr(tokenizer, "unk_token_id", None)
     for token, span in zip(tokens.tokens, spans, strict=True):
         if token.id == unknown and span != NOWHERE:
-            message = f"This is not in the vocabulary: the model reads {token.piece}."
+            message = f"Not in the tokenizer's vocabulary: the model reads {token.piece} instead."
             yield TokenDiagnostic("unknown-token", span, message)
     text = tokens.text or ""
     read_until = max((token.end for token in tokens.tokens), default=0)

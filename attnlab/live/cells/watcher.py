@@ -203,7 +203,7 @@ def _error(result: Any) -> str:
 
 def _missed(run: Run, observations: list[Observation], error: str) -> Refusal | None:
     """Explain why nothing was recorded; None if something was, or no call was expected."""
-    if run.calls or any(observation.missed.told for observation in observations):
+    if run.calls or any(observation.missed.reported for observation in observations):
         return None
     # A cell without the tag is not expected to call a watched model.
     expected = next((observation for observation in observations if observation.missed.asked), None)

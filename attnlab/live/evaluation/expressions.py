@@ -209,7 +209,7 @@ class _Evaluation:
         left = self.value(node.left)
         for kind, operand in zip(node.ops, node.comparators, strict=True):
             if type(kind) not in COMPARED:
-                raise Finding.at(node, "identity cannot be evaluated while typing")
+                raise Finding.at(node, "`is` cannot be evaluated while typing")
             right = self.value(operand)
             if not compare(COMPARED[type(kind)], left, right, self.budget):
                 return False
@@ -278,7 +278,9 @@ def bind_target(target: ast.expr, value: Any) -> dict[str, Any]:
         if len(target.elts) == len(value):
             parts = zip(target.elts, value, strict=True)
             return {name: item for part in parts for name, item in bind_target(*part).items()}
-        raise Finding.at(target, f"{len(value)} values for {len(target.elts)} names")
+        raise Finding.at(
+            target, f"{len(value)} values cannot be assigned to {len(target.elts)} names"
+        )
     raise Finding.at(target, f"the value of `{quote(target)}` cannot be evaluated while typing")
 
 

@@ -82,7 +82,7 @@ class _Evaluation:
                 return self.run_until(statement.body, node)
             if isinstance(statement, ast.If) and (branch := self._branch(statement)) is not None:
                 if not _has(branch, inner):
-                    raise Finding.at(statement, "the condition above the text does not hold")
+                    raise Finding.at(statement, "the text is in a branch that is not run")
                 return self.run_until(branch, node)
             return _check_once(path)
         return None
@@ -155,7 +155,7 @@ class _Evaluation:
         """Forget the names that a ``with`` statement assigns."""
         for item in getattr(statement, "items", []):
             if item.optional_vars is not None:
-                self._forget(item.optional_vars, "a with statement assigns it")
+                self._forget(item.optional_vars, "it is assigned by a with statement")
 
     def _forget_inner(self, statement: ast.stmt) -> None:
         """Forget names that an expression assigns with ``:=``."""

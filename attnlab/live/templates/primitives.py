@@ -33,7 +33,7 @@ def bounded_filter(original: Any, name: str) -> Any:
         if type(value) in (GeneratorType, *VIEWS, range) and name != "length":
             value = list(_items(value))
         if not is_plain(value) and not isinstance(value, Undefined):
-            raise NotComputedError(f"the chat template's filter `{name}` is given an object")
+            raise NotComputedError(f"the chat template passes an object to its filter `{name}`")
         given = (*args, *kwargs.values())
         _check_given(given)
         budget = current_budget()
@@ -79,7 +79,7 @@ def collection(value: Any) -> Any:
     """
     for item in (*value, *value.values()) if type(value) is dict else value:
         if not is_plain(item) and not isinstance(item, Undefined):
-            raise NotComputedError("the chat template puts an object into a list")
+            raise NotComputedError("the chat template puts an object into a list or dict")
     if type(value) is dict:
         spend_hashing(len(value), current_budget())
     return spent(value)
@@ -130,7 +130,7 @@ def _sliced(value: Any, *ends: Any) -> Any:
 
 def _check_given(given: tuple[Any, ...]) -> None:
     if not all(is_plain(value) or isinstance(value, Undefined) for value in given):
-        raise NotComputedError("the chat template gives an object to a filter")
+        raise NotComputedError("the chat template passes an object to a filter")
 
 
 def _without_context(primitive: Any) -> Any:

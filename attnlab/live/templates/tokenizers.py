@@ -81,12 +81,12 @@ def render_conversation(
     """
     _check(tokenizer)
     if kwargs.get("tokenize", True) is not False:
-        raise NotComputedError("a chat template that is tokenized at once returns no text")
+        raise NotComputedError("apply_chat_template() returns text only with tokenize=False")
     if kwargs.get("sanitize_control_tokens"):
-        raise NotComputedError("which control tokens are removed cannot be determined while typing")
+        raise NotComputedError("sanitize_control_tokens cannot be evaluated while typing")
     given = vars(tokenizer)
     if any(name in given for name in RENDERING):
-        raise NotComputedError("the tokenizer has a custom method")
+        raise NotComputedError("the tokenizer has custom methods")
     copy_plain(given.get("chat_template"), budget)
     try:
         apply = apply_chat_template(compile_template)

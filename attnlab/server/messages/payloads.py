@@ -133,8 +133,8 @@ class NeuronPayload(NeuronKey, PayloadArray):
     """One query of one head by dimensions. Refused if only the weights are known.
 
     The array has one axis: the query vector (width); the scores (keys) after each step in
-    `labels`, -inf if masked; the weights (keys); the score and the weight of the sink, NaN if
-    the head has none.
+    `labels`, -inf if masked; the weights (keys); the score and the weight of the learned sink,
+    NaN if the head has none.
     """
 
     kind: Literal["neuron"]

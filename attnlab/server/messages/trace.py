@@ -133,7 +133,7 @@ class SelectionState(TypedDict):
     """Heads of the site that are drawn together, in ascending order; includes `head`."""
     query: int | None
     key: int | None
-    neuron: int | None
+    dimension: int | None
     """A dimension of the head's query and key vectors."""
     pairs: Literal["all", "aa", "bb", "ab", "ba"]
     """For a text of two sentences: which pairs of query and key tokens are shown, by

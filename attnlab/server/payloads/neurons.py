@@ -48,7 +48,7 @@ def vectors(trace: Trace, item: int, site: int, head: int) -> LazyPayload:
 
 
 def neuron(trace: Trace, item: int, site: int, head: int, query: int) -> LazyPayload:
-    """Describe one query of one head: f4, (query vector, scores by step, weights and sink).
+    """Describe one query of one head: f4, (query vector, scores by step, weights and learned sink).
 
     Raises
     ------
@@ -62,7 +62,7 @@ def neuron(trace: Trace, item: int, site: int, head: int, query: int) -> LazyPay
 
         stop_if(cancelled)
         found = at.neuron(query, head, index)
-        # Without a sink both are None, which becomes NaN.
+        # Without a learned sink both are None, which becomes NaN.
         sink = np.array([found.sink, found.sink_weight], dtype=np.float32)
         steps = [scores for _, scores in found.steps]
         return np.concatenate([found.q, *steps, found.weights, sink])

@@ -226,7 +226,7 @@ def _raise(error: BaseException) -> Any:
 
 
 def _error(id_: Id | None, error: RpcError) -> dict[str, Any]:
-    told: dict[str, Any] = {"code": int(error.code), "message": error.message}
+    body: dict[str, Any] = {"code": int(error.code), "message": error.message}
     if error.remedy:
-        told["data"] = {"remedy": error.remedy}
-    return {"jsonrpc": "2.0", "id": id_, "error": told}
+        body["data"] = {"remedy": error.remedy}
+    return {"jsonrpc": "2.0", "id": id_, "error": body}

@@ -55,7 +55,7 @@ def version_mismatch(theirs: int) -> RpcError:
     )
     return RpcError(
         ErrorCode.VERSION_MISMATCH,
-        f"The panel speaks version {theirs} of attnlab's protocol, the kernel version {PROTOCOL}. "
+        f"The panel uses version {theirs} of attnlab's protocol, the kernel version {PROTOCOL}. "
         f"Update attnlab in {where}, then {which}.",
         remedy="pip install --upgrade attnlab",
     )
@@ -63,10 +63,10 @@ def version_mismatch(theirs: int) -> RpcError:
 
 def not_seen(error: NotSeenError, known: Sequence[int]) -> RpcError:
     """Return the error for a site of which only weights are known, and the other layers."""
-    elsewhere = f", or choose one of the layers {', '.join(map(str, known))}" if known else ""
+    elsewhere = f", or select one of the layers {', '.join(map(str, known))}" if known else ""
     return RpcError(
         ErrorCode.NO_SUCH_HEAD,
-        f"{capitalized(str(error))}. Look at the weights themselves{elsewhere}.",
+        f"{capitalized(str(error))}. Look at its weights in the head view{elsewhere}.",
     )
 
 
@@ -96,7 +96,7 @@ def from_exception(error: BaseException) -> RpcError:
             "text, or free memory in the notebook.",
         )
     if isinstance(error, IndexError):
-        return RpcError(ErrorCode.NO_SUCH_HEAD, str(error))
+        return RpcError(ErrorCode.NO_SUCH_HEAD, f"{capitalized(str(error))}.")
     return RpcError(
         ErrorCode.INTERNAL_ERROR,
         f"attnlab failed with {type(error).__name__}: {error}. Run the cell again; if it "

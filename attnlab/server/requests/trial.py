@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from attnlab.server.session.session import Session
     from attnlab.traces.trace import Trace
 
-UNKNOWN = "It is not known how its model was called; run its cell again."
+UNKNOWN = "attnlab does not know how this model was called; run the cell again."
 
 
 class TrialRequests:

@@ -104,7 +104,7 @@ class Selection(traitlets.HasTraits):
     )
     query = _index("Position of the query, or None.", clears=True)
     key = _index("Position of the key, or None.", clears=True)
-    neuron = _index("A dimension of the head's queries and keys, or None.", clears=True)
+    dimension = _index("A dimension of the head's queries and keys, or None.", clears=True)
     pairs = _Choice(
         list(get_args(get_type_hints(SelectionState)["pairs"])),
         default_value=None,
@@ -125,7 +125,7 @@ class Selection(traitlets.HasTraits):
         parts = {"layer": self.layer} if self.layer is not None else {"site": self.site}
         parts["head"] = self.head
         rest = {"item": 0, "heads": [self.head], "query": None, "key": None}
-        rest |= {"neuron": None, "pairs": "all"}
+        rest |= {"dimension": None, "pairs": "all"}
         parts |= {
             name: getattr(self, name)
             for name, usual in rest.items()

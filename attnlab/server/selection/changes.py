@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from attnlab.traces.errors import (
+    NoSuchDimensionError,
     NoSuchHeadError,
     NoSuchKeyError,
-    NoSuchNeuronError,
     NoSuchQueryError,
 )
 
@@ -33,7 +33,7 @@ def changed(selection: SelectionState, field: str, value: Any, trace: Trace) -> 
     Raises
     ------
     NoSuchSiteError, NoSuchItemError, NoSuchHeadError, NoSuchQueryError, NoSuchKeyError,
-    NoSuchNeuronError
+    NoSuchDimensionError
         All are IndexErrors that give the valid range.
     """
     new = cast("SelectionState", {**selection, field: value})
@@ -56,20 +56,20 @@ def _fit(selected: SelectionState, site: Site) -> None:
     selected["heads"] = heads if selected["head"] in heads else [selected["head"]]
     selected["query"] = _within(selected["query"], site.queries)
     selected["key"] = _within(selected["key"], site.keys)
-    selected["neuron"] = _within(selected["neuron"], _width(site))
+    selected["dimension"] = _within(selected["dimension"], _width(site))
 
 
 def _check(selected: SelectionState, site: Site) -> None:
     for head in [selected["head"], *selected["heads"]]:
         if not 0 <= head < site.heads:
             raise NoSuchHeadError(site.index, head, site.heads)
-    query, key, neuron = selected["query"], selected["key"], selected["neuron"]
+    query, key, dimension = selected["query"], selected["key"], selected["dimension"]
     if query is not None and not 0 <= query < site.queries:
         raise NoSuchQueryError(site.index, query, site.queries)
     if key is not None and not 0 <= key < site.keys:
         raise NoSuchKeyError(site.index, key, site.keys)
-    if neuron is not None and not 0 <= neuron < _width(site):
-        raise NoSuchNeuronError(site.index, neuron, _width(site))
+    if dimension is not None and not 0 <= dimension < _width(site):
+        raise NoSuchDimensionError(site.index, dimension, _width(site))
 
 
 def _within(index: int | None, count: int) -> int | None:

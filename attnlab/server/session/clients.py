@@ -74,7 +74,7 @@ class Clients:
         if client not in self._panels:
             raise RpcError(
                 ErrorCode.NOT_INITIALIZED,
-                "The kernel does not know this panel, or no longer knows it. Reload the page.",
+                "This panel is not connected to the kernel. Reload the page.",
             )
         self._panels.move_to_end(client)
 

@@ -21,8 +21,8 @@ RUN_LIMIT = 64
 """Maximum number of traces of one run: `generate` makes a model call for every token."""
 
 EXCEEDED = (
-    "The traces that panels are pinned to take {taken}, more than the {limit} for all traces "
-    "({variable}); beside them only the newest trace is kept. Unpin a panel, or set a higher limit."
+    "The pinned traces take {taken}, more than the limit of {limit} for all traces, so only the "
+    "newest trace is kept besides them. Unpin a panel, or set {variable} higher."
 )
 
 

@@ -66,7 +66,7 @@ describe('of a list', () => {
   });
 });
 
-describe.each([false, true])('on paper that is dark: %s', dark => {
+describe.each([false, true])('on a dark background: %s', dark => {
   const colors = headColors(12, dark);
   const sights = colors.map(color => {
     const bytes = color.match(/\d+/g)!.map(Number);
@@ -76,17 +76,17 @@ describe.each([false, true])('on paper that is dark: %s', dark => {
     return { light: 0.2126 * r! + 0.7152 * g! + 0.0722 * b!, seen: perceived([r!, g!, b!]) };
   });
 
-  test('the colors of twelve heads differ, also to who sees no red or no green', () => {
+  test('the colors of twelve heads differ, also with color blindness', () => {
     const apartness = sights.flatMap(({ seen }, i) =>
       sights.slice(i + 1).map(other => apart(seen, other.seen))
     );
     expect(Math.min(...apartness)).toBeGreaterThan(0.06);
   });
 
-  test('each stands out from the paper by 3 to 1', () => {
+  test('each has a contrast of 3:1 with the background', () => {
     for (const { light } of sights) {
-      const paper = dark ? 0.0056 : 1; // #111, white
-      const [bright, dim] = light > paper ? [light, paper] : [paper, light];
+      const background = dark ? 0.0056 : 1; // #111, white
+      const [bright, dim] = light > background ? [light, background] : [background, light];
       expect((bright + 0.05) / (dim + 0.05)).toBeGreaterThan(3);
     }
   });
@@ -110,37 +110,37 @@ describe('of the curves', () => {
   const weight = (query: number, key: number) => ((query * 7 + key * 13) % 100) / 100;
   const weights = matrix(300, weight);
 
-  test('the heaviest are drawn, lightest first, and no more than the bound', () => {
-    const edges = largestLines([weights], { start: 0, end: 300 }, 2000);
-    expect(edges).toHaveLength(2000);
-    const drawn = edges.map(({ weight }) => weight);
+  test('the heaviest are drawn, lightest first, up to the limit', () => {
+    const lines = largestLines([weights], { start: 0, end: 300 }, 2000);
+    expect(lines).toHaveLength(2000);
+    const drawn = lines.map(({ weight }) => weight);
     expect(drawn).toEqual([...drawn].sort((a, b) => a - b));
     // 900 of 90,000 weights have each of the 100 values: two values and a bit are drawn.
     expect(drawn[0]).toBe(0.97);
   });
 
   test('those are drawn that touch a row in view, each once', () => {
-    const edges = largestLines([weights], { start: 10, end: 12 }, Infinity);
+    const lines = largestLines([weights], { start: 10, end: 12 }, Infinity);
     const seen = (i: number): boolean => i === 10 || i === 11;
-    expect(edges.every(({ query, key }) => seen(query) || seen(key))).toBe(true);
-    expect(new Set(edges.map(({ query, key }) => query * 300 + key)).size).toBe(edges.length);
+    expect(lines.every(({ query, key }) => seen(query) || seen(key))).toBe(true);
+    expect(new Set(lines.map(({ query, key }) => query * 300 + key)).size).toBe(lines.length);
     const expected = Array.from(
       { length: 90_000 },
       (_, i) => [Math.floor(i / 300), i % 300] as const
     )
       .filter(([query, key]) => seen(query) || seen(key))
       .filter(([query, key]) => weight(query, key) >= 0.01).length;
-    expect(edges).toHaveLength(expected);
+    expect(lines).toHaveLength(expected);
   });
 
   test('of several heads, the bound holds for all together, and each curve names its head', () => {
     const heavier = matrix(300, (query, key) => weight(query, key) + 0.005);
-    const edges = largestLines([weights, heavier], { start: 0, end: 300 }, 900);
-    expect(edges).toHaveLength(900);
-    expect(edges.every(({ head, weight }) => head === 1 && weight > 0.99)).toBe(true);
+    const lines = largestLines([weights, heavier], { start: 0, end: 300 }, 900);
+    expect(lines).toHaveLength(900);
+    expect(lines.every(({ head, weight }) => head === 1 && weight > 0.99)).toBe(true);
   });
 
-  test('a weight that is not a number is none', () => {
+  test('a weight that is not a number is not drawn', () => {
     const none = matrix(2, () => NaN);
     expect(largestLines([none], { start: 0, end: 2 })).toEqual([]);
   });

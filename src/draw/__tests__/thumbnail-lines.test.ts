@@ -24,18 +24,18 @@ test('a line is as strong as its weight in every column that it crosses', () => 
   }
 });
 
-test('where lines cross, the heavier is seen', () => {
+test('where lines cross, the heavier one is visible', () => {
   const lines = linesOf([0, 60, 240, 0], 0, 2, 2, 8);
   expect(Math.max(...lines)).toBeLessThanOrEqual(240);
   expect(at(lines, 2, 0)).toBeLessThan(at(lines, 5, 0) ?? 0);
 });
 
-test('what would be drawn as nothing is not drawn', () => {
+test('invisible lines are not drawn', () => {
   expect(Math.max(...linesOf([FAINTEST - 1], 0, 1, 1, 4))).toBe(0);
   expect(Math.max(...linesOf([FAINTEST], 0, 1, 1, 4))).toBeGreaterThan(0);
 });
 
-test('only the thumbnail that is asked for is drawn', () => {
+test('only the requested thumbnail is drawn', () => {
   expect(Math.max(...linesOf([255, 0], 1, 1, 1, 4))).toBe(0);
 });
 

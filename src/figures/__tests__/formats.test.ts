@@ -26,8 +26,8 @@ const encode = () => 'data:image/png;base64,AAAA';
 const measure = (text: string) => 7 * text.length;
 
 function head(tokens: string[]): Scene {
-  const edges = tokens.map((_, i) => ({ query: i, key: 0, weight: 0.5 }));
-  const heads = [{ name: 'head 0', color: '#1976d2', edges }];
+  const lines = tokens.map((_, i) => ({ query: i, key: 0, weight: 0.5 }));
+  const heads = [{ name: 'head 0', color: '#1976d2', lines }];
   return headFigure({
     title: tokens.join(' '),
     queries: tokens,
@@ -55,7 +55,7 @@ function textsOf(document: string): string[] {
 }
 
 describe('SVG', () => {
-  test('shows hostile tokens as they are, and has no element but those that draw', () => {
+  test('shows hostile tokens verbatim and has only drawing elements', () => {
     const document = svg(head(HOSTILE), encode);
     const names = new Set(
       [...document.matchAll(/<\/?([a-zA-Z!?][^\s/>]*)/g)].map(([, name]) => name)
@@ -82,7 +82,7 @@ describe('SVG', () => {
       {
         name: 'head 3',
         color: '#123456',
-        edges: [
+        lines: [
           { query: 0, key: 1, weight: 0.2 },
           { query: 1, key: 1, weight: 0.9 }
         ]
@@ -107,7 +107,7 @@ test('a matrix has the color of every weight, and says where one is not a number
   const ramp = Uint32Array.from({ length: 256 }, (_, i) => i);
   const weights = [0, 1, 0.5, NaN];
   const scene = matrixFigure({
-    title: 'layer 0 head 0',
+    title: 'layer 0, head 0',
     queries: ['a', 'b'],
     keys: ['c', 'd'],
     at: (query, key) => weights[2 * query + key] ?? NaN,
@@ -118,7 +118,7 @@ test('a matrix has the color of every weight, and says where one is not a number
   const raster = scene.marks.find(mark => mark.kind === 'raster')?.raster;
   expect([...(raster?.words ?? [])]).toEqual([0, 255, 128, 0xffb0b0b0]);
   expect(scene.marks.filter(mark => mark.kind === 'text').map(({ text }) => text)).toEqual([
-    'layer 0 head 0',
+    'layer 0, head 0',
     'a',
     'b',
     'c',
@@ -135,7 +135,7 @@ const model = {
     { label: '2', heads: [{ ...thumb(2), site: 1, layer: 2 }] }
   ],
   atlas: { shape: [3, 2, 2], data: Uint8Array.from({ length: 3 * 4 }, (_, i) => 20 * i) },
-  look: 'matrix' as const,
+  mode: 'matrix' as const,
   rampOf: () => RAMP,
   regionOf: () => null,
   accent: '#123456',
@@ -162,7 +162,7 @@ describe('a model’s figure', () => {
     expect(rasters({ ...model, rampOf })[2]).toEqual([3160, 3180, 3200, 3220]);
   });
 
-  test('leaves clear what the sentence filter leaves out', () => {
+  test('leaves pixels transparent that the sentence filter hides', () => {
     const half = { rows: [0, 0.5] as const, columns: [0.5, 1] as const };
     const regionOf = (site: number) => (site === 1 ? half : null);
     expect(rasters({ ...model, regionOf }).slice(1)).toEqual([
@@ -171,13 +171,13 @@ describe('a model’s figure', () => {
     ]);
   });
 
-  test('has lines where the view has lines, fine enough to be printed', () => {
-    const [first] = rasters({ ...model, look: 'lines' });
+  test('has lines if the view has lines, sharp enough for print', () => {
+    const [first] = rasters({ ...model, mode: 'lines' });
     expect(first?.length).toBeGreaterThan(400 ** 2);
     expect(new Set(first).size).toBeGreaterThan(2);
   });
 
-  test('has the bars of a score', () => {
+  test('has score bars', () => {
     const rows = [{ label: '0', heads: [{ ...thumb(0), site: 0, layer: 0, bar: 0.5 }] }];
     const boxes = modelFigure({ ...model, rows }).marks.filter(mark => mark.kind === 'box');
     const [frame, bar] = boxes;
@@ -187,7 +187,7 @@ describe('a model’s figure', () => {
   });
 });
 
-test('CSV is read back as it was, and no token is run as a formula', () => {
+test('CSV is read back unchanged, and no token is run as a formula', () => {
   const quoted = csv([
     ['token', 'weight'],
     ['a,"b"\n', 0.25],

@@ -59,7 +59,7 @@ async function tooltip(
   if (!document) {
     return null;
   }
-  const release = await place.session.look();
+  const release = await place.session.watch();
   try {
     return await createTooltip(place, document, offset, trans);
   } finally {

@@ -158,7 +158,7 @@ export class KernelLink implements IDisposable {
     }
   }
 
-  /** Whether the user must be told if the kernel is lost. */
+  /** Whether the user must be informed if the kernel is lost. */
   get #known(): boolean {
     return this.#link !== undefined || this.#starting || this.#doubt !== undefined;
   }

@@ -24,7 +24,7 @@ interface Content {
 /**
  * Detects from the messages of a kernel connection when its process changes or ends.
  *
- * Every kernel process has its own session id in the headers of its messages. A restart by
+ * Every kernel process has a separate session id in the headers of its messages. A restart by
  * another page cannot be detected reliably otherwise, because the new process may announce its
  * start before this page's socket listens again.
  *

@@ -59,7 +59,7 @@ export class NotebookSession implements IDisposable {
    *
    * @returns Ends the updates. Resolves when the state has arrived, or after a timeout.
    */
-  async look(): Promise<() => void> {
+  async watch(): Promise<() => void> {
     const release = this.#session.watch();
     await this.#session.whenAttached(HOVER_TIMEOUT);
     return release;

@@ -47,7 +47,7 @@ describe('Connection', () => {
     ]);
   });
 
-  it('gives each request its own answer when replies come in reverse', async () => {
+  it('matches replies that arrive in reverse order', async () => {
     const first = connection.request('trace/head', { ...HEAD, head: 1 });
     const second = connection.request('trace/head', { ...HEAD, head: 2 });
     kernel.tell('me', { id: 1, result: payload(2) }, [new Float32Array([2]).buffer]);
@@ -72,7 +72,7 @@ describe('Connection', () => {
     expect(error).toMatchObject({ code: ErrorCode.TRACE_GONE, message: 'gone' });
   });
 
-  it('cancels in the kernel what its caller aborts, and rejects at once', async () => {
+  it('cancels an aborted request in the kernel and rejects immediately', async () => {
     const controller = new AbortController();
     const asked = connection.request('trace/head', HEAD, controller.signal);
     const rejected = expect(asked).rejects.toMatchObject({ name: 'AbortError' });
@@ -86,7 +86,7 @@ describe('Connection', () => {
     expect(kernel.received).toEqual([]);
   });
 
-  it('drops what the kernel still says to a request that was given up', async () => {
+  it('ignores a reply to an abandoned request', async () => {
     const controller = new AbortController();
     const asked = connection.request('trace/head', HEAD, controller.signal);
     controller.abort('changed');
@@ -95,7 +95,7 @@ describe('Connection', () => {
     expect(kernel.requests('$/cancelRequest')).toHaveLength(1);
   });
 
-  it('takes the first of two answers, and cancels nothing that is answered', async () => {
+  it('accepts the first of two answers and cancels no answered request', async () => {
     const controller = new AbortController();
     const asked = connection.request('trace/head', HEAD, controller.signal);
     kernel.tell('me', { id: 0, result: payload(1) });
@@ -105,7 +105,7 @@ describe('Connection', () => {
     expect(kernel.requests('$/cancelRequest')).toEqual([]);
   });
 
-  it('rejects with what the transport throws, and forgets the request', async () => {
+  it('rejects with the error of the transport and forgets the request', async () => {
     kernel.send = () => {
       throw new Error('the comm is closed');
     };
@@ -114,7 +114,7 @@ describe('Connection', () => {
     connection.notify('selection/didChange', {} as never);
   });
 
-  it('repeats a request that stayed unanswered once, and takes the second answer', async () => {
+  it('repeats an unanswered request once and accepts the second answer', async () => {
     const asked = connection.request('trace/head', HEAD);
     await vi.advanceTimersByTimeAsync(1001);
     expect(kernel.requests('trace/head')).toHaveLength(2);
@@ -130,7 +130,7 @@ describe('Connection', () => {
     expect(kernel.requests('trace/head')).toHaveLength(2);
   });
 
-  it('waits on while the kernel reports progress', async () => {
+  it('keeps waiting while the kernel reports progress', async () => {
     const asked = connection.request('trace/head', HEAD);
     for (let i = 0; i < 5; i++) {
       await vi.advanceTimersByTimeAsync(900);
@@ -145,12 +145,12 @@ describe('Connection', () => {
     await expect(asked).resolves.toBeDefined();
   });
 
-  it('tells of its progress only who asked for it', async () => {
-    const told: [string, number][] = [];
+  it('reports progress only to the requester', async () => {
+    const reported: [string, number][] = [];
     for (const [i, who] of ['first', 'second'].entries()) {
       connection
         .request('trace/head', { ...HEAD, head: i }, undefined, ({ done }) => {
-          told.push([who, done]);
+          reported.push([who, done]);
         })
         .catch(() => undefined);
     }
@@ -163,10 +163,10 @@ describe('Connection', () => {
       params: { id: 9, done: 4, total: 5, operation: '' }
     });
     await vi.advanceTimersByTimeAsync(10);
-    expect(told).toEqual([['second', 3]]);
+    expect(reported).toEqual([['second', 3]]);
   });
 
-  it('waits on while silence is expected of the kernel', async () => {
+  it('keeps waiting while the kernel is expected to be silent', async () => {
     let busy = true;
     const patient = new Connection(kernel, {
       session: 'abc',
@@ -183,7 +183,7 @@ describe('Connection', () => {
     patient.close('test over');
   });
 
-  it('hears pushes with their buffers, until the listener leaves', async () => {
+  it('delivers pushes with their buffers until the listener is removed', async () => {
     const heard: [number, number][] = [];
     const leave = connection.onPublish((params, buffers) => {
       heard.push([params.revision, buffers.length]);
@@ -224,7 +224,7 @@ describe('Connection', () => {
     }
   );
 
-  it('rejects what is pending with the reason when it closes, and tells it once', async () => {
+  it('rejects pending requests with the reason when it closes, and reports it once', async () => {
     const reasons: string[] = [];
     connection.onGone(why => reasons.push(why));
     const asked = connection.request('trace/head', HEAD);

@@ -21,7 +21,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('says which version it speaks, and brings what the kernel holds', async () => {
+test('sends its protocol version and receives the kernel’s traces', async () => {
   const greeting = greet(connection);
   expect(kernel.requests('initialize')).toMatchObject([{ params: { protocol: PROTOCOL } }]);
   const result = { capabilities: ['busy/control'], missing: [], state: STATE };
@@ -33,13 +33,13 @@ test('says which version it speaks, and brings what the kernel holds', async () 
   });
 });
 
-test('tells what the environment lacks', async () => {
+test('reports what the environment lacks', async () => {
   const greeting = greet(connection);
   kernel.tell('me', { id: 0, result: { capabilities: [], missing: ['torch'], state: STATE } });
   expect(await greeting).toEqual({ outcome: 'lacks', packages: ['torch'] });
 });
 
-test('hands on why another version is refused, and the command that helps', async () => {
+test('passes on why another version is refused, with the command that updates it', async () => {
   const greeting = greet(connection);
   const remedy = 'pip install --upgrade attnlab';
   const error = { code: ErrorCode.VERSION_MISMATCH, message: 'Too old.', data: { remedy } };
@@ -47,7 +47,7 @@ test('hands on why another version is refused, and the command that helps', asyn
   expect(await greeting).toEqual({ outcome: 'refused', message: 'Too old.', remedy });
 });
 
-test('tells silence from refusal', async () => {
+test('distinguishes silence from refusal', async () => {
   const greeting = greet(connection);
   await vi.advanceTimersByTimeAsync(3000);
   expect(await greeting).toEqual({ outcome: 'unanswered' });

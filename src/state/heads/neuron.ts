@@ -8,7 +8,7 @@ export interface Neuron {
   /** Scores of all keys: first `q·k`, then after each term of the model; -inf if masked. */
   steps: readonly Step[];
   weights: Float32Array;
-  /** The attention sink that takes part in the softmax; null if the model has none. */
+  /** The learned sink that is part of the softmax; null if the model has none. */
   sink: { score: number; weight: number } | null;
 }
 

@@ -84,7 +84,7 @@ export class PayloadCache {
     this.stop(entry);
     this.keep(entry, decoded(payload, buffers[payload.buffer]));
     if (entry.watched) {
-      this.look(entry);
+      this.updateRequest(entry);
     }
   }
 
@@ -103,7 +103,7 @@ export class PayloadCache {
           this.account(entry, 0);
           entry.load.value = PENDING;
         }
-        this.look(entry);
+        this.updateRequest(entry);
       }
     });
   }
@@ -135,11 +135,11 @@ export class PayloadCache {
       load: signal<Load>(PENDING, {
         watched: () => {
           entry.watched = true;
-          this.look(entry);
+          this.updateRequest(entry);
         },
         unwatched: () => {
           entry.watched = false;
-          this.look(entry);
+          this.updateRequest(entry);
         }
       }),
       progress: signal(null),
@@ -152,7 +152,7 @@ export class PayloadCache {
   }
 
   /** Starts or stops an entry's request, depending on whether it is watched. */
-  private look(entry: Entry): void {
+  private updateRequest(entry: Entry): void {
     const id = idOf(entry.key);
     if (entry.watched) {
       // A view may still use the signal of an entry that was removed.
@@ -202,7 +202,7 @@ export class PayloadCache {
       load = { ...rough, why: load.why };
     }
     this.keep(entry, load);
-    this.look(entry);
+    this.updateRequest(entry);
   }
 
   private stop(entry: Entry): void {

@@ -22,7 +22,7 @@ export interface SavedDisplay {
   /** Heads that the model view shows. */
   filter: HeadFilter;
   /** What thumbnails are colored by: `weights`, `layer` or the name of a head score. */
-  colour: string;
+  colorBy: string;
   /** Size of the thumbnails; 1 makes a row of them as wide as the panel. */
   zoom: number;
   /** Draw the selected head as lines or as a matrix. */
@@ -34,7 +34,7 @@ export interface SavedDisplay {
   /** Whether the tokens of a word are merged. */
   words: boolean;
   /** Order of the dimensions in the neuron view: the model's, or by contribution. */
-  neurons: 'model' | 'contribution';
+  dimensionOrder: 'model' | 'contribution';
 }
 
 export type PanelPart = 'model' | 'head' | 'neuron';
@@ -48,13 +48,13 @@ export const DEFAULTS: SavedDisplay = {
   thumbnails: 'matrix',
   sort: BY_LAYER,
   filter: UNFILTERED,
-  colour: 'weights',
+  colorBy: 'weights',
   zoom: 1,
   head: 'lines',
   mass: 1,
   hideSpecial: false,
   words: false,
-  neurons: 'model'
+  dimensionOrder: 'model'
 };
 
 const NAMES = Object.keys(DEFAULTS) as (keyof SavedDisplay)[];
@@ -65,13 +65,13 @@ const READ: { [Name in keyof SavedDisplay]: Parse<SavedDisplay[Name]> } = {
   thumbnails: parseOneOf('matrix', 'lines'),
   sort: orderOf,
   filter: filterOf,
-  colour: parseString,
+  colorBy: parseString,
   zoom: parseBetween(MIN_ZOOM, MAX_ZOOM),
   head: parseOneOf('lines', 'matrix'),
   mass: parseBetween(0, 1),
   hideSpecial: parseBoolean,
   words: parseBoolean,
-  neurons: parseOneOf('model', 'contribution')
+  dimensionOrder: parseOneOf('model', 'contribution')
 };
 
 /** The display options of one panel; each is a signal that views read and set. */
@@ -80,13 +80,13 @@ export class Display {
   readonly thumbnails = signal(DEFAULTS.thumbnails);
   readonly sort = signal(DEFAULTS.sort);
   readonly filter = signal(DEFAULTS.filter);
-  readonly colour = signal(DEFAULTS.colour);
+  readonly colorBy = signal(DEFAULTS.colorBy);
   readonly zoom = signal(DEFAULTS.zoom);
   readonly head = signal(DEFAULTS.head);
   readonly mass = signal(DEFAULTS.mass);
   readonly hideSpecial = signal(DEFAULTS.hideSpecial);
   readonly words = signal(DEFAULTS.words);
-  readonly neurons = signal(DEFAULTS.neurons);
+  readonly dimensionOrder = signal(DEFAULTS.dimensionOrder);
 
   /** Collapses a part to its title, or expands it. */
   fold(part: PanelPart): void {

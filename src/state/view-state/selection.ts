@@ -37,7 +37,7 @@ export class Selection {
   readonly query = signal<number | null>(null);
   readonly key = signal<number | null>(null);
   /** A dimension of the head's queries and keys; ignored for a head with fewer dimensions. */
-  readonly neuron = signal<number | null>(null);
+  readonly dimension = signal<number | null>(null);
   /** Which sentence pairs are shown of a text of two sentences. */
   readonly pairs = signal<SelectionState['pairs']>('all');
   readonly hover = signal<Hover>({});
@@ -64,7 +64,7 @@ export class Selection {
   }
 
   /** Focuses a head and draws it alone; query and key move to the same tokens, if present. */
-  look(focus: Focus): void {
+  setFocus(focus: Focus): void {
     batch(() => {
       const before = this.sides();
       this.focus.value = focus;
@@ -112,7 +112,7 @@ export class Selection {
     batch(() => {
       this.query.value = null;
       this.key.value = null;
-      this.neuron.value = null;
+      this.dimension.value = null;
       this.hover.value = {};
     });
   }
@@ -148,7 +148,7 @@ export class Selection {
       heads: [...this.heads.value],
       query: this.query.value,
       key: this.key.value,
-      neuron: this.neuron.value,
+      dimension: this.dimension.value,
       pairs: this.pairs.value
     };
   }
@@ -165,7 +165,7 @@ export class Selection {
       this.place = trace ? placeOf(trace, focus.site) : null;
       this.query.value = saved.query;
       this.key.value = saved.key;
-      this.neuron.value = saved.neuron;
+      this.dimension.value = saved.dimension;
       this.pairs.value = saved.pairs;
       this.follow(this.sides());
     });

@@ -12,7 +12,7 @@ export function HeadFigure() {
     <FigureMenu
       part="head"
       scene={width => {
-        // Figures are on white paper, whatever the theme.
+        // Figures have a white background, whatever the theme.
         const colors = headColors(state.site.value?.heads ?? 1, false);
         const colorOf = (head: number): string => colors[head % colors.length] ?? '';
         return headScene(state, title, width, colorOf);

@@ -89,7 +89,7 @@ export function LineCanvas({ window }: { window: ReadonlySignal<RowRange> }) {
   useSignalEffect(() => {
     const asked = heads.withExactRow.value;
     const question = heads.slice.value;
-    box.current?.toggleAttribute('data-asked', question.kind !== 'none');
+    box.current?.toggleAttribute('data-highlighted', question.kind !== 'none');
     draw(over.current, window.value, ({ context, mark, columns, frame, ...page }) => {
       const colors = asked.length < 2 ? [mark] : page.colors;
       const lines = linesInQuestion(question, asked);
@@ -119,7 +119,7 @@ export function LineCanvas({ window }: { window: ReadonlySignal<RowRange> }) {
   return (
     <div ref={box} class="attnlab-curves" aria-hidden="true" data-testid="attnlab-curves">
       <canvas ref={base} class="attnlab-curves-all" />
-      <canvas ref={over} class="attnlab-curves-asked" />
+      <canvas ref={over} class="attnlab-curves-highlighted" />
     </div>
   );
 }

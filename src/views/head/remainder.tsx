@@ -8,7 +8,7 @@ const ROUNDING = 1e-3;
 /** The parts of the query's weights below the keys: on keys that are not drawn, and on no key. */
 export function Remainder() {
   return (
-    <div class="attnlab-rests">
+    <div class="attnlab-remainders">
       <OtherKeys />
       <Sink />
     </div>
@@ -26,7 +26,7 @@ function OtherKeys() {
   }
   return (
     <div
-      class="attnlab-rest"
+      class="attnlab-remainder"
       data-testid="attnlab-other"
       data-value={other.value}
       data-keys={other.keys}
@@ -62,13 +62,13 @@ function Sink() {
   }
   return (
     <div
-      class="attnlab-rest"
+      class="attnlab-remainder"
       data-testid="attnlab-sink"
       data-value={remainder}
       title={t('The weights of this query sum to less than 1; the remainder goes to no key.')}
     >
       {/* Only the softmax has a sink; weights that the model changed can lack any share. */}
-      <span>{state.site.value?.terms === 'qk' ? t('sink') : t('no key')}</span>
+      <span>{state.site.value?.terms === 'qk' ? t('learned sink') : t('no key')}</span>
       <WeightBar weight={remainder} exact />
     </div>
   );

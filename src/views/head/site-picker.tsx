@@ -17,7 +17,7 @@ export function SitePicker({ site }: { site: SiteSummary }) {
   const current = groups.find(({ rows }) => rows.some(row => row.site?.index === site.index));
   const select = ({ index, heads }: SiteSummary, to = head): void => {
     const focus: Focus = { site: index, head: Math.max(0, Math.min(to, heads - 1)) };
-    selection.look(focus);
+    selection.setFocus(focus);
   };
   const sites = sitesOf(current);
   return (

@@ -48,11 +48,11 @@ export function TokenRow({ id, side, index, count, entry, selected, mark }: Toke
       title={`${withNote(tokenTooltip(start, token), note)}${byHead && `\n${byHead}`}`}
       data-testid={`attnlab-head-${side}`}
       data-index={start}
-      data-mark={mark === 'current' ? 'own' : mark}
+      data-mark={mark}
       data-special={token.special || undefined}
       data-part={token.part || undefined}
       data-padding={token.padding || undefined}
-      data-written={note.first || undefined}
+      data-generated={note.first || undefined}
       data-word={end > start + 1 || undefined}
       data-other={!drawn || undefined}
       data-tinted={weight !== undefined || undefined}

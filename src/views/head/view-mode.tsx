@@ -10,13 +10,13 @@ export function ViewMode() {
     ['matrix', t('matrix')]
   ];
   return (
-    <span class="attnlab-head-look" role="radiogroup" aria-label={t('Show head as')}>
+    <span class="attnlab-head-mode" role="radiogroup" aria-label={t('Show head as')}>
       {modes.map(([mode, name]) => (
         <label key={mode}>
           <input
             type="radio"
             class="attnlab-hidden"
-            name={`${state.id}-head-look`}
+            name={`${state.id}-head-mode`}
             data-testid={`attnlab-head-${mode}`}
             checked={head.value === mode}
             onChange={() => (head.value = mode)}

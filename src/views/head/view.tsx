@@ -5,7 +5,7 @@ import { useHeadName } from '../parts/head-name';
 import { useHelp } from '../parts/help';
 import { ProgressNote } from '../parts/progress-note';
 import { Readout } from '../parts/readout';
-import { useCaptureMethod, useTrustBadge } from '../parts/site-trust';
+import { useCaptureMethod, useVerificationBadge } from '../parts/site-verification';
 import { DisplayOptions } from './display-options';
 import { HeadFigure } from './figure';
 import { HeadToggles } from './head-toggles';
@@ -21,7 +21,7 @@ export function HeadView() {
   const site = state.site.value;
   const load = state.head.value;
   const { hidden } = state.heads.axes.value;
-  const { badge, reason } = useTrustBadge(site);
+  const { badge, reason } = useVerificationBadge(site);
   const captureMethodOf = useCaptureMethod();
   const { helpButton, helpText } = useHelp('head');
   const name = useHeadName();

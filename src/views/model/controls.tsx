@@ -21,7 +21,7 @@ export function ModelControls({ scores: { order, load } }: { scores: ModelScores
   ));
   const lines = display.thumbnails.value === 'lines';
   const zoom = display.zoom.value;
-  const turn = order.ascending ? t('Smallest first') : t('Largest first');
+  const direction = order.ascending ? t('Smallest first') : t('Largest first');
   const zoomButton = (name: string, sign: string, to: number | undefined) => (
     <button
       type="button"
@@ -64,9 +64,9 @@ export function ModelControls({ scores: { order, load } }: { scores: ModelScores
         <button
           type="button"
           class="attnlab-model-button"
-          data-testid="attnlab-model-turn"
-          aria-label={turn}
-          title={turn}
+          data-testid="attnlab-model-direction"
+          aria-label={direction}
+          title={direction}
           onClick={() => (display.sort.value = { ...order, ascending: !order.ascending })}
         >
           {order.ascending ? '↑' : '↓'}
@@ -75,10 +75,10 @@ export function ModelControls({ scores: { order, load } }: { scores: ModelScores
       <label>
         <span>{t('Color')}</span>
         <select
-          value={display.colour.value}
+          value={display.colorBy.value}
           aria-label={t('Color by')}
           data-testid="attnlab-model-color"
-          onChange={({ currentTarget: { value } }) => (display.colour.value = value)}
+          onChange={({ currentTarget: { value } }) => (display.colorBy.value = value)}
         >
           <option value="weights">{t('weights')}</option>
           <option value="layer">{t('layers')}</option>

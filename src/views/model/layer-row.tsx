@@ -1,7 +1,7 @@
 import type { SiteSummary } from '../../protocol/messages';
 import { headsIn, type LayerRow } from '../../state/heads/layer-groups';
 import { useEnv } from '../parts/env';
-import { useTrustNote } from '../parts/site-trust';
+import { useVerificationNote } from '../parts/site-verification';
 import { leftsOf } from './layout';
 import { Thumbnails, type ThumbnailAppearance } from './thumbnails';
 
@@ -17,7 +17,7 @@ interface LayerProps {
 export function LayerRowCells({ row, appearance, height, index }: LayerProps) {
   const { layer, site, nth } = row;
   const { t } = useEnv();
-  const noteOf = useTrustNote();
+  const noteOf = useVerificationNote();
   if (!site) {
     return (
       <div class="attnlab-layer attnlab-gap" role="row" aria-rowindex={index}>
@@ -40,10 +40,10 @@ export function LayerRowCells({ row, appearance, height, index }: LayerProps) {
         aria-label={note ? `${name}, ${note.word}: ${note.reason}` : name}
         title={note ? `${site.name}\n${note.word}: ${note.reason}` : site.name}
         data-testid="attnlab-layer"
-        data-trust={note?.trust}
+        data-verification={note?.verification}
       >
         {layer}
-        {nth > 0 && <span class="attnlab-nth">·{nth + 1}</span>}
+        {nth > 0 && <span class="attnlab-call-number">·{nth + 1}</span>}
       </span>
       <Heads key={`${site.index} ${site.heads}`} row={row} site={site} appearance={appearance} />
     </div>

@@ -63,9 +63,9 @@ function Card({ of, grid }: { of: ModelHead; grid: RefObject<HTMLElement> }) {
     const { ramp } = palette.value;
     if (canvas.current && load.state === 'ready') {
       const region = state.regions.value?.(site) ?? null;
-      const spot = { thumbnail: index, left: 0, top: 0, ramp, region };
-      const as = state.display.thumbnails.value;
-      new ThumbnailCanvas().draw(canvas.current, load.payload, [spot], SIDE, as);
+      const thumbnail = { thumbnail: index, left: 0, top: 0, ramp, region };
+      const mode = state.display.thumbnails.value;
+      new ThumbnailCanvas().draw(canvas.current, load.payload, [thumbnail], SIDE, mode);
     }
   });
   const { trace, item } = state.shown.value ?? {};
@@ -106,7 +106,7 @@ function Card({ of, grid }: { of: ModelHead; grid: RefObject<HTMLElement> }) {
       }
     >
       <canvas ref={canvas} style={{ width: `${SIDE}px`, height: `${SIDE}px` }} />
-      <strong>{t('layer %1 head %2', layer, head)}</strong>
+      <strong>{t('layer %1, head %2', layer, head)}</strong>
       {summary && (
         <span class="attnlab-soft" data-testid="attnlab-preview-note">
           {pooled

@@ -28,7 +28,7 @@ export function useScores(trace: TraceSummary | null): ModelScores {
   const { state } = useEnv();
   const before = useRef<{ like: string; payload: Numbers } | null>(null);
   const order = state.display.sort.value;
-  const color = state.display.colour.value;
+  const color = state.display.colorBy.value;
   const colored = color === 'weights' || color === 'layer' ? null : color;
   const used = trace !== null && (order.score !== null || colored !== null);
   const load = used ? state.scores.value : null;

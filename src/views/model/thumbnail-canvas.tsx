@@ -25,7 +25,7 @@ export function ModelCanvas({ grid, view }: { grid: ModelGrid; view: ReadonlySig
   }, [grid]);
   const ramps = useComputed(() => {
     const { ramp } = palette.value;
-    return state.display.colour.value === 'layer' ? layerRamps(palette.value) : () => ramp;
+    return state.display.colorBy.value === 'layer' ? layerRamps(palette.value) : () => ramp;
   });
   const left = useComputed(() => before(view.value.left));
   const right = useComputed(() => after(view.value.left + view.value.width));

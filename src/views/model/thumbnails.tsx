@@ -100,7 +100,7 @@ function Cell({ of, left, appearance, column, label }: CellProps) {
       <div
         class="attnlab-thumb"
         role="gridcell"
-        aria-label={t('layer %1 head %2', layer, head) + scores.join('')}
+        aria-label={t('layer %1, head %2', layer, head) + scores.join('')}
         aria-selected={selected}
         aria-colindex={column}
         tabIndex={tabIndex}

@@ -39,7 +39,7 @@ export function useHeadSelection(
     if (together && head.site === selection.focus.peek().site) {
       selection.toggleHead(head.head);
     } else {
-      selection.look(head);
+      selection.setFocus(head);
     }
   };
   const point = (target: EventTarget | null): void => {
@@ -64,7 +64,7 @@ export function useHeadSelection(
         event.preventDefault();
         // With Shift only the keyboard focus moves, to a head that Shift+Enter can add.
         if (!event.shiftKey) {
-          selection.look(next);
+          selection.setFocus(next);
         }
         moveFocus(next);
       }

@@ -67,7 +67,7 @@ export function ModelView() {
       <div
         ref={box}
         class="attnlab-scroller attnlab-model"
-        data-as={state.display.thumbnails.value}
+        data-mode={state.display.thumbnails.value}
         role="grid"
         aria-label={t('Layers and heads')}
         aria-multiselectable="true"

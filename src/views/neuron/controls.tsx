@@ -14,7 +14,7 @@ interface ControlsProps {
 /** The order of the dimensions, the rotary pair of the current one, and the color legend. */
 export function NeuronControls({ dissected, caret }: ControlsProps) {
   const { state, t } = useEnv();
-  const order = state.display.neurons;
+  const order = state.display.dimensionOrder;
   const sorted = order.value === 'contribution';
   const scales = useColorScales(dissected);
   return (

@@ -40,8 +40,8 @@ export function NeuronGrid({ dissected, caret }: NeuronGridProps) {
   last.current = dissected ?? last.current;
   const { neuron: query, vectors, rotated } = last.current ?? {};
   const room = useComputed(() => view.value.width - PADDING).value;
-  const { layout, numbers, order, neuron } = useNeuronLayout(room, last.current);
-  const handlers = useNeuronInput(caret, layout.side, order, neuron);
+  const { layout, numbers, order, dimension } = useNeuronLayout(room, last.current);
+  const handlers = useNeuronInput(caret, layout.side, order, dimension);
   const stripLabel = useStripLabel(vectors?.width ?? 0, rotated?.size ?? 0);
   const scales = useColorScales(dissected);
   const { keys } = sides.value;
@@ -115,7 +115,7 @@ export function NeuronGrid({ dissected, caret }: NeuronGridProps) {
       <NeuronHeader
         dissected={dissected}
         steps={query?.steps ?? []}
-        neuron={neuron}
+        dimension={dimension}
         layout={layout}
         order={order}
         scale={scales?.q ?? 1}
@@ -150,12 +150,12 @@ export function NeuronGrid({ dissected, caret }: NeuronGridProps) {
             token={token}
             dissected={dissected}
             scales={scales}
-            neuron={neuron}
+            dimension={dimension}
             stripLabel={stripLabel}
           />
         ))}
       </div>
-      <SinkRow dissected={dissected} neuron={neuron} scales={scales} width={layout.total} />
+      <SinkRow dissected={dissected} dimension={dimension} scales={scales} width={layout.total} />
     </div>
   );
 }

@@ -14,7 +14,7 @@ import { DimensionMarks, StripCanvas } from './vector-strips';
 interface NeuronHeaderProps {
   dissected: Breakdown | null;
   steps: readonly Step[];
-  neuron: number | null;
+  dimension: number | null;
   layout: Layout;
   order: readonly number[];
   scale: number;
@@ -34,7 +34,7 @@ export function NeuronHeader(props: NeuronHeaderProps) {
 /** Minimum width in pixels of a strip under the long form of its title. */
 const WIDE = 78;
 
-function ColumnHeaders({ steps, neuron, layout }: NeuronHeaderProps) {
+function ColumnHeaders({ steps, dimension, layout }: NeuronHeaderProps) {
   const { state, t } = useEnv();
   const describe = useScoreTerms();
   const weights = weightsName(state.site.value);
@@ -54,10 +54,14 @@ function ColumnHeaders({ steps, neuron, layout }: NeuronHeaderProps) {
         t('The query vector, with the key vectors below')
       )}
       {title(t('q × k'), false, t('Product of each dimension; a row sums to its q·k'))}
-      {neuron !== null && (
+      {dimension !== null && (
         <>
-          {title(`k[${neuron}]`, true, t('Dimension %1 of the keys', neuron))}
-          {title(`q×k[${neuron}]`, true, t('Contribution of dimension %1 to the score', neuron))}
+          {title(`k[${dimension}]`, true, t('Dimension %1 of the keys', dimension))}
+          {title(
+            `q×k[${dimension}]`,
+            true,
+            t('Contribution of dimension %1 to the score', dimension)
+          )}
         </>
       )}
       {steps.map(({ label }) => title(label, true, describe(label)))}
@@ -74,7 +78,7 @@ function ColumnHeaders({ steps, neuron, layout }: NeuronHeaderProps) {
 
 const ONE_ROW = { start: 0, end: 1 };
 
-function QueryRow({ dissected, neuron, layout, order, scale, caret }: NeuronHeaderProps) {
+function QueryRow({ dissected, dimension, layout, order, scale, caret }: NeuronHeaderProps) {
   const { state, t } = useEnv();
   const token = state.sides.value.queries[dissected?.query ?? -1];
   const q = dissected?.neuron.q;
@@ -97,9 +101,9 @@ function QueryRow({ dissected, neuron, layout, order, scale, caret }: NeuronHead
       </span>
       <span role="gridcell" data-strip="q" aria-label={stripLabel} />
       <span role="gridcell" />
-      {neuron !== null && q && (
-        <span role="gridcell" class="attnlab-neuron-number" data-cell="q" data-value={q[neuron]}>
-          {t('q %1', formatScore(q[neuron] ?? NaN))}
+      {dimension !== null && q && (
+        <span role="gridcell" class="attnlab-neuron-number" data-cell="q" data-value={q[dimension]}>
+          {t('q %1', formatScore(q[dimension] ?? NaN))}
         </span>
       )}
       {dissected && (

@@ -16,12 +16,12 @@ interface RowProps {
   dissected: Breakdown | null;
   scales: ColorScales | null;
   /** The selected dimension; null if none is, or if the head has fewer dimensions. */
-  neuron: number | null;
+  dimension: number | null;
   stripLabel: string;
 }
 
 /** One key: its token, the cells of its strips, its scores and its weight. */
-export function KeyRow({ id, index, token, dissected, scales, neuron, stripLabel }: RowProps) {
+export function KeyRow({ id, index, token, dissected, scales, dimension, stripLabel }: RowProps) {
   const { state } = useEnv();
   const { selection, sides } = state;
   const noteOf = useTokenNote();
@@ -30,7 +30,7 @@ export function KeyRow({ id, index, token, dissected, scales, neuron, stripLabel
   const selected = useComputed(() => (selection.key.value === index ? 'true' : 'false'));
   const note = noteOf(token, index, sides.value.written.key, outside);
   const query = sides.value.same && dissected?.query === index;
-  const at = dissected && neuron !== null ? index * dissected.vectors.width + neuron : 0;
+  const at = dissected && dimension !== null ? index * dissected.vectors.width + dimension : 0;
   return (
     <div
       id={id}
@@ -41,7 +41,7 @@ export function KeyRow({ id, index, token, dissected, scales, neuron, stripLabel
       title={withNote(tokenTooltip(index, token), note)}
       data-testid="attnlab-neuron-row"
       data-index={index}
-      data-own={current}
+      data-current={current}
       data-query={query || undefined}
       data-outside={outside || undefined}
       data-special={token.special || undefined}
@@ -57,7 +57,7 @@ export function KeyRow({ id, index, token, dissected, scales, neuron, stripLabel
       </span>
       <span role="gridcell" data-strip="k" aria-label={stripLabel} />
       <span role="gridcell" data-strip="product" aria-label={stripLabel} />
-      {neuron !== null && (
+      {dimension !== null && (
         <>
           <ScoreCell name="k" score={dissected?.vectors.data[at]} scale={scales?.k} />
           <ScoreCell name="product" score={dissected?.products.data[at]} scale={scales?.product} />

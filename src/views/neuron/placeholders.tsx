@@ -18,7 +18,7 @@ export function SelectQueryPrompt() {
     }
   };
   return (
-    <div class="attnlab-neuron-note" data-testid="attnlab-neuron-invitation">
+    <div class="attnlab-neuron-note" data-testid="attnlab-neuron-prompt">
       <p>
         {t(
           'Click a token in the text or in the left column of the head to see how its weights are computed: its vector q, each key’s vector k, and each term of the score.'

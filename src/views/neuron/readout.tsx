@@ -11,7 +11,7 @@ export function NeuronReadout({ caret }: { caret: Signal<Caret | null> }) {
   const describe = useRotaryText();
   const text = useComputed(() => {
     const shown = dissection.shown.value;
-    const dimension = caret.value?.dimension ?? selection.neuron.value;
+    const dimension = caret.value?.dimension ?? selection.dimension.value;
     const q = shown && dimension !== null ? shown.neuron.q[dimension] : undefined;
     if (!shown || dimension === null || q === undefined) {
       return '';

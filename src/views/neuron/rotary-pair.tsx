@@ -58,11 +58,11 @@ export function RotaryBracket({ left, ...props }: PairProps & { left: number }) 
 export function RotaryNote({ dissected, caret }: Pick<PairProps, 'dissected' | 'caret'>) {
   const { state } = useEnv();
   const describe = useRotaryText();
-  const dimension = caret.value?.dimension ?? state.selection.neuron.value;
+  const dimension = caret.value?.dimension ?? state.selection.dimension.value;
   const said = describe(dissected?.rotated.get(dimension ?? -1));
   return (
     said && (
-      <span class="attnlab-neuron-turn" data-testid="attnlab-neuron-turn" title={said}>
+      <span class="attnlab-neuron-rotation" data-testid="attnlab-neuron-rotation" title={said}>
         {said}
       </span>
     )
@@ -108,7 +108,7 @@ function usePositions({
   order
 }: PairProps): { current: number; partner: number } | null {
   const { state } = useEnv();
-  const dimension = caret.value?.dimension ?? state.selection.neuron.value;
+  const dimension = caret.value?.dimension ?? state.selection.dimension.value;
   const rotated = dimension === null ? undefined : dissected?.rotated.get(dimension);
   return dimension === null || !rotated
     ? null

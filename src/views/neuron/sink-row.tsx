@@ -5,13 +5,13 @@ import { ScoreCell, WeightCell } from './key-row';
 
 interface SinkRowProps {
   dissected: Breakdown | null;
-  neuron: number | null;
+  dimension: number | null;
   scales: ColorScales | null;
   width: number;
 }
 
-/** The attention sink: part of the softmax like a key, but without a vector. */
-export function SinkRow({ dissected, neuron, scales, width }: SinkRowProps) {
+/** The learned sink: part of the softmax like a key, but without a vector. */
+export function SinkRow({ dissected, dimension, scales, width }: SinkRowProps) {
   const { t } = useEnv();
   const { sink, steps } = dissected?.neuron ?? {};
   if (!sink || !steps) {
@@ -22,13 +22,15 @@ export function SinkRow({ dissected, neuron, scales, width }: SinkRowProps) {
       class="attnlab-neuron-row attnlab-neuron-sink"
       role="row"
       data-testid="attnlab-neuron-sink"
-      title={t('The head’s sink score takes part in the softmax; its share goes to no key.')}
+      title={t(
+        'The head’s learned sink is part of the softmax like a key; its weight goes to no key.'
+      )}
       style={{ width: `${width}px` }}
     >
       <span class="attnlab-neuron-token" role="rowheader">
-        {t('sink')}
+        {t('learned sink')}
       </span>
-      {Array.from({ length: 2 + (neuron === null ? 0 : 2) + steps.length - 1 }, (_, i) => (
+      {Array.from({ length: 2 + (dimension === null ? 0 : 2) + steps.length - 1 }, (_, i) => (
         <span key={i} role="gridcell" />
       ))}
       <ScoreCell name="sink" score={sink.score} scale={scales?.steps.at(-1)} />

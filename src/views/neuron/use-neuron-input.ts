@@ -7,13 +7,13 @@ import { dimensionAt, moveCaret, type Caret } from './caret';
  * The event handlers of the neuron view: keys are tokens, strips have dimensions.
  *
  * @param side - Width of one dimension, in pixels.
- * @param neuron - The selected dimension, from which the caret starts.
+ * @param selected - The selected dimension, from which the caret starts.
  */
 export function useNeuronInput(
   caret: Signal<Caret | null>,
   side: number,
   order: readonly number[],
-  neuron: number | null
+  selected: number | null
 ) {
   const { selection, sides } = useEnv().state;
   const token = pointerHandlers(selection, 'key');
@@ -22,7 +22,7 @@ export function useNeuronInput(
     token.onPointerLeave();
   };
   const toggle = (dimension: number): void => {
-    selection.neuron.value = selection.neuron.peek() === dimension ? null : dimension;
+    selection.dimension.value = selection.dimension.peek() === dimension ? null : dimension;
   };
   return {
     onPointerMove: (event: PointerEvent) => {
@@ -46,7 +46,7 @@ export function useNeuronInput(
       const moved = caret.peek();
       if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
         event.preventDefault();
-        moveCaret(caret, order, neuron, event.key === 'ArrowRight' ? 1 : -1);
+        moveCaret(caret, order, selected, event.key === 'ArrowRight' ? 1 : -1);
       } else if ((event.key === 'Enter' || event.key === ' ') && moved) {
         event.preventDefault();
         toggle(moved.dimension);

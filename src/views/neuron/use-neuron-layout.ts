@@ -11,7 +11,7 @@ interface NeuronLayout {
   /** The dimensions as sorted on screen. */
   order: readonly number[];
   /** The selected dimension; null if none is, or if the head has fewer dimensions. */
-  neuron: number | null;
+  dimension: number | null;
 }
 
 /** The columns of the neuron view and the order of the dimensions. */
@@ -20,8 +20,9 @@ export function useNeuronLayout(room: number, dissected: Breakdown | null): Neur
   const { selection, display } = state;
   const { neuron: query, vectors, products } = dissected ?? {};
   const dimensions = vectors?.width ?? 0;
-  const neuron = (selection.neuron.value ?? Infinity) < dimensions ? selection.neuron.value : null;
-  const numbers = (query?.steps.length ?? 0) + (neuron === null ? 0 : 2);
+  const dimension =
+    (selection.dimension.value ?? Infinity) < dimensions ? selection.dimension.value : null;
+  const numbers = (query?.steps.length ?? 0) + (dimension === null ? 0 : 2);
   // A new object also when a browser zoom changes the device pixels.
   const colors = palette.value;
   const layout = useMemo(
@@ -29,7 +30,7 @@ export function useNeuronLayout(room: number, dissected: Breakdown | null): Neur
     [room, dimensions, numbers, colors]
   );
   const target = selection.key.value;
-  const sorted = display.neurons.value === 'contribution';
+  const sorted = display.dimensionOrder.value === 'contribution';
   const order = useMemo(() => {
     if (!sorted || !products || !query) {
       return inOrder(dimensions);
@@ -37,5 +38,5 @@ export function useNeuronLayout(room: number, dissected: Breakdown | null): Neur
     const key = target !== null && target < products.keys ? target : largest(query.weights);
     return byContribution(products, key ?? 0);
   }, [sorted, products, query, target, dimensions]);
-  return { layout, numbers, order, neuron };
+  return { layout, numbers, order, dimension };
 }

@@ -77,7 +77,7 @@ export function DimensionMarks({ dissected, caret, lefts, side, order }: Dimensi
             key={`${selected} ${left}`}
             class="attnlab-neuron-dimension"
             data-testid="attnlab-neuron-dimension"
-            data-kept={selected || undefined}
+            data-selected={selected || undefined}
             style={{ left: `${left + position * side - 1.5}px`, width: `${side + 3}px` }}
           />
         ));
@@ -85,7 +85,7 @@ export function DimensionMarks({ dissected, caret, lefts, side, order }: Dimensi
   return (
     <>
       {column(over, false)}
-      {column(state.selection.neuron, true)}
+      {column(state.selection.dimension, true)}
       <RotaryPartner dissected={dissected} caret={caret} lefts={lefts} side={side} order={order} />
     </>
   );

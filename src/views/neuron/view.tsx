@@ -35,13 +35,13 @@ export function NeuronView() {
         {known && token && (
           <>
             <span class="attnlab-subtitle">{t('query')}</span>
-            <bdi class="attnlab-neuron-of" data-testid="attnlab-neuron-query">
+            <bdi class="attnlab-neuron-query-token" data-testid="attnlab-neuron-query">
               {spokenText(token)}
             </bdi>
           </>
         )}
         {loading && (
-          <span class="attnlab-working" data-testid="attnlab-neuron-coming">
+          <span class="attnlab-working" data-testid="attnlab-neuron-loading">
             {t('loading %1…', `“${spokenText(loading)}”`)}
           </span>
         )}

@@ -53,7 +53,7 @@ export function EmptyState() {
               {t('Tag the selected cell')}
             </button>
           )}
-          <p class="attnlab-soft attnlab-centred">
+          <p class="attnlab-soft attnlab-centered">
             {actions.tagCell ? t('or, from Python:') : t('or show a recorded trace:')}
             <br />
             <code>

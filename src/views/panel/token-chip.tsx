@@ -44,7 +44,7 @@ export function TokenChip({
       data-special={token.special || undefined}
       data-part={token.part || undefined}
       data-padding={token.padding || undefined}
-      data-written={note.first || undefined}
+      data-generated={note.first || undefined}
       data-outside={outside || undefined}
       data-joined={joined || undefined}
       data-tinted={weight !== undefined || undefined}

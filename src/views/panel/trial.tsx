@@ -14,7 +14,7 @@ export function TrialButton({ plain = false }: { plain?: boolean }) {
     <button
       type="button"
       class={plain ? 'attnlab-link-button' : 'attnlab-icon-button'}
-      data-testid={plain ? 'attnlab-try-instead' : 'attnlab-try'}
+      data-testid={plain ? 'attnlab-try-link' : 'attnlab-try'}
       title={t('Try another text in the same model call; the cell does not change')}
       aria-label={label}
       aria-expanded={open}

@@ -16,7 +16,7 @@ interface FigureMenuProps {
   rows: () => (string | number)[][];
 }
 
-/** Widths for a column of a paper, a page and a slide, in CSS pixels. */
+/** Widths for a column, a page and a slide, in CSS pixels. */
 const WIDTHS = [360, 640, 960];
 
 /** A menu that saves, prints or copies the view as a figure, and its data as a table. */

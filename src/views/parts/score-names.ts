@@ -8,7 +8,7 @@ export function scoreNames(t: Env['t']): [name: string, label: string, meaning: 
     ['self_token', t('self'), t('mean weight of each query on its own position')],
     ['previous_token', t('previous token'), t('mean weight on the previous token')],
     ['first_token', t('first token'), t('mean weight on the first token')],
-    ['sink', t('sink'), t('1 if the mean weight on the first token exceeds 0.3, else 0')],
+    ['sink', t('attention sink'), t('1 if the mean weight on the first token exceeds 0.3, else 0')],
     ['distance', t('distance'), t('mean distance from query to key, in tokens')],
     [
       'distance_variance',

@@ -120,18 +120,18 @@ test('an output without a kernel says how to get one', async () => {
   expect(hub.asked).toBe(0);
 });
 
-test('a host whose widgets cannot reach each other is told so', () => {
+test('a host whose widgets cannot access each other gets a message', () => {
   expect(linked().value).toMatchObject({ kind: 'dead' });
 });
 
-test('a kernel of another version is refused with the command that helps', async () => {
+test('a kernel of another version is refused with the command that updates it', async () => {
   const remedy = 'pip install --upgrade attnlab';
   hub.answer = { error: { code: ErrorCode.VERSION_MISMATCH, message: 'Old.', data: { remedy } } };
   const status = linked(() => Promise.resolve(hub));
   await vi.waitFor(() => expect(status.value).toEqual({ kind: 'dead', message: 'Old.', remedy }));
 });
 
-test('a missing package is named with what installs it', async () => {
+test('a missing package is named with the command that installs it', async () => {
   hub.answer = { result: { ...MET.result, missing: ['torch'] } };
   const status = linked(() => Promise.resolve(hub));
   await vi.waitFor(() => expect(formatMessage(status.value)).toContain('missing torch'));

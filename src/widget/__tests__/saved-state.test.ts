@@ -4,16 +4,16 @@ import { excludeFromSavedState } from '../saved-state';
 
 function model(manager?: object) {
   const set: unknown[][] = [];
-  const own = {
+  const widget = {
     ...(manager && { widget_manager: manager }),
     set: (...change: unknown[]) => void set.push(change)
   };
-  return { own, set };
+  return { widget, set };
 }
 
-test('where the state of widgets can be saved, script and styles leave it unannounced', () => {
-  const { own, set } = model({ get_state: () => undefined });
-  excludeFromSavedState(own);
+test('script and styles are removed from the saved state without a notification', () => {
+  const { widget, set } = model({ get_state: () => undefined });
+  excludeFromSavedState(widget);
   expect(set).toEqual([
     ['_esm', 'export default {};', { silent: true }],
     ['_css', '', { silent: true }]
@@ -21,7 +21,7 @@ test('where the state of widgets can be saved, script and styles leave it unanno
 });
 
 test.each([undefined, {}])('the model of another host is left alone', manager => {
-  const { own, set } = model(manager);
-  excludeFromSavedState(own);
+  const { widget, set } = model(manager);
+  excludeFromSavedState(widget);
   expect(set).toEqual([]);
 });

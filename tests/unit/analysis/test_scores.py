@@ -33,15 +33,15 @@ def made_of(matrices, ids, padding=(), keys=None, terms=()):
     weights = weights.reshape(-1, *weights.shape[-3:])
     batch = np.broadcast_to(ids, (len(weights), weights.shape[2])).tolist()
     marks = [place in padding for place in range(weights.shape[2])]
-    sequences = [Sequence("tokens", [tokens(own, marks) for own in batch])]
+    sequences = [Sequence("tokens", [tokens(entry, marks) for entry in batch])]
     if keys is not None:
         sequences.append(Sequence("source", [tokens(keys, [False] * len(keys))] * len(batch)))
-    own = AttentionRecord(
+    record = AttentionRecord(
         "attention", "attention", "encoder", 0, "interface", weights=weights, terms=terms
     )
     axes = [(0, len(sequences) - 1)]
     return Trace.from_call(
-        RecordedCall("Model", [own], sequences, axes, 1.0, len(batch)), "t", "c", 1, 0
+        RecordedCall("Model", [record], sequences, axes, 1.0, len(batch)), "t", "c", 1, 0
     )
 
 
@@ -54,8 +54,8 @@ def tokens(ids, padding):
     )
 
 
-def scored(own, item=0):
-    return scores(own, own.sites[0], item)
+def scored(value, item=0):
+    return scores(value, value.sites[0], item)
 
 
 def a4():
@@ -88,10 +88,10 @@ def test_a_score_has_its_published_value(score, expected):
     near(getattr(scored(a4()), score), [expected])
 
 
-def test_importance_of_keys_and_the_sink_head_that_it_tells():
-    own = scored(a4())
-    near(own.importance, [[0.45, 0.316667, 0.5, 0.25]])
-    assert own.sink.tolist() == [True]
+def test_importance_of_keys_identifies_sink_heads():
+    actual = scored(a4())
+    near(actual.importance, [[0.45, 0.316667, 0.5, 0.25]])
+    assert actual.sink.tolist() == [True]
     uniform = np.tril(np.ones((4, 4))) / np.arange(1, 5)[:, None]
     near(scored(made_of([uniform], TOKENS)).importance, [[0.520833, 0.361111, 0.291667, 0.25]])
     spread = np.full((4, 4), 0.25)
@@ -109,51 +109,51 @@ def test_padding_at_either_end_changes_no_score():
         wide[front : front + 4] = 0
         wide[front : front + 4, front : front + 4] = A4
         padding = [place for place in range(len(wide)) if not front <= place < front + 4]
-        own = scored(made_of([wide], [0] * front + TOKENS + [0] * back, padding))
+        record = scored(made_of([wide], [0] * front + TOKENS + [0] * back, padding))
         for name in vars(expected):
             if name != "importance":
-                near(getattr(own, name), getattr(expected, name), err_msg=name)
-        near(own.importance[:, front : front + 4], expected.importance)
+                near(getattr(record, name), getattr(expected, name), err_msg=name)
+        near(record.importance[:, front : front + 4], expected.importance)
 
 
 def test_queries_without_any_key_count_in_no_mean():
     holed = np.array(A4)
     holed[2] = np.nan
-    own = scored(made_of([holed], TOKENS))
-    near(own.confidence, [np.mean([1, 0.5, 0.5])])
-    near(own.previous_token, [np.mean([0.5, 0.5])])
-    near(own.induction, [0.5])
+    record = scored(made_of([holed], TOKENS))
+    near(record.confidence, [np.mean([1, 0.5, 0.5])])
+    near(record.previous_token, [np.mean([0.5, 0.5])])
+    near(record.induction, [0.5])
     nothing = scored(made_of([np.full((4, 4), np.nan)], TOKENS))
     assert all(np.isnan(getattr(nothing, name)).all() for name in vars(nothing))
     assert nothing.sink.tolist() == [False]
 
 
 def test_text_without_a_repeated_token_has_no_induction():
-    own = scored(made_of([A4], [5, 6, 7, 8]))
-    assert np.isnan(own.induction).all()
-    near(own.duplicate, [0])
+    record = scored(made_of([A4], [5, 6, 7, 8]))
+    assert np.isnan(record.induction).all()
+    near(record.duplicate, [0])
 
 
 def test_unknown_tokens_are_the_same_as_none():
-    own = scored(made_of([A4], [-1, -1, -1, -1]))
-    assert np.isnan(own.induction).all()
-    near(own.duplicate, [0])
+    record = scored(made_of([A4], [-1, -1, -1, -1]))
+    assert np.isnan(record.induction).all()
+    near(record.duplicate, [0])
 
 
-def test_cross_attention_has_only_scores_that_compare_no_places():
-    own = scored(made_of([A4], TOKENS, keys=TOKENS))
-    near(own.entropy, [0.732693])
-    near(own.confidence, [0.625])
-    near(own.first_token, [0.45])
+def test_cross_attention_has_only_scores_without_positions():
+    record = scored(made_of([A4], TOKENS, keys=TOKENS))
+    near(record.entropy, [0.732693])
+    near(record.confidence, [0.625])
+    near(record.first_token, [0.45])
     compared = "self_token previous_token distance distance_variance induction duplicate importance"
     for name in compared.split():
-        assert np.isnan(getattr(own, name)).all(), name
+        assert np.isnan(getattr(record, name)).all(), name
 
 
-def test_a_sink_that_is_no_key_lowers_the_sums():
-    own = scored(made_of([np.array(A4) / 2], TOKENS))
-    near(own.self_token, [0.5625 / 2])
-    near(own.duplicate, [0.35 / 4])
+def test_a_learned_sink_lowers_the_sums():
+    record = scored(made_of([np.array(A4) / 2], TOKENS))
+    near(record.self_token, [0.5625 / 2])
+    near(record.duplicate, [0.35 / 4])
 
 
 # --- dense computation -----------------------------------------------------------
@@ -183,8 +183,10 @@ def dense(matrix, ids, padding):
         "first_token": mean([matrix[i, real[0] if real else 0] for i in counted]),
         "distance": distance,
         "distance_variance": square - distance**2,
-        "induction": mean([sum(matrix[i, p + 1] for p in own) for i, own in pairs.items() if own]),
-        "duplicate": sum(matrix[i, p] for i, own in pairs.items() for p in own) / total
+        "induction": mean(
+            [sum(matrix[i, p + 1] for p in value) for i, value in pairs.items() if value]
+        ),
+        "duplicate": sum(matrix[i, p] for i, value in pairs.items() for p in value) / total
         if total
         else np.nan,
         "importance": [mean([matrix[i, j] for i in counted if i >= j]) for j in range(n)],
@@ -212,10 +214,10 @@ def test_scores_in_portions_equal_a_dense_computation(n, heads, causal, room, se
     matrices = matrices.astype(np.float32).astype(np.float64)
     matrices[:, sorted(undefined)] = np.nan
     # Hidden keys are not read: the results must be the same.
-    own = made_of(matrices, ids, padding, terms=(Causal(),) if causal else ())
+    record = made_of(matrices, ids, padding, terms=(Causal(),) if causal else ())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(formula, "CHUNK_BYTES", room)
-        found = scored(own)
+        found = scored(record)
     for head in range(heads):
         for name, expected in dense(matrices[head], ids, padding).items():
             np.testing.assert_allclose(
@@ -234,12 +236,12 @@ def test_scores_in_portions_equal_a_dense_computation(n, heads, causal, room, se
         ((Causal(), Floor(-1.0)), 9),
     ],
 )
-def test_queries_reach_as_many_keys_as_their_terms_leave(terms, keys):
+def test_queries_reach_as_many_keys_as_their_terms_allow(terms, keys):
     zeros = torch.zeros(1, 1, 9, 9)
-    own = AttentionRecord(
+    record = AttentionRecord(
         "attention", "attention", "decoder", 0, "interface", weights=zeros, terms=terms
     )
-    assert formula.reachable_keys(own, slice(2, 4)) == keys
+    assert formula.reachable_keys(record, slice(2, 4)) == keys
 
 
 # --- real calls -----------------------------------------------------------------------------
@@ -247,32 +249,32 @@ def test_queries_reach_as_many_keys_as_their_terms_leave(terms, keys):
 
 def test_a_batch_is_scored_item_by_item():
     family = gpt2()
-    _, told = record(family.model(), family.inputs)
-    own = trace(told[0])
-    site = own.sites[1]
+    _, outcomes = record(family.model(), family.inputs)
+    recording = trace(outcomes[0])
+    site = recording.sites[1]
     for item, padding in enumerate(({0, 1, 2}, set())):
         ids = family.inputs["input_ids"][item].tolist()
-        found = scores(own, site, item)
+        found = scores(recording, site, item)
         for head in range(site.heads):
-            matrix = own.head(1, head, item).astype(np.float64)
+            matrix = recording.head(1, head, item).astype(np.float64)
             for name, expected in dense(matrix, ids, padding).items():
                 near(getattr(found, name)[head], expected, atol=1e-5, err_msg=name)
     with pytest.raises(NoSuchItemError, match="0 to 1"):
-        scores(own, site, 2)
+        scores(recording, site, 2)
 
 
 def test_every_site_of_an_encoder_decoder_is_scored():
     family = t5()
-    _, told = record(family.model(), family.inputs)
-    own = trace(told[0])
-    for site in own.sites:
-        found = scores(own, site)
+    _, outcomes = record(family.model(), family.inputs)
+    recording = trace(outcomes[0])
+    for site in recording.sites:
+        found = scores(recording, site)
         assert found.entropy.shape == (4,)
         assert found.importance.shape == (4, site.keys)
         assert np.isnan(found.self_token).all() == (site.kind == "cross")
 
 
-def test_scoring_stops_when_it_is_not_wanted_any_more(monkeypatch):
+def test_scoring_stops_when_it_is_cancelled(monkeypatch):
     monkeypatch.setattr(formula, "CHUNK_BYTES", 16)
     asked = []
 
@@ -280,7 +282,7 @@ def test_scoring_stops_when_it_is_not_wanted_any_more(monkeypatch):
         asked.append(True)
         return len(asked) > 2
 
-    own = a4()
+    record = a4()
     with pytest.raises(CancelledError):
-        scores(own, own.sites[0], 0, cancelled)
+        scores(record, record.sites[0], 0, cancelled)
     assert len(asked) == 3

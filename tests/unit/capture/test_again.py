@@ -113,7 +113,7 @@ def test_a_repeated_call_gives_the_same_as_running_the_cell(names, name, text):
     made = called(feed, [texts], names)
     (expected,) = ran(code.format(repr(text)), names)
     assert seen(made.call) == seen(expected)
-    assert [own.texts for own in made.tokenized] == [texts]
+    assert [entry.texts for entry in made.tokenized] == [texts]
 
 
 def test_items_may_be_added_to_a_batch(names):
@@ -146,9 +146,9 @@ def test_the_generated_tokens_of_the_run_follow_an_edited_prompt(names):
     made = called(call.feed, [{"text": "the black cat sat"}], names)
     after = made.call.sequences[0].items[0].tokens
     assert made.call.generated == call.generated + 2
-    assert [own.id for own in after[-3:]] == [own.id for own in before[-3:]]
+    assert [entry.id for entry in after[-3:]] == [entry.id for entry in before[-3:]]
     assert any("those of the original prompt" in note for note in made.call.notes)
-    ids = torch.tensor([[own.id for own in after]])
+    ids = torch.tensor([[entry.id for entry in after]])
     (expected,) = ran("writer(ids)", names | {"ids": ids})
     assert seen(made.call)[5:] == seen(expected)[5:]
 
@@ -165,9 +165,9 @@ def test_an_encoder_reads_the_new_text_and_its_decoder_what_it_generated(names):
     made = called(call.feed, [{"text": "a dog"}], names)
     assert made.call.generated == call.generated == 1
     with torch.no_grad():
-        own = {"decoder_input_ids": call.feed.kwargs["decoder_input_ids"]}
+        params = {"decoder_input_ids": call.feed.kwargs["decoder_input_ids"]}
         code = 't5(tok("a dog", return_tensors="pt").input_ids, **own)'
-        (expected,) = ran(code, names | {"own": own})
+        (expected,) = ran(code, names | {"own": params})
     assert seen(made.call)[5:] == seen(expected)[5:]
 
 
@@ -212,7 +212,7 @@ def state(names):
         ),
         "model": inside(model),
         "attributes": [
-            {name: id(own) for name, own in vars(part).items()} for part in model.modules()
+            {name: id(value) for name, value in vars(part).items()} for part in model.modules()
         ],
         "parameters": [
             (
@@ -231,12 +231,12 @@ def state(names):
             tok.truncation_side,
             dict(tok.deprecation_warnings),
         ),
-        "names": {name: id(own) for name, own in names.items()},
+        "names": {name: id(value) for name, value in names.items()},
     }
 
 
 @pytest.fixture
-def own(names):
+def namespace(names):
     """Return a model for this test only, with gradients, and a tokenizer with other settings."""
     names["model"] = encoder()
     names["model"](input_ids=torch.tensor([[1, 2]]))[0].sum().backward()
@@ -246,41 +246,41 @@ def own(names):
 PADS = PLAIN.replace("return", "padding='max_length', truncation=True, max_length=9, return")
 
 
-def test_nothing_of_the_users_is_changed(own):
-    feed = first(PADS.format('"the cat"'), own)
-    own["tok"]("set up", truncation=True, max_length=4)
-    before = state(own)
-    called(feed, [{"text": "the black cat"}], own)
-    assert state(own) == before
+def test_no_object_of_the_user_is_changed(namespace):
+    feed = first(PADS.format('"the cat"'), namespace)
+    namespace["tok"]("set up", truncation=True, max_length=4)
+    before = state(namespace)
+    called(feed, [{"text": "the black cat"}], namespace)
+    assert state(namespace) == before
 
 
-def test_a_tokenizer_without_settings_changes_nothing(own):
-    feed = first(PADS.format('"the cat"'), own)
-    own["tok"].backend_tokenizer.no_truncation()
-    own["tok"].backend_tokenizer.no_padding()
-    before = state(own)
-    called(feed, [{"text": "the black cat"}], own)
-    assert state(own) == before
+def test_a_tokenizer_without_settings_changes_nothing(namespace):
+    feed = first(PADS.format('"the cat"'), namespace)
+    namespace["tok"].backend_tokenizer.no_truncation()
+    namespace["tok"].backend_tokenizer.no_padding()
+    before = state(namespace)
+    called(feed, [{"text": "the black cat"}], namespace)
+    assert state(namespace) == before
 
 
 @pytest.mark.parametrize("polls", [0, 1, 2, 5, 9, 17, 30])
-def test_a_stopped_call_changes_nothing(own, polls):
-    feed = first(PADS.format('"the cat"'), own)
-    before = state(own)
+def test_a_stopped_call_changes_nothing(namespace, polls):
+    feed = first(PADS.format('"the cat"'), namespace)
+    before = state(namespace)
     left = iter(range(polls))
     with pytest.raises(Stopped):
-        called(feed, [{"text": "the cat"}], own, stop=lambda: next(left, None) is None)
-    assert state(own) == before
-    assert called(feed, [{"text": "the cat"}], own).call.records
+        called(feed, [{"text": "the cat"}], namespace, stop=lambda: next(left, None) is None)
+    assert state(namespace) == before
+    assert called(feed, [{"text": "the cat"}], namespace).call.records
 
 
 RAN_ON = []
 """A pass may write to global names of the notebook, unlike to its model."""
 
 
-def test_a_stopped_call_computes_at_most_one_more_module(own):
-    feed = first(PLAIN.format('"the cat"'), own)
-    layers = own["model"].bert.encoder.layer
+def test_a_stopped_call_computes_at_most_one_more_module(namespace):
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    layers = namespace["model"].bert.encoder.layer
 
     def forward(*args, **kwargs):
         RAN_ON.append(0)
@@ -290,25 +290,25 @@ def test_a_stopped_call_computes_at_most_one_more_module(own):
     layers[1].forward = lambda *_args, **_kwargs: RAN_ON.append(1)
     RAN_ON.clear()
     with pytest.raises(Stopped):
-        called(feed, [{"text": "the cat"}], own, stop=lambda: bool(RAN_ON))
+        called(feed, [{"text": "the cat"}], namespace, stop=lambda: bool(RAN_ON))
     assert RAN_ON == [0]
 
 
-def test_a_model_that_fails_changes_nothing(own):
-    feed = first(PLAIN.format('"the cat"'), own)
-    layers = own["model"].bert.encoder.layer
+def test_a_model_that_fails_changes_nothing(namespace):
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    layers = namespace["model"].bert.encoder.layer
 
     def fails(*_args, **_kwargs):
         raise RuntimeError("\nthe reason\nand much more")
 
     layers[1].forward = fails
-    assert refused("failed", feed, own) == "The model failed: the reason"
+    assert refused("failed", feed, namespace) == "The model failed: the reason"
     del layers[1].forward
-    assert called(feed, [{"text": "the cat"}], own).call.records
+    assert called(feed, [{"text": "the cat"}], namespace).call.records
 
 
-def test_a_model_that_sets_its_own_attributes_keeps_the_runs(own):
-    model = own["model"]
+def test_a_model_that_sets_attributes_keeps_those_of_the_run(namespace):
+    model = namespace["model"]
     model.bert.seen = "before"
 
     def forward(module, *args, **kwargs):
@@ -316,25 +316,25 @@ def test_a_model_that_sets_its_own_attributes_keeps_the_runs(own):
         return type(module).forward(module, *args, **kwargs)
 
     model.bert.forward = types.MethodType(forward, model.bert)
-    feed = first(PLAIN.format('"the cat"'), own)
-    before = state(own)
-    called(feed, [{"text": "the black cat"}], own)
-    assert state(own) == before
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    before = state(namespace)
+    called(feed, [{"text": "the black cat"}], namespace)
+    assert state(namespace) == before
 
 
-def test_a_model_that_counts_its_calls_keeps_the_runs_count(own):
-    class Counting(type(own["model"])):
+def test_a_model_that_counts_its_calls_keeps_the_runs_count(namespace):
+    class Counting(type(namespace["model"])):
         def forward(self, *args, **kwargs):
             self.calls += 1
             self.seen.append(len(self.seen))
             return super().forward(*args, **kwargs)
 
-    own["model"].__class__ = Counting
-    own["model"].register_buffer("calls", torch.zeros(()))
-    own["model"].seen = []
-    feed = first(PLAIN.format('"the cat"'), own)
-    called(feed, [{"text": "the black cat"}], own)
-    assert (float(own["model"].calls), own["model"].seen) == (1, [0])
+    namespace["model"].__class__ = Counting
+    namespace["model"].register_buffer("calls", torch.zeros(()))
+    namespace["model"].seen = []
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    called(feed, [{"text": "the black cat"}], namespace)
+    assert (float(namespace["model"].calls), namespace["model"].seen) == (1, [0])
 
 
 DRAWS = {
@@ -386,71 +386,73 @@ DRAWN = []
 
 
 @pytest.mark.parametrize("mode", ["no_grad", "inference_mode", "enable_grad"])
-def test_random_numbers_are_those_that_running_would_draw_and_stay_the_users(own, mode):
-    model = own["model"]
+def test_random_numbers_are_those_that_running_would_draw_and_stay_the_users(namespace, mode):
+    model = namespace["model"]
     model.__class__ = type("Drawing", (Drawing, type(model)), {})
     code = (f"with torch.{mode}(): " + PLAIN).format('"the cat"')
     for name in DRAWS:
         model.draws = name
-        feed = first(code, own)
+        feed = first(code, namespace)
         numpy.random.seed(7)
         random.seed(7)
         torch.manual_seed(7)
-        before = state(own)
+        before = state(namespace)
         for _ in range(2):
-            called(feed, [{"text": "the cat"}], own)
-        assert state(own) == before, name
-        first(code, own)
+            called(feed, [{"text": "the cat"}], namespace)
+        assert state(namespace) == before, name
+        first(code, namespace)
         *_, one, other, expected = map(str, DRAWN)
         assert one == other == expected, name
 
 
-def test_tensors_are_created_on_the_device_of_the_run(own):
-    class Noting(type(own["model"])):
+def test_tensors_are_created_on_the_device_of_the_run(namespace):
+    class Noting(type(namespace["model"])):
         def forward(self, *args, **kwargs):
             devices.append(torch.get_default_device().type)
             with torch.device("cpu"):
                 return super().forward(*args, **kwargs)
 
     devices = []
-    own["model"].__class__ = Noting
+    namespace["model"].__class__ = Noting
     code = 'e = tok({}, return_tensors="pt")\nwith torch.device("meta"): model(**e)'
-    feed = first(code.format('"the cat"'), own)
-    called(feed, [{"text": "the black cat"}], own)
+    feed = first(code.format('"the cat"'), namespace)
+    called(feed, [{"text": "the black cat"}], namespace)
     assert devices == ["meta", "meta"]
 
 
-def test_special_tokens_in_a_text_are_split_only_by_the_call_that_asks(own):
-    feed = first('model(**tok("[MASK]", split_special_tokens=True, return_tensors="pt"))', own)
-    own["tok"]("set up")
-    before = state(own)
-    assert called(feed, [{"text": "[MASK]"}], own).call.sequences[0].items[0].text == "[MASK]"
-    assert state(own) == before
+def test_special_tokens_in_a_text_are_split_only_by_the_call_that_asks(namespace):
+    feed = first(
+        'model(**tok("[MASK]", split_special_tokens=True, return_tensors="pt"))', namespace
+    )
+    namespace["tok"]("set up")
+    before = state(namespace)
+    assert called(feed, [{"text": "[MASK]"}], namespace).call.sequences[0].items[0].text == "[MASK]"
+    assert state(namespace) == before
 
 
 @pytest.mark.parametrize("polls", [3, 20, 40])
-def test_a_compiled_model_is_computed_eagerly_and_stops(own, polls):
-    own["model"] = torch.compile(own["model"], backend="eager")
-    feed = first(PLAIN.format('"the cat"'), own)
+def test_a_compiled_model_is_computed_eagerly_and_stops(namespace, polls):
+    namespace["model"] = torch.compile(namespace["model"], backend="eager")
+    feed = first(PLAIN.format('"the cat"'), namespace)
     before = world()
-    made = called(feed, [{"text": "the black cat"}], own)
+    made = called(feed, [{"text": "the black cat"}], namespace)
     assert world() == before
-    (expected,) = ran(PLAIN.format('"the black cat"'), own)
+    (expected,) = ran(PLAIN.format('"the black cat"'), namespace)
     assert seen(made.call) == seen(expected)
     left = iter(range(polls))
     with pytest.raises(Stopped):
-        called(feed, [{"text": "the cat"}], own, stop=lambda: next(left, None) is None)
+        called(feed, [{"text": "the cat"}], namespace, stop=lambda: next(left, None) is None)
     assert world() == before
 
 
-def test_blocks_of_the_user_are_not_told_of_repeated_calls(own):
+def test_repeated_calls_are_not_reported_to_the_users_blocks(namespace):
     from attnlab.capture.watch import observing
 
-    feed = first(PLAIN.format('"the cat"'), own)
-    told = []
-    with observing(told.append, own):
-        called(feed, [{"text": "the black cat"}], own)
-    assert told == []
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    outcomes = []
+    with observing(outcomes.append, namespace):
+        called(feed, [{"text": "the black cat"}], namespace)
+    assert outcomes == []
 
 
 # --- refusals ---------------------------------------------------------------------------
@@ -465,69 +467,69 @@ def refused(code, feed, names, text="the black cat", limit=500):
     return error.value.why
 
 
-def test_a_model_in_training_mode_is_refused_with_the_remedy(own):
-    feed = first(PLAIN.format('"the cat"'), own)
-    own["model"].bert.embeddings.train()
-    assert "model.eval()" in refused("model", feed, own)
+def test_a_model_in_training_mode_is_refused_with_the_remedy(namespace):
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    namespace["model"].bert.embeddings.train()
+    assert "model.eval()" in refused("model", feed, namespace)
 
 
-def test_a_model_with_hooks_is_refused_and_runs_none_of_them(own):
-    feed = first(PLAIN.format('"the cat"'), own)
+def test_a_model_with_hooks_is_refused_and_runs_none_of_them(namespace):
+    feed = first(PLAIN.format('"the cat"'), namespace)
     heard = []
-    own["model"].bert.register_forward_hook(lambda *_: heard.append(1))
-    assert "hooks" in refused("model", feed, own)
+    namespace["model"].bert.register_forward_hook(lambda *_: heard.append(1))
+    assert "hooks" in refused("model", feed, namespace)
     assert heard == []
 
 
-def test_a_model_that_changes_its_weights_as_it_runs_says_so(own):
+def test_a_model_that_changes_its_weights_while_running_is_refused(namespace):
     """An embedding with a maximum norm scales the rows that it looks up, in place."""
-    own["model"].bert.embeddings.word_embeddings.max_norm = 0.1
-    feed = first(PLAIN.format('"the cat"'), own)
-    assert "embedding_renorm_" in refused("model", feed, own)
-    assert "embedding_renorm_" in refused("model", feed, own)
+    namespace["model"].bert.embeddings.word_embeddings.max_norm = 0.1
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    assert "embedding_renorm_" in refused("model", feed, namespace)
+    assert "embedding_renorm_" in refused("model", feed, namespace)
 
 
-def test_a_model_that_calls_another_by_a_name_of_the_notebook_says_so(own):
+def test_a_model_that_calls_another_by_a_global_name_is_refused(namespace):
     global OTHER
     OTHER = torch.nn.Linear(32, 32)
-    attention = own["model"].bert.encoder.layer[0].attention
+    attention = namespace["model"].bert.encoder.layer[0].attention
 
     def forward(*args, **kwargs):
         output, *others = type(attention).forward(attention, *args, **kwargs)
         return OTHER(output), *others
 
     attention.forward = forward
-    feed = first(PLAIN.format('"the cat"'), own)
-    assert "it calls a Linear that is not a part of it" in refused("model", feed, own)
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    assert "it calls a Linear that is not a part of it" in refused("model", feed, namespace)
 
 
 OTHER = None
 
 
-def test_a_model_that_uses_up_an_iterator_is_refused(own):
-    own["model"].bert.batches = (number for number in range(3))
-    feed = first(PLAIN.format('"the cat"'), own)
-    assert "generator" in refused("model", feed, own)
-    assert next(own["model"].bert.batches) == 0
+def test_a_model_that_uses_up_an_iterator_is_refused(namespace):
+    namespace["model"].bert.batches = (number for number in range(3))
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    assert "generator" in refused("model", feed, namespace)
+    assert next(namespace["model"].bert.batches) == 0
 
 
-def test_a_long_text_is_refused_by_its_count_before_the_model_is_called(own):
-    feed = first(PLAIN.format('"the cat"'), own)
-    own["model"].forward = None
-    why = refused("long", feed, own, "cat " * 30, 20)
+def test_a_long_text_is_refused_by_its_count_before_the_model_is_called(namespace):
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    namespace["model"].forward = None
+    why = refused("long", feed, namespace, "cat " * 30, 20)
     assert re.search(r"\b32 tokens\b.*\b20\b.*settings", why)
 
 
-def test_a_text_with_more_tokens_than_the_model_has_positions_is_not_tried(own):
-    feed = first(PLAIN.format('"the cat"'), own)
-    own["model"].forward = None
-    why = refused("long", feed, own, "cat " * 63)
+def test_a_text_with_more_tokens_than_the_model_has_positions_is_not_tried(namespace):
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    namespace["model"].forward = None
+    why = refused("long", feed, namespace, "cat " * 63)
     assert why == "The text has 65 tokens; BertForMaskedLM has only 64 positions: shorten it."
 
 
-def test_as_many_tokens_as_the_model_has_positions_are_fine(own):
-    feed = first(PLAIN.format('"the cat"'), own)
-    assert called(feed, [{"text": "cat " * 62}], own).call.records
+def test_as_many_tokens_as_the_model_has_positions_are_fine(namespace):
+    feed = first(PLAIN.format('"the cat"'), namespace)
+    assert called(feed, [{"text": "cat " * 62}], namespace).call.records
 
 
 def test_generated_tokens_need_positions_too(names):
@@ -543,28 +545,28 @@ def test_computed_positions_have_no_limit(names):
     assert called(feed, [{"text": "cat " * 100}], names).call.records
 
 
-def test_a_tokenizer_that_fails_is_quoted(own):
-    feed = first('model(**tok(["the cat"], return_tensors="pt"))', own)
-    why = refused("failed", feed, own, ["a", "the cat"])
+def test_a_tokenizer_that_fails_is_quoted(namespace):
+    feed = first('model(**tok(["the cat"], return_tensors="pt"))', namespace)
+    why = refused("failed", feed, namespace, ["a", "the cat"])
     assert why.startswith("The tokenizer failed: Unable to create tensor")
 
 
-def test_texts_of_several_lengths_that_the_cell_put_in_one_tensor_are_refused(own):
-    feed = first('model(torch.tensor(tok(["the cat", "a dog"])["input_ids"]))', own)
-    assert "different numbers of tokens" in refused("unknown", feed, own, ["a", "the cat"])
+def test_texts_of_several_lengths_that_the_cell_put_in_one_tensor_are_refused(namespace):
+    feed = first('model(torch.tensor(tok(["the cat", "a dog"])["input_ids"]))', namespace)
+    assert "different numbers of tokens" in refused("unknown", feed, namespace, ["a", "the cat"])
 
 
-def test_labels_made_for_two_texts_are_not_given_to_three(own):
-    own["model"] = encoder("BertForSequenceClassification")
+def test_labels_made_for_two_texts_are_not_given_to_three(namespace):
+    namespace["model"] = encoder("BertForSequenceClassification")
     code = 'model(**tok({}, padding=True, return_tensors="pt"), labels=torch.tensor([0, 1]))'
-    feed = first(code.format('["the cat", "a"]'), own)
-    assert called(feed, [{"text": ["the dog", "a cat"]}], own).call.records
-    assert "`labels`" in refused("unknown", feed, own, ["a", "b", "c"])
+    feed = first(code.format('["the cat", "a"]'), namespace)
+    assert called(feed, [{"text": ["the dog", "a cat"]}], namespace).call.records
+    assert "`labels`" in refused("unknown", feed, namespace, ["a", "b", "c"])
 
 
-def test_a_call_of_unknown_text_is_refused_with_the_feeds_reason(own):
-    feed = first("model(torch.tensor([[101, 102]]))", own)
-    assert "another cell" in refused("unknown", feed, own)
+def test_a_call_of_unknown_text_is_refused_with_the_feeds_reason(namespace):
+    feed = first("model(torch.tensor([[101, 102]]))", namespace)
+    assert "another cell" in refused("unknown", feed, namespace)
 
 
 class Fused(torch.nn.Module):
@@ -582,13 +584,13 @@ class Fused(torch.nn.Module):
 
 
 @pytest.mark.parametrize("gradients", ["no_grad", "enable_grad"])
-def test_layers_that_were_fused_are_fused_again(own, gradients):
-    own["model"] = Fused().eval()
+def test_layers_that_were_fused_are_fused_again(namespace, gradients):
+    namespace["model"] = Fused().eval()
     code = f'with torch.{gradients}(): model(tok({{}}, return_tensors="pt").input_ids)'
-    feed = first(code.format('"the cat"'), own)
-    before = state(own)
-    made = called(feed, [{"text": "the black cat"}], own)
-    assert state(own) == before
-    (expected,) = ran(code.format('"the black cat"'), own)
+    feed = first(code.format('"the cat"'), namespace)
+    before = state(namespace)
+    made = called(feed, [{"text": "the black cat"}], namespace)
+    assert state(namespace) == before
+    (expected,) = ran(code.format('"the black cat"'), namespace)
     assert seen(made.call) == seen(expected)
     assert made.call.notes == expected.notes

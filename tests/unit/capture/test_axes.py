@@ -18,10 +18,10 @@ SHAPES = st.lists(SIZES, min_size=2, max_size=5)
 def labels(axes, kind):
     """Return for each number of a tensor with these axes its position along all atoms of a kind."""
     order = [atom for group in axes.groups for atom in group]
-    own = axes.atoms(kind)
+    result = axes.atoms(kind)
     place = torch.zeros([axes.sizes[atom] for atom in order], dtype=torch.long)
     step = 1
-    for atom in reversed(own):
+    for atom in reversed(result):
         shape = [-1 if other == atom else 1 for other in order]
         place = place + step * torch.arange(axes.sizes[atom]).reshape(shape)
         step *= axes.sizes[atom]
@@ -41,9 +41,9 @@ def known(shape):
 
 
 def agree(axes, truth):
-    for kind, own in truth.items():
-        assert axes.shape == tuple(own.shape)
-        assert torch.equal(labels(axes, kind), own)
+    for kind, value in truth.items():
+        assert axes.shape == tuple(value.shape)
+        assert torch.equal(labels(axes, kind), value)
 
 
 @st.composite
@@ -81,15 +81,15 @@ def test_any_chain_of_views_and_permutations_keeps_every_position_known(data):
         if data.draw(st.booleans()):
             order = data.draw(st.permutations(range(len(axes.shape))))
             axes = axes.permuted(order)
-            truth = {kind: own.permute(order) for kind, own in truth.items()}
+            truth = {kind: value.permute(order) for kind, value in truth.items()}
         else:
             shape = data.draw(regrouped(axes.shape))
             found = axes.viewed(shape)
             if found is None:
                 return
-            assert [math.prod(own) for own in found[1]] == list(axes.sizes)
+            assert [math.prod(entry) for entry in found[1]] == list(axes.sizes)
             axes = found[0]
-            truth = {kind: own.reshape(shape) for kind, own in truth.items()}
+            truth = {kind: value.reshape(shape) for kind, value in truth.items()}
         agree(axes, truth)
 
 
@@ -102,7 +102,7 @@ def test_a_view_that_splits_and_joins_whole_axes_is_always_understood(data):
     cut = data.draw(st.integers(1, len(shape)))
     joined = [math.prod(shape[:cut]), *shape[cut:]]
     (merged, _), (back, _) = axes.viewed(joined), axes.viewed(joined)[0].viewed(shape)
-    agree(merged, {kind: own.reshape(joined) for kind, own in truth.items()})
+    agree(merged, {kind: value.reshape(joined) for kind, value in truth.items()})
     agree(back, truth)
 
 
@@ -127,7 +127,7 @@ def test_a_tensor_that_broadcasts_is_arranged_as_leads_queries_and_keys(data):
         order = data.draw(st.permutations(range(len(axes.shape))))
         found = axes.permuted(order).viewed(data.draw(regrouped(axes.permuted(order).shape)))
         if found is not None:
-            truth = {k: own.permute(order).reshape(found[0].shape) for k, own in truth.items()}
+            truth = {k: value.permute(order).reshape(found[0].shape) for k, value in truth.items()}
             axes = found[0]
     shape = [data.draw(st.sampled_from([size, 1])) for size in axes.shape]
     shape = shape[data.draw(st.integers(0, len(shape))) :]
@@ -135,8 +135,8 @@ def test_a_tensor_that_broadcasts_is_arranged_as_leads_queries_and_keys(data):
     laid = axes.canonical(mask)
     whole = mask.expand(axes.shape)
     sizes = [math.prod(axes.sizes[atom] for atom in axes.atoms(kind)) for kind in truth]
-    own = laid.expand(*axes.leads, *sizes[1:]).reshape(sizes)
-    assert torch.equal(own[truth["lead"], truth["query"], truth["key"]], whole)
+    result = laid.expand(*axes.leads, *sizes[1:]).reshape(sizes)
+    assert torch.equal(result[truth["lead"], truth["query"], truth["key"]], whole)
     # Axes along which all numbers are the same have size 1.
     assert laid.numel() <= max(1, math.prod(sizes))
 
@@ -161,8 +161,8 @@ def test_the_operands_are_split_as_a_view_has_split_the_leading_axes(leads, data
     if found is None:
         return
     axes, pieces = found
-    own = refined(tensor, pieces[: len(leads)])
-    assert torch.equal(own, tensor.reshape(*axes.leads, 5, 7))
+    result = refined(tensor, pieces[: len(leads)])
+    assert torch.equal(result, tensor.reshape(*axes.leads, 5, 7))
     one = refined(tensor[:1].narrow(-1, 0, 1), pieces[: len(leads)])
     assert one.numel() == tensor[:1, ...].narrow(-1, 0, 1).numel()
 
@@ -181,7 +181,7 @@ def test_an_axis_of_one_kind_that_is_resized_keeps_all_other_positions(data):
     axes, truth = known(data.draw(SHAPES))
     order = data.draw(st.permutations(range(len(axes.shape))))
     axes = axes.permuted(order)
-    truth = {kind: own.permute(order) for kind, own in truth.items()}
+    truth = {kind: value.permute(order) for kind, value in truth.items()}
     axis = data.draw(st.integers(0, len(axes.shape) - 1))
     size = data.draw(SIZES)
     found = axes.resized(axis, size)
@@ -212,14 +212,14 @@ def test_the_numbers_of_a_tensor_are_laid_out_by_leads_queries_and_keys(data):
     numbers = torch.arange(math.prod(axes.shape)).reshape(axes.shape)
     laid = axes.dense(numbers)
     leads = math.prod(axes.leads)
-    places = {kind: own.permute(order) for kind, own in truth.items()}
-    own = laid.reshape(leads, *laid.shape[-2:])
-    assert torch.equal(own[places["lead"], places["query"], places["key"]], numbers)
+    places = {kind: value.permute(order) for kind, value in truth.items()}
+    result = laid.reshape(leads, *laid.shape[-2:])
+    assert torch.equal(result[places["lead"], places["query"], places["key"]], numbers)
 
 
 @given(st.data())
 @settings(deadline=None)
-def test_leading_atoms_are_put_into_the_order_of_the_tensor(data):
+def test_leading_factors_are_put_into_the_order_of_the_tensor(data):
     axes, _ = known(data.draw(SHAPES))
     axes = axes.permuted(data.draw(st.permutations(range(len(axes.shape)))))
     settled = axes.settled()

@@ -71,18 +71,18 @@ def filled() -> transformers.DynamicCache:
 @pytest.mark.parametrize(
     "put",
     [
-        lambda own: own,
-        lambda own: (torch.ones(1), own),
-        lambda own: {"any name": [own]},
-        lambda own: UserDict({"x": own}),
-        lambda own: Output(torch.ones(1), own),
-        lambda own: transformers.modeling_outputs.BaseModelOutput(hidden_states=(own,)),
+        lambda value: value,
+        lambda value: (torch.ones(1), value),
+        lambda value: {"any name": [value]},
+        lambda value: UserDict({"x": value}),
+        lambda value: Output(torch.ones(1), value),
+        lambda value: transformers.modeling_outputs.BaseModelOutput(hidden_states=(value,)),
     ],
     ids=["bare", "in a tuple", "in a mapping", "in a UserDict", "in a data class", "in an output"],
 )
 def test_a_cache_is_found_wherever_it_is(make, put):
-    own = make()
-    assert [id(found) for found in caches(put(own))] == [id(own)]
+    cache = make()
+    assert [id(found) for found in caches(put(cache))] == [id(cache)]
 
 
 @pytest.mark.parametrize(
@@ -101,21 +101,21 @@ def test_a_cache_is_found_wherever_it_is(make, put):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_not_filled_by_a_call_is_not_a_cache(value):
+def test_objects_that_a_call_does_not_fill_are_not_caches(value):
     assert caches(value, [value]) == []
 
 
 def test_searching_for_caches_runs_no_code_of_the_user():
-    own = Touchy()
-    assert caches(own, {"x": (own,)}, Output(own, own)) == []
-    assert sum(leaf is own for leaf in leaves([own, own])) == 1
-    assert entry(own, "sequences") is None
+    cache = Touchy()
+    assert caches(cache, {"x": (cache,)}, Output(cache, cache)) == []
+    assert sum(leaf is cache for leaf in leaves([cache, cache])) == 1
+    assert entry(cache, "sequences") is None
 
 
 def test_an_object_that_refers_to_itself_is_visited_once():
-    own: dict[str, Any] = {"cache": filled()}
-    own["self"] = [own]
-    assert len(caches(own)) == 1
+    params: dict[str, Any] = {"cache": filled()}
+    params["self"] = [params]
+    assert len(caches(params)) == 1
 
 
 def test_a_copy_is_filled_separately_and_shares_everything_but_the_cache():
@@ -183,7 +183,7 @@ def cache_argument(model: Any) -> str:
 
 
 @pytest.mark.parametrize("kind", ["given", "given static", "made", "beams", "static"])
-def test_the_pass_after_generate_leaves_every_cache_as_generate_left_it(kind):
+def test_the_pass_after_generate_changes_no_cache(kind):
     family, lengths = llama(), []
     more: dict[str, Any] = {"return_dict_in_generate": True}
     more |= {"beams": {"num_beams": 2}, "static": {"cache_implementation": "static"}}.get(kind, {})
@@ -192,12 +192,12 @@ def test_the_pass_after_generate_leaves_every_cache_as_generate_left_it(kind):
         given = {}
         if kind.startswith("given"):
             static = kind == "given static"
-            own = (
+            made = (
                 transformers.StaticCache(config=model.config, max_cache_len=20)
                 if static
                 else transformers.DynamicCache(config=model.config)
             )
-            given = {cache_argument(model): own}
+            given = {cache_argument(model): made}
         result = model.generate(ids(1, 5), **MANY, **more, **given)
         (cache,) = caches(given) or caches(result)
         lengths.append(int(cache.get_seq_length()))

@@ -43,11 +43,11 @@ def test_each_item_of_a_padded_batch_has_its_text_its_padding_and_its_weights(si
     assert recorded.items == 3
     assert differs(recorded, expected) < 2e-6
     assert {site.method for site in recorded.sites} == {"interface"}
-    assert [own.text for own in recorded.sequences[0].items] == texts
-    for item, own in enumerate(recorded.sequences[0].items):
-        padding = [token.padding for token in own.tokens]
+    assert [value.text for value in recorded.sequences[0].items] == texts
+    for item, thread in enumerate(recorded.sequences[0].items):
+        padding = [token.padding for token in thread.tokens]
         assert padding == [not seen for seen in inputs["attention_mask"][item].tolist()]
-        assert padding == [token.text == "[PAD]" for token in own.tokens]
+        assert padding == [token.text == "[PAD]" for token in thread.tokens]
         assert sum(padding) == [3, 2, 0][item]
     assert recorded.notes == []
 
@@ -71,7 +71,7 @@ def test_a_batch_of_pairs_has_each_pair():
         return model(**pair)
 
     recorded = only(unnoticed(bert, call))
-    assert [own.text for own in recorded.sequences[0].items] == ["the cat\nsee", "cat\nthe"]
+    assert [value.text for value in recorded.sequences[0].items] == ["the cat\nsee", "cat\nthe"]
 
 
 def unequal():
@@ -93,7 +93,7 @@ def unequal():
     return Family("T5ForConditionalGeneration", config, given, spread=0.1)
 
 
-def test_an_encoder_decoder_of_unequal_depth_has_its_own_layers_in_each_stack():
+def test_an_encoder_decoder_of_unequal_depth_has_separate_layers_in_each_stack():
     family = unequal()
     recorded = only(unnoticed(family.model, lambda m: m(**family.inputs), gradients=True))
     assert [(site.kind, site.layer) for site in recorded.sites] == [
@@ -102,7 +102,7 @@ def test_an_encoder_decoder_of_unequal_depth_has_its_own_layers_in_each_stack():
     expected = family.oracle()
     layers = [*expected["encoder"], expected["decoder"][0], expected["cross"][0]]
     assert differs(recorded, layers) < 2e-6
-    assert [own.name for own in recorded.sequences] == ["target", "source"]
+    assert [entry.name for entry in recorded.sequences] == ["target", "source"]
     assert [t.padding for t in recorded.sequences[1].items[0].tokens] == [False] * 8 + [True]
     assert [t.padding for t in recorded.sequences[0].items[1].tokens] == [False] * 3 + [True] * 2
 
@@ -277,9 +277,9 @@ def test_a_cache_continued_in_the_cell_names_the_keys_it_brings():
         ids = torch.tensor([[4], [7]])
         return model(ids, past_key_values=first.past_key_values).logits
 
-    told = unnoticed(make, call, namespace={"tokenizer": tokenizer})
-    assert len(told) == 2
-    recorded = only(told[1:])
+    outcomes = unnoticed(make, call, namespace={"tokenizer": tokenizer})
+    assert len(outcomes) == 2
+    recorded = only(outcomes[1:])
     site = recorded.sites[0]
     assert names(recorded, site.rows) == ["see"]
     assert names(recorded, site.columns, 1) == ["[CLS]", "cat", "see", "[SEP]", "cat"]

@@ -146,12 +146,12 @@ def test_a_compiled_model_is_not_compiled_again_on_the_next_call():
     with torch.no_grad():
         expected = model(X)
         graphs = backend.graphs
-        told = []
-        with observing(told.append, {}):
+        outcomes = []
+        with observing(outcomes.append, {}):
             results = [model(X) for _ in range(2)]
         after = model(X)
     assert backend.graphs == graphs
-    assert len(told) == 2
+    assert len(outcomes) == 2
     for result in [*results, after]:
         same(result, expected)
 
@@ -186,9 +186,9 @@ def test_a_compiled_model_with_hooks_is_refused_with_the_reason():
         model.layers[1].register_forward_hook(lambda *_: calls.append(1))
         return torch.compile(model, backend="eager")
 
-    told = unnoticed(make, lambda model: model(X))
-    assert [type(item) for item in told] == [Refusal]
-    assert "Layer has hooks" in told[0].cause
+    outcomes = unnoticed(make, lambda model: model(X))
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "Layer has hooks" in outcomes[0].cause
     assert len(calls) == 2
 
 
@@ -239,13 +239,13 @@ def test_a_compiled_function_around_a_model_neither_breaks_nor_changes():
 
 
 def test_a_model_first_compiled_while_watched_is_compiled_once_more_at_most_not_in_each_cell():
-    family, backend, told = bert(), Backend(), []
+    family, backend, outcomes = bert(), Backend(), []
     model = torch.compile(family.model(), backend=backend)
     with torch.no_grad():
         for _ in range(3):
-            with observing(told.append, {}):
+            with observing(outcomes.append, {}):
                 model(**family.inputs)
             assert backend.graphs <= 2
             model(**family.inputs)
             assert backend.graphs <= 2
-    assert [len(trace(call).sites) for call in told] == [2, 2, 2]
+    assert [len(trace(call).sites) for call in outcomes] == [2, 2, 2]

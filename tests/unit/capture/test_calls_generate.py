@@ -19,7 +19,7 @@ MANY = {"max_new_tokens": 4, "do_sample": False, "eos_token_id": None, "pad_toke
 def written(recorded):
     """Return the ids of the main sequence, by item."""
     items = recorded.sequences[0].items
-    return torch.tensor([[token.id for token in own.tokens] for own in items])
+    return torch.tensor([[token.id for token in value.tokens] for value in items])
 
 
 def heard(make, call, recorded, *, beams=False, first=0, prefix=0):
@@ -188,7 +188,7 @@ def test_an_encoder_decoder_shows_its_output_over_its_input():
     }
     order = [by_kind[site.kind][site.layer] for site in recorded.sites]
     assert differs(recorded, order) < 1e-5
-    assert [own.name for own in recorded.sequences] == ["target", "source"]
+    assert [entry.name for entry in recorded.sequences] == ["target", "source"]
     assert torch.equal(written(recorded), results[-1])
     assert recorded.generated == 1
 
@@ -224,9 +224,9 @@ def test_the_prompt_is_named_by_its_text_and_what_follows_by_the_same_tokenizer(
     assert names(recorded, 0)[:4] == ["[CLS]", "the", "cat", "[SEP]"]
     assert len(names(recorded, 0)) == 8
     assert recorded.generated == 4
-    own = recorded.sequences[0].items[0]
-    assert own.text == "the cat"
-    assert [(t.start, t.end) for t in own.tokens[1:3]] == [(0, 3), (4, 7)]
+    sequence = recorded.sequences[0].items[0]
+    assert sequence.text == "the cat"
+    assert [(t.start, t.end) for t in sequence.tokens[1:3]] == [(0, 3), (4, 7)]
 
 
 def test_a_chat_is_shown_as_its_template_renders_it():
@@ -295,8 +295,8 @@ def test_hooks_of_transformers_are_not_a_reason_to_refuse():
         assert any(part._forward_hooks for part in model.modules())
         return model.generate(ids(1, 3), **MANY)
 
-    told = unnoticed(family.model, call)
-    assert [item.generated for item in told] == [None, 3]
+    outcomes = unnoticed(family.model, call)
+    assert [item.generated for item in outcomes] == [None, 3]
 
 
 @pytest.mark.parametrize("context", [torch.inference_mode, torch.no_grad])
@@ -327,8 +327,8 @@ def test_generate_twice_gives_two_traces():
     def call(model):
         return [model.generate(ids(1, 3, seed=seed), **MANY) for seed in (0, 1)]
 
-    told = unnoticed(family.model, call)
-    assert [item.generated for item in told] == [3, 3]
+    outcomes = unnoticed(family.model, call)
+    assert [item.generated for item in outcomes] == [3, 3]
 
 
 def test_a_forward_pass_beside_generate_is_recorded_separately():
@@ -338,17 +338,17 @@ def test_a_forward_pass_beside_generate_is_recorded_separately():
         result = model.generate(ids(1, 3), **MANY)
         return model(result).logits
 
-    told = unnoticed(family.model, call)
-    assert [item.generated for item in told] == [3, None]
-    assert [item.records[0].method for item in told] == ["interface", "interface"]
+    outcomes = unnoticed(family.model, call)
+    assert [item.generated for item in outcomes] == [3, None]
+    assert [item.records[0].method for item in outcomes] == ["interface", "interface"]
 
 
 def test_an_encoder_called_in_the_cell_is_not_part_of_generate():
-    told = unnoticed(
+    outcomes = unnoticed(
         lambda: torch.nn.ModuleList([llama().model(), bert().model()]),
         lambda both: (both[0].generate(ids(1, 3), **MANY), both[1](ids(1, 4))),
     )
-    assert [item.model for item in told] == ["LlamaForCausalLM", "BertModel"]
+    assert [item.model for item in outcomes] == ["LlamaForCausalLM", "BertModel"]
 
 
 def test_streaming_gives_each_token_once():

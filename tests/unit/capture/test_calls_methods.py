@@ -55,11 +55,11 @@ def test_forward_called_directly_is_one_call_with_the_weights_of_an_eager_copy(n
     whole = only(unnoticed(family.model, lambda m: m(**family.inputs)))
     assert recorded.model == whole.model
     assert [site.name for site in recorded.sites] == [site.name for site in whole.sites]
-    assert [len(own) for own in recorded.sequences] == [len(own) for own in whole.sequences]
+    assert [len(entry) for entry in recorded.sequences] == [len(entry) for entry in whole.sequences]
     assert all(site.certificate.exact for site in recorded.sites)
     for kind, expected in family.oracle().items():
-        own = [site for site in recorded.sites if not kind or site.kind == kind]
-        for site, weights in zip(own, expected, strict=True):
+        matching = [site for site in recorded.sites if not kind or site.kind == kind]
+        for site, weights in zip(matching, expected, strict=True):
             for head in range(site.heads):
                 found = torch.from_numpy(recorded.head(site.index, head))
                 rows = ~found.isnan().any(-1)
@@ -70,20 +70,20 @@ def test_forward_called_directly_is_one_call_with_the_weights_of_an_eager_copy(n
 def test_record_includes_forward_as_soon_as_it_has_returned(name):
     family = FAMILIES[name]()
     model = family.model()
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         model.forward(**family.inputs)
-        assert differs(own, family.oracle()[""]) < 1e-5
-        assert own.milliseconds > 0
+        assert differs(block, family.oracle()[""]) < 1e-5
+        assert block.milliseconds > 0
         model.forward(family.inputs["input_ids"])
-        assert len(own.calls) == 2
-    assert len(own.calls) == 2
+        assert len(block.calls) == 2
+    assert len(block.calls) == 2
 
 
 def test_the_text_of_a_forward_is_the_tokenizers():
     tokenizer, model = wordpiece(), llama().model()
-    with attnlab.record(model, tokenizer) as own:
+    with attnlab.record(model, tokenizer) as block:
         model.forward(**tokenizer("the cat", return_tensors="pt"))
-    assert own.sequences[0].items[0].text == "the cat"
+    assert block.sequences[0].items[0].text == "the cat"
 
 
 def test_gradients_of_a_forward_called_directly_are_bit_identical():
@@ -99,31 +99,31 @@ def test_a_forward_that_raises_is_refused_and_leaves_nothing(error, caught):
     def fail(*_):
         raise error("half way")
 
-    def block(told, model):
-        with observing(told.append, {}):
+    def block(outcomes, model):
+        with observing(outcomes.append, {}):
             if not caught:
                 model.forward(**family.inputs)
             try:
                 model.forward(**family.inputs)
             except error:
-                told.append("caught")
+                outcomes.append("caught")
 
-    told, model = [], family.model()
+    outcomes, model = [], family.model()
     handle = model.encoder.layer[1].register_forward_pre_hook(fail)
     if caught:
-        block(told, model)
+        block(outcomes, model)
     else:
         with pytest.raises(error, match="half way"):
-            block(told, model)
-    refusal = next(item for item in told if isinstance(item, Refusal))
+            block(outcomes, model)
+    refusal = next(item for item in outcomes if isinstance(item, Refusal))
     assert "BertModel did not finish" in refusal.title
     assert watch._gate.blocks.idle
     assert torch._C._len_torch_dispatch_stack() == 0
     handle.remove()
-    told.clear()
-    with observing(told.append, {}):
+    outcomes.clear()
+    with observing(outcomes.append, {}):
         model.forward(**family.inputs)
-    assert [type(item) for item in told] == [RecordedCall]
+    assert [type(item) for item in outcomes] == [RecordedCall]
 
 
 def test_a_forward_that_continues_after_an_error_inside_is_recorded():
@@ -136,11 +136,11 @@ def test_a_forward_that_continues_after_an_error_inside_is_recorded():
             return super().forward(**given)
 
     model = Patient(family.config).eval()
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         model.forward(**family.inputs)
-    assert [item.model for item in told] == ["Patient"]
-    assert len(told[0].records) == 2
+    assert [item.model for item in outcomes] == ["Patient"]
+    assert len(outcomes[0].records) == 2
 
 
 def test_the_tensors_of_a_forward_are_freed_as_soon_as_it_has_returned():
@@ -170,21 +170,21 @@ def test_the_tensors_of_a_forward_are_freed_as_soon_as_it_has_returned():
 def test_a_debugger_or_coverage_keeps_its_frames_and_the_modules_inside_are_recorded():
     family = bert()
     model = family.model()
-    told, events = [], []
+    outcomes, events = [], []
 
     def tracing(frame, event, arg):
         events.append(event)
 
     before = sys.gettrace()
     try:
-        with observing(told.append, {}):
+        with observing(outcomes.append, {}):
             sys.settrace(tracing)
             model.forward(**family.inputs)
             sys.settrace(before)
     finally:
         sys.settrace(before)
     assert "call" in events
-    assert [item.model for item in told] == ["BertEncoder"]
+    assert [item.model for item in outcomes] == ["BertEncoder"]
 
 
 def test_a_forward_is_found_under_decorators_and_subclasses_and_other_functions_are_not():
@@ -199,12 +199,12 @@ def test_a_forward_is_found_under_decorators_and_subclasses_and_other_functions_
         return [model(**given), model(**given)]
 
     model = Decorated(family.config).eval()
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         model.forward(**family.inputs)
         forward(model, **family.inputs)
-    assert [item.model for item in told] == ["Decorated"] * 3
-    assert [len(item.records) for item in told] == [2] * 3
+    assert [item.model for item in outcomes] == ["Decorated"] * 3
+    assert [len(item.records) for item in outcomes] == [2] * 3
 
 
 def test_the_users_modes_are_active_around_a_forward_and_inside():
@@ -220,11 +220,11 @@ def test_the_users_modes_are_active_around_a_forward_and_inside():
     counts = []
     model = Counting(family.config).eval()
     model.forward(**family.inputs)
-    told = []
-    with observing(told.append, {}), FlopCounterMode(display=False) as outer:
+    outcomes = []
+    with observing(outcomes.append, {}), FlopCounterMode(display=False) as outer:
         model.forward(**family.inputs)
     assert counts[0] == counts[1] == outer.get_total_flops() > 0
-    assert [item.model for item in told] == ["Counting"]
+    assert [item.model for item in outcomes] == ["Counting"]
 
 
 class Attention(nn.Module):
@@ -264,8 +264,8 @@ def test_the_forward_of_a_plain_module_is_one_call_of_it():
     given = torch.randn(1, 5, SIZE, generator=torch.Generator().manual_seed(2))
     recorded = only(unnoticed(seeded(Stack), lambda m: m.forward(given)))
     assert [site.name for site in recorded.sites] == ["layers.0", "layers.1"]
-    own, expected = seeded(Stack)(), []
-    for layer in own.layers:
+    model, expected = seeded(Stack)(), []
+    for layer in model.layers:
         scores = layer.q(given) @ layer.k(given).mT / 4
         expected.append(scores.softmax(-1)[:, None].detach())
         given = layer(given)
@@ -274,10 +274,10 @@ def test_the_forward_of_a_plain_module_is_one_call_of_it():
 
 def test_what_a_forward_computes_itself_is_refused_with_the_remedy():
     given = torch.randn(1, 5, SIZE)
-    told = unnoticed(seeded(Attention), lambda m: m.forward(given))
-    assert [type(item) for item in told] == [Refusal]
-    assert "Its forward() was called directly" in told[0].cause
-    assert told[0].remedy == "Call the Attention itself instead of its forward()."
+    outcomes = unnoticed(seeded(Attention), lambda m: m.forward(given))
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "Its forward() was called directly" in outcomes[0].cause
+    assert outcomes[0].remedy == "Call the Attention itself: model(…) instead of model.forward(…)."
 
 
 # --- other methods and parts --------------------------------------------------------------
@@ -287,17 +287,17 @@ def test_what_a_forward_computes_itself_is_refused_with_the_remedy():
 def test_the_towers_that_a_models_methods_call_are_recorded(watched):
     model, eager = clip(), clip("eager")
     text = ids(1, 6)
-    told = []
+    outcomes = []
     if watched == "record":
-        with attnlab.record(model) as own:
+        with attnlab.record(model) as block:
             model.get_image_features(pixel_values=PIXELS)
             model.get_text_features(input_ids=text)
-        pictured, written = own.calls
+        pictured, written = block.calls
     else:
-        with observing(told.append, {}):
+        with observing(outcomes.append, {}):
             model.get_image_features(pixel_values=PIXELS)
             model.get_text_features(input_ids=text)
-        pictured, written = map(trace, told)
+        pictured, written = map(trace, outcomes)
     said = eager(input_ids=text, pixel_values=PIXELS, output_attentions=True)
     assert differs(pictured, said.vision_model_output.attentions) < 1e-5
     assert differs(written, said.text_model_output.attentions) < 1e-5
@@ -307,13 +307,13 @@ def test_a_submodule_that_is_called_alone_is_recorded_and_an_embedding_is_ignore
     family = bert()
     model = family.model()
     given = family.inputs["input_ids"]
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         hidden = model.embeddings(given)
-        assert own.calls == []
+        assert block.calls == []
         model.encoder.layer[0](hidden)
-    assert len(own.calls) == 1
+    assert len(block.calls) == 1
     expected = family.model("eager")(given, output_attentions=True).attentions[0]
-    assert differs(own, [expected]) < 1e-5
+    assert differs(block, [expected]) < 1e-5
     with attnlab.record(model) as nothing:
         model.get_input_embeddings()(given)
     assert "The block called Embedding, which ran no attention" in repr(nothing)
@@ -322,10 +322,10 @@ def test_a_submodule_that_is_called_alone_is_recorded_and_an_embedding_is_ignore
 def test_a_submodule_that_is_added_in_the_block_belongs_to_the_model():
     family = bert()
     model = nn.Module()
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         model.inner = family.model()
         model.inner(**family.inputs)
-    assert len(own.calls) == 1
+    assert len(block.calls) == 1
 
 
 # --- wrappers -----------------------------------------------------------------------------
@@ -345,15 +345,15 @@ def test_a_model_is_recorded_inside_whatever_calls_it():
 
     for wrapper in (Wrapper("__call__"), Wrapper("forward"), nn.DataParallel(model)):
         for call in (wrapper, wrapper.forward):
-            with attnlab.record(model) as own:
+            with attnlab.record(model) as block:
                 call(**family.inputs)
-            assert own.model == "BertModel"
-            assert len(own.calls) == 1
-            assert differs(own, family.oracle()[""]) < 1e-5
-            with attnlab.record(wrapper) as own:
+            assert block.model == "BertModel"
+            assert len(block.calls) == 1
+            assert differs(block, family.oracle()[""]) < 1e-5
+            with attnlab.record(wrapper) as block:
                 call(**family.inputs)
-            assert own.model == type(wrapper).__name__
-            assert differs(own, family.oracle()[""]) < 1e-5
+            assert block.model == type(wrapper).__name__
+            assert differs(block, family.oracle()[""]) < 1e-5
 
 
 def test_a_block_inside_a_watched_cell_gets_the_call_in_which_its_model_ran():
@@ -368,13 +368,13 @@ def test_a_block_inside_a_watched_cell_gets_the_call_in_which_its_model_ran():
         def forward(self, **given):
             return self.inner(**given)
 
-    told, wrapper = [], Wrapper()
+    outcomes, wrapper = [], Wrapper()
     block, silent = attnlab.record(model), attnlab.record(other)
-    with observing(told.append, {}), block as own, silent as nothing:
+    with observing(outcomes.append, {}), block as recording, silent as nothing:
         wrapper(**family.inputs)
-    assert own.model == "Wrapper"
-    assert differs(own, family.oracle()[""]) < 1e-5
-    assert [item.model for item in told] == ["Wrapper"]
+    assert recording.model == "Wrapper"
+    assert differs(recording, family.oracle()[""]) < 1e-5
+    assert [item.model for item in outcomes] == ["Wrapper"]
     assert "The block called Wrapper instead" in repr(nothing)
 
 
@@ -394,13 +394,13 @@ def test_adapters_are_recorded_by_model_and_by_base(recorded, call):
     more = {"max_new_tokens": 2, "eos_token_id": None, "pad_token_id": 0, "do_sample": False}
     given = {"input_ids": family.inputs["input_ids"], **(more if call == "generate" else {})}
     plain = getattr(model, call)(**given)
-    with attnlab.record(base if recorded == "base" else model) as own:
+    with attnlab.record(base if recorded == "base" else model) as block:
         result = getattr(model, call)(**given)
     same(plain, result)
     shown = {"input_ids": result} if call == "generate" else family.inputs
     expected = make("eager")[1](**shown, output_attentions=True).attentions
-    assert differs(own, [weights.detach() for weights in expected]) < 1e-5
-    assert len(own.calls) == 1
+    assert differs(block, [weights.detach() for weights in expected]) < 1e-5
+    assert len(block.calls) == 1
 
 
 @pytest.mark.parametrize("name", ["model", "part"])
@@ -408,9 +408,9 @@ def test_a_pipeline_is_recorded_by_its_model_and_a_part_of_it(name):
     tokenizer = wordpiece()
     model = llama().model()
     run = transformers.pipeline("text-generation", model=model, tokenizer=tokenizer)
-    with attnlab.record(model if name == "model" else model.model, tokenizer) as own:
+    with attnlab.record(model if name == "model" else model.model, tokenizer) as block:
         run("the cat", max_new_tokens=2, do_sample=False)
-    assert own.sequences[0].items[0].text == "the cat" if name == "model" else own.calls
+    assert block.sequences[0].items[0].text == "the cat" if name == "model" else block.calls
 
 
 # --- refusals ---------------------------------------------------------------------------
@@ -419,20 +419,23 @@ def test_a_pipeline_is_recorded_by_its_model_and_a_part_of_it(name):
 def test_a_call_of_another_model_is_named():
     family = bert()
     model, other = family.model(), llama()
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         other.model()(**other.inputs)
         nn.CrossEntropyLoss()(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long))
-    said = repr(own)
+    said = repr(block)
     assert "BertModel was not called. The block called LlamaForCausalLM instead" in said
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         family.model()(**family.inputs)
-    assert "BertModel (another object of this class) was not called" in repr(own)
+    assert "BertModel (another object of this class) was not called" in repr(block)
 
 
-def test_a_block_without_any_call_says_so():
-    with attnlab.record(bert().model()) as own:
+def test_a_block_without_calls_reports_that():
+    with attnlab.record(bert().model()) as block:
         pass
-    assert "BertModel was not called. The block called neither it nor a module inside" in repr(own)
+    assert (
+        "BertModel was not called. The block called neither the model nor one of its submodules"
+        in repr(block)
+    )
 
 
 # --- a method that was looked up before the block -----------------------------------------
@@ -458,13 +461,13 @@ def test_a_generate_that_was_looked_up_before_the_block_is_recorded_like_any(loo
     family = llama()
     model, text = family.model(), ids(2, 5)
     generate = look_up(model)
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         written = generate(input_ids=text, num_beams=2, **MORE)
-    assert len(own.calls) == 1
-    assert own.generated == 5
+    assert len(block.calls) == 1
+    assert block.generated == 5
     said = family.model("eager")(input_ids=written, output_attentions=True)
-    assert differs(own, said.attentions) < 1e-5
-    assert all(site.certificate.exact for site in own.sites)
+    assert differs(block, said.attentions) < 1e-5
+    assert all(site.certificate.exact for site in block.sites)
     assert torch.equal(written, model.generate(input_ids=text, num_beams=2, **MORE))
 
 
@@ -473,14 +476,14 @@ def test_a_generate_under_its_decorators_is_one_call(cached):
     family = llama()
     model, text = family.model(), ids(2, 5)
     generate = inner(model)
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         written = generate(input_ids=text, use_cache=cached, **MORE)
-    assert len(own.calls) == 1
-    assert own.generated == 5
+    assert len(block.calls) == 1
+    assert block.generated == 5
     # No pass has read the last token.
     said = family.model("eager")(input_ids=written[:, :-1], output_attentions=True)
-    assert differs(own, said.attentions) < 1e-5
-    assert all(site.certificate.exact for site in own.sites)
+    assert differs(block, said.attentions) < 1e-5
+    assert all(site.certificate.exact for site in block.sites)
     assert torch.equal(written, model.generate(input_ids=text, **MORE))
 
 
@@ -488,19 +491,19 @@ def test_an_encoder_decoders_generate_under_its_decorators_is_one_call():
     family = FAMILIES["T5, position bias and cross attention"]()
     model = family.model()
     generate = inner(model)
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         written = generate(input_ids=family.inputs["input_ids"], decoder_start_token_id=0, **MORE)
-    assert len(own.calls) == 1
-    assert [site.kind for site in own.sites].count("cross") == 2
-    assert own.sites[-1].queries == written.shape[1] - 1
+    assert len(block.calls) == 1
+    assert [site.kind for site in block.sites].count("cross") == 2
+    assert block.sites[-1].queries == written.shape[1] - 1
 
 
-def test_beams_of_a_generate_under_its_decorators_are_never_shown_as_certain():
+def test_beams_of_a_generate_under_its_decorators_are_never_certified():
     model = llama().model()
     generate = inner(model)
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         generate(input_ids=ids(1, 5), num_beams=3, **MORE)
-    assert not any(site.certificate.exact for site in own.sites)
+    assert not any(site.certificate.exact for site in block.sites)
 
 
 def test_a_generate_under_its_decorators_and_fails_is_refused():
@@ -511,10 +514,10 @@ def test_a_generate_under_its_decorators_and_fails_is_refused():
         raise ValueError("in a step")
 
     model.model.layers[1].register_forward_pre_hook(fail)
-    told = []
-    with pytest.raises(ValueError, match="in a step"), observing(told.append, {}):
+    outcomes = []
+    with pytest.raises(ValueError, match="in a step"), observing(outcomes.append, {}):
         generate(input_ids=ids(1, 5), **MORE)
-    assert [type(item) for item in told] == [Refusal]
+    assert [type(item) for item in outcomes] == [Refusal]
     assert watch._gate.blocks.idle
 
 

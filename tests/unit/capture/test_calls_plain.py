@@ -120,8 +120,8 @@ class Attention(nn.Module):
 
     def parts(self, given):
         return [
-            own(given).unflatten(-1, (HEADS, -1)).transpose(-2, -3)
-            for own in (self.q, self.k, self.v)
+            entry(given).unflatten(-1, (HEADS, -1)).transpose(-2, -3)
+            for entry in (self.q, self.k, self.v)
         ]
 
     def weights(self, given):
@@ -135,8 +135,8 @@ class Attention(nn.Module):
 def test_a_condition_inside_a_model_works_as_usual():
     class Model(Attention):
         def forward(self, given):
-            own = super().forward(given)
-            return torch.cond(own.sum() > 0, lambda t: t * 2, lambda t: t - 1, (own,))
+            hidden = super().forward(given)
+            return torch.cond(hidden.sum() > 0, lambda t: t * 2, lambda t: t - 1, (hidden,))
 
     recorded = only(unnoticed(seeded(Model), lambda m: m(x())))
     assert len(recorded.sites) == 1
@@ -149,10 +149,10 @@ def test_attention_mapped_over_a_batch_runs_as_usual():
             return torch.func.vmap(super().forward)(given)
 
     for gradients in (False, True):
-        told = unnoticed(seeded(Model), lambda m: m(x()), gradients=gradients)
-        assert len(told) == 1
-        if not isinstance(told[0], Refusal):
-            recorded = only(told)
+        outcomes = unnoticed(seeded(Model), lambda m: m(x()), gradients=gradients)
+        assert len(outcomes) == 1
+        if not isinstance(outcomes[0], Refusal):
+            recorded = only(outcomes)
             with torch.no_grad():
                 expected = seeded(Attention)().weights(x())
             assert differs(recorded, [expected]) < 2e-6
@@ -161,10 +161,10 @@ def test_attention_mapped_over_a_batch_runs_as_usual():
 def test_a_gradient_computed_inside_a_model_is_unchanged():
     class Model(Attention):
         def forward(self, given):
-            return torch.func.grad(lambda own: super(Model, self).forward(own).sum())(given)
+            return torch.func.grad(lambda value: super(Model, self).forward(value).sum())(given)
 
-    told = unnoticed(seeded(Model), lambda m: m(x()))
-    assert len(told) == 1
+    outcomes = unnoticed(seeded(Model), lambda m: m(x()))
+    assert len(outcomes) == 1
 
 
 def test_flex_attention_runs_unchanged():
@@ -174,9 +174,9 @@ def test_flex_attention_runs_unchanged():
         def forward(self, given):
             return flex_attention(*self.parts(given))
 
-    told = unnoticed(seeded(FlexAttention), lambda m: m(x()))
-    assert [type(item) for item in told] == [Refusal]
-    assert "FlexAttention" in told[0].title
+    outcomes = unnoticed(seeded(FlexAttention), lambda m: m(x()))
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "FlexAttention" in outcomes[0].title
 
 
 def test_a_function_that_a_module_compiles_for_itself_stays_compiled():
@@ -192,7 +192,7 @@ def test_a_function_that_a_module_compiles_for_itself_stays_compiled():
     class Model(Attention):
         def __init__(self):
             super().__init__()
-            self.twice = torch.compile(lambda own: own * 2, backend=backend)
+            self.twice = torch.compile(lambda value: value * 2, backend=backend)
 
         def forward(self, given):
             return self.twice(super().forward(given))
@@ -297,10 +297,10 @@ def test_a_router_and_a_vocabulary_are_not_attention():
             self.experts = nn.Parameter(torch.randn(4, SIZE, SIZE))
 
         def forward(self, given):
-            own = super().forward(given)
-            chances = self.router(own).softmax(-1)
-            mixed = torch.einsum("bte,btd,edf->btf", chances, own, self.experts)
-            return self.vocabulary(own + mixed).softmax(-1)
+            hidden = super().forward(given)
+            chances = self.router(hidden).softmax(-1)
+            mixed = torch.einsum("bte,btd,edf->btf", chances, hidden, self.experts)
+            return self.vocabulary(hidden + mixed).softmax(-1)
 
     recorded = only(unnoticed(seeded(Model), lambda m: m(x()), gradients=True))
     assert len(recorded.sites) == 1
@@ -343,6 +343,9 @@ def test_weights_that_multiply_no_value_are_reported_as_missing():
             weights = self.weights(given)
             return given + weights.sum(1).argmax(-1, keepdim=True)
 
-    told = unnoticed(seeded(lambda: nn.Sequential(LookingAttention())), lambda m: m(x()))
-    assert [type(item) for item in told] == [Refusal]
-    assert "LookingAttention: its softmax was not seen to multiply values" in told[0].cause
+    outcomes = unnoticed(seeded(lambda: nn.Sequential(LookingAttention())), lambda m: m(x()))
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert (
+        "LookingAttention: its softmax was not followed to a product with values"
+        in outcomes[0].cause
+    )

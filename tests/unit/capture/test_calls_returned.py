@@ -22,7 +22,7 @@ class Hidden(torch.nn.Module):
 
     def forward(self, given):
         q, k, v = (
-            own(given).unflatten(-1, (3, 4)).transpose(1, 2) for own in (self.q, self.k, self.v)
+            entry(given).unflatten(-1, (3, 4)).transpose(1, 2) for entry in (self.q, self.k, self.v)
         )
         powers = np.exp((q @ k.mT / 2).detach().numpy())
         weights = torch.from_numpy(powers / powers.sum(-1, keepdims=True))
@@ -43,10 +43,10 @@ class Model(transformers.PreTrainedModel):
 
     def forward(self, input_ids, output_attentions=False):
         self.calls += 1
-        own, kept = self.embed(input_ids), []
+        hidden, kept = self.embed(input_ids), []
         for layer in self.layers:
-            mixed, weights = layer(own)
-            own = own + self.drop(mixed)
+            mixed, weights = layer(hidden)
+            hidden = hidden + self.drop(mixed)
             kept.append(weights)
         said = {
             "weights": tuple(kept),
@@ -55,7 +55,7 @@ class Model(transformers.PreTrainedModel):
             "nothing": None,
             "empty": (),
         }[self.says]
-        return BaseModelOutput(own, attentions=said if output_attentions else None)
+        return BaseModelOutput(hidden, attentions=said if output_attentions else None)
 
 
 def make(says="weights"):
@@ -100,16 +100,16 @@ def test_dropout_of_the_second_pass_draws_nothing_from_the_user():
     [
         ("scores", "not weights"),
         ("three axes", "shape"),
-        ("nothing", "matrix over tokens"),
-        ("empty", "matrix over tokens"),
+        ("nothing", "softmax over tokens"),
+        ("empty", "softmax over tokens"),
     ],
 )
 def test_other_numbers_than_weights_are_refused_with_the_models_name_and_the_reason(says, reason):
-    told = unnoticed(lambda: make(says), lambda m: m(ids(2, 5)))
-    assert [type(item) for item in told] == [Refusal]
-    assert "Model" in told[0].title
-    assert reason in told[0].cause
-    assert told[0].remedy
+    outcomes = unnoticed(lambda: make(says), lambda m: m(ids(2, 5)))
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "Model" in outcomes[0].title
+    assert reason in outcomes[0].cause
+    assert outcomes[0].remedy
 
 
 def test_a_model_that_takes_no_such_argument_is_refused():
@@ -121,9 +121,9 @@ def test_a_model_that_takes_no_such_argument_is_refused():
         torch.manual_seed(0)
         return Deaf(transformers.PretrainedConfig()).eval()
 
-    told = unnoticed(deaf, lambda m: m(ids(2, 5)))
-    assert [type(item) for item in told] == [Refusal]
-    assert "output_attentions=True gave nothing" in told[0].cause
+    outcomes = unnoticed(deaf, lambda m: m(ids(2, 5)))
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "output_attentions=True returned no weights" in outcomes[0].cause
 
 
 def test_a_model_with_hooks_is_not_called_a_second_time():
@@ -134,7 +134,7 @@ def test_a_model_with_hooks_is_not_called_a_second_time():
         model.layers[0].register_forward_hook(lambda *_: calls.append(1))
         return model
 
-    told = unnoticed(hooked, lambda m: m(ids(2, 5)))
-    assert [type(item) for item in told] == [Refusal]
-    assert "Hidden has hooks" in told[0].cause
+    outcomes = unnoticed(hooked, lambda m: m(ids(2, 5)))
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "Hidden has hooks" in outcomes[0].cause
     assert len(calls) == 2

@@ -70,7 +70,7 @@ class Eager(threading.Thread):
 
     def __init__(self, run):
         super().__init__()
-        self.own, self.kept = run, None
+        self.run_function, self.kept = run, None
 
     def __eq__(self, other):
         return True
@@ -81,7 +81,7 @@ class Eager(threading.Thread):
         super().start()
 
     def run(self):
-        self.kept = self.own()
+        self.kept = self.run_function()
 
 
 def subclassed(run):
@@ -124,13 +124,13 @@ def test_a_call_in_a_thread_of_the_block_has_the_weights_of_an_eager_copy(way, n
 def test_record_includes_the_call_of_its_model_in_a_thread(way):
     family = bert()
     model = family.model()
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         way(lambda: model(**family.inputs))
-        assert differs(own, family.oracle()[""]) < 1e-5
-    assert len(own.calls) == 1
+        assert differs(block, family.oracle()[""]) < 1e-5
+    assert len(block.calls) == 1
 
 
-def test_work_for_threads_that_are_older_than_the_block_belongs_to_it_and_no_other_does():
+def test_work_that_the_block_submits_to_older_threads_belongs_to_it():
     family = bert()
     model, other = family.model(), family.model()
     begun, go = threading.Event(), threading.Event()
@@ -143,14 +143,14 @@ def test_work_for_threads_that_are_older_than_the_block_belongs_to_it_and_no_oth
     with ThreadPoolExecutor(1) as pool:
         earlier = pool.submit(before)  # In the only thread of the pool, older than the block.
         begun.wait(PATIENCE)
-        told = []
-        with observing(told.append, {}) as observation:
+        outcomes = []
+        with observing(outcomes.append, {}) as observation:
             future = pool.submit(model, **family.inputs)
             go.set()
             result = future.result(PATIENCE)
         assert torch.equal(earlier.result()[0], result[0])
-    assert [type(item) for item in told] == [RecordedCall]
-    assert differs(trace(told[0]), family.oracle()[""]) < 1e-5
+    assert [type(item) for item in outcomes] == [RecordedCall]
+    assert differs(trace(outcomes[0]), family.oracle()[""]) < 1e-5
     assert not vars(observation.missed)["running"]
 
 
@@ -166,12 +166,12 @@ def test_a_thread_that_is_older_than_the_block_is_named_and_its_call_is_unaffect
 
     thread = threading.Thread(target=wait, name="the old one")
     thread.start()
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         go.set()
         thread.join(PATIENCE)
     assert torch.equal(results[0], plain)
     with pytest.raises(attnlab.NotRecordedError) as said:
-        own.newest()
+        block.newest()
     assert "BertModel was called in a thread that attnlab does not follow" in str(said.value)
     assert "“the old one” was started outside of the block" in str(said.value)
 
@@ -184,12 +184,12 @@ def test_threads_of_attnlab_belong_to_no_block():
         disown()
         model(**family.inputs)
 
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         thread = threading.Thread(target=ours)
         thread.start()
         thread.join(PATIENCE)
-    assert own.calls == []
-    assert "BertModel was not called" in repr(own)
+    assert block.calls == []
+    assert "BertModel was not called" in repr(block)
 
 
 def test_two_threads_that_call_one_model_simultaneously_have_separate_texts():
@@ -198,7 +198,7 @@ def test_two_threads_that_call_one_model_simultaneously_have_separate_texts():
     texts = [ids(1, 6 + seed, seed=seed) for seed in range(4)]
     plain = [without_gradients(model, {"input_ids": text}).logits for text in texts]
     gate = threading.Barrier(len(texts))
-    results, told = {}, []
+    results, outcomes = {}, []
 
     def run(seed):
         for _ in range(3):
@@ -208,7 +208,7 @@ def test_two_threads_that_call_one_model_simultaneously_have_separate_texts():
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        with observing(told.append, {}):
+        with observing(outcomes.append, {}):
             threads = [threading.Thread(target=run, args=(seed,)) for seed in range(len(texts))]
             for thread in threads:
                 thread.start()
@@ -218,9 +218,9 @@ def test_two_threads_that_call_one_model_simultaneously_have_separate_texts():
         sys.setswitchinterval(interval)
     for seed, expected in enumerate(plain):
         assert torch.equal(results[seed], expected)
-    assert [type(item) for item in told] == [RecordedCall] * 12
+    assert [type(item) for item in outcomes] == [RecordedCall] * 12
     eager = family.model("eager")
-    for item in told:
+    for item in outcomes:
         recorded = trace(item)
         seed = len(recorded.sequences[0]) - 6
         said = eager(input_ids=texts[seed], output_attentions=True).attentions
@@ -233,12 +233,12 @@ def test_two_threads_that_generate_with_one_model_simultaneously_do_not_affect_e
     more = {"max_new_tokens": 4, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
     texts = [ids(1, 5 + seed, seed=seed) for seed in range(3)]
     plain = [model.generate(input_ids=text, **more) for text in texts]
-    told = []
-    with observing(told.append, {}), ThreadPoolExecutor(3) as pool:
+    outcomes = []
+    with observing(outcomes.append, {}), ThreadPoolExecutor(3) as pool:
         written = list(pool.map(lambda text: model.generate(input_ids=text, **more), texts))
     for one, other in zip(plain, written, strict=True):
         assert torch.equal(one, other)
-    assert sorted(item.generated for item in told) == [5, 6, 7]
+    assert sorted(item.generated for item in outcomes) == [5, 6, 7]
 
 
 class Meeting:
@@ -269,18 +269,18 @@ def test_a_call_that_outlasts_its_block_is_recorded_and_then_everything_is_resto
     thread = threading.Thread(
         target=lambda: results.append(model(**family.inputs)[0]), name="the slow one"
     )
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         thread.start()
         assert meeting.inside.wait(PATIENCE)
     with pytest.raises(
         attnlab.NotRecordedError, match="still running in the thread “the slow one”"
     ):
-        own.newest()
+        block.newest()
     meeting.go.set()
     thread.join(PATIENCE)
     assert torch.equal(results[0], plain)
-    assert differs(own, family.oracle()[""]) < 1e-5
-    assert len(own.calls) == 1
+    assert differs(block, family.oracle()[""]) < 1e-5
+    assert len(block.calls) == 1
     assert classes() == before
     assert watch._gate.blocks.idle
 
@@ -298,14 +298,14 @@ def test_a_thread_that_outlasts_its_block_begins_no_further_recording():
 
     thread = threading.Thread(target=run)
     before = classes()
-    with attnlab.record(model) as own:
+    with attnlab.record(model) as block:
         thread.start()
         assert first.wait(PATIENCE)
     assert classes() == before
     with attnlab.record(model) as next_block:
         go.set()
         thread.join(PATIENCE)
-    assert len(own.calls) == 1
+    assert len(block.calls) == 1
     assert next_block.calls == []
 
 
@@ -318,14 +318,14 @@ def test_an_exception_in_a_thread_is_raised_and_everything_is_restored(error):
         raise error("half way")
 
     model.encoder.layer[1].register_forward_pre_hook(fail)
-    before, told = classes(), []
-    with ThreadPoolExecutor(1) as pool, observing(told.append, {}):
+    before, outcomes = classes(), []
+    with ThreadPoolExecutor(1) as pool, observing(outcomes.append, {}):
         future = pool.submit(model, **family.inputs)
         raised = future.exception(PATIENCE)
     assert type(raised) is error
     assert str(raised) == "half way"
     assert classes() == before
-    assert [type(item) for item in told] == [Refusal]
+    assert [type(item) for item in outcomes] == [Refusal]
     assert watch._gate.blocks.idle
 
 
@@ -356,15 +356,15 @@ def test_nested_blocks_in_one_thread_have_separate_threads():
 def test_a_block_opened_in_a_thread_belongs_only_to_that_thread():
     family = bert()
     model = family.model()
-    told = []
+    outcomes = []
 
     def block():
-        with observing(told.append, {}):
+        with observing(outcomes.append, {}):
             model(**family.inputs)
 
     joined(block)
     model(**family.inputs)
-    assert len(told) == 1
+    assert len(outcomes) == 1
 
 
 def test_a_stream_of_generated_text_is_recorded_without_waiting_for_its_thread():
@@ -373,7 +373,7 @@ def test_a_stream_of_generated_text_is_recorded_without_waiting_for_its_thread()
     inputs = tokenizer("the cat", return_tensors="pt")
     more = {"max_new_tokens": 3, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
     plain = model.generate(**inputs, **more)
-    with attnlab.record(model, tokenizer) as own:
+    with attnlab.record(model, tokenizer) as block:
         streamer = transformers.TextIteratorStreamer(tokenizer, timeout=PATIENCE)
         thread = threading.Thread(
             target=model.generate, kwargs={**inputs, "streamer": streamer, **more}
@@ -382,8 +382,8 @@ def test_a_stream_of_generated_text_is_recorded_without_waiting_for_its_thread()
         text = "".join(streamer)
     thread.join(PATIENCE)
     assert text == tokenizer.decode(plain[0])
-    assert own.generated == inputs["input_ids"].shape[1]
-    assert len(own.calls) == 1
+    assert block.generated == inputs["input_ids"].shape[1]
+    assert len(block.calls) == 1
 
 
 def test_results_of_a_call_in_a_thread_are_bit_identical():
@@ -395,17 +395,17 @@ def test_results_of_a_call_in_a_thread_are_bit_identical():
     assert all(torch.equal(one, other) for one, other in zip(plain, watched, strict=True))
 
 
-def test_a_thread_that_lives_on_keeps_neither_the_block_nor_its_model():
+def test_a_thread_that_outlives_the_block_keeps_neither_it_nor_its_model():
     family = bert()
     model = family.model()
     go = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        with attnlab.record(model) as own:
+        with attnlab.record(model) as block:
             pool.submit(model, **family.inputs).result(PATIENCE)
             thread = threading.Thread(target=go.wait, args=(PATIENCE,))
             thread.start()
         kept = weakref.ref(model)
-        assert len(own.calls) == 1
+        assert len(block.calls) == 1
         del model
         gc.collect()
         assert kept() is None

@@ -55,7 +55,7 @@ def test_the_image_of_clip_has_patches_by_row_and_column_and_its_text_has_tokens
         "vision_model.encoder.layers.#.self_attn": ("patches", "patches"),
         "text_model.encoder.layers.#.self_attn": ("tokens", "tokens"),
     }
-    patches = next(own for own in recorded.sequences if own.name == "patches")
+    patches = next(entry for entry in recorded.sequences if entry.name == "patches")
     grid = [f"{row},{column}" for row in range(3) for column in range(3)]
     assert [token.text for token in patches.items[0].tokens] == ["[CLS]", *grid]
     assert recorded.sequences[0].name == "tokens"
@@ -142,11 +142,11 @@ def test_a_model_at_the_interface_is_not_tapped_again_but_is_read_as_well(monkey
 
     made = []
     listen = CallRecording.listen
-    monkeypatch.setattr(CallRecording, "listen", lambda own: made.append(own) or listen(own))
+    monkeypatch.setattr(CallRecording, "listen", lambda value: made.append(value) or listen(value))
     model = clip().vision_model
     traces = [only(unnoticed(lambda: model, lambda m: m(pixels()))) for _ in range(2)]
     assert len(made) == 1
-    assert [len(own.sites) for own in traces] == [2, 2]
+    assert [len(trace.sites) for trace in traces] == [2, 2]
     # A call of another form may run other submodules.
     only(unnoticed(lambda: model, lambda m: m(pixels(), output_hidden_states=True)))
     assert len(made) == 2

@@ -29,9 +29,9 @@ def test_a_pipeline_shows_the_text_that_it_was_given():
         run = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)
         return [torch.tensor(said["score"]) for said in run(["the cat", "seeing the cat"])]
 
-    told = unnoticed(make, call)
-    assert [item.sequences[0].items[0].text for item in told] == ["the cat", "seeing the cat"]
-    assert all(only([item]).sites[0].certificate.exact for item in told)
+    outcomes = unnoticed(make, call)
+    assert [item.sequences[0].items[0].text for item in outcomes] == ["the cat", "seeing the cat"]
+    assert all(only([item]).sites[0].certificate.exact for item in outcomes)
 
 
 def test_a_pipeline_that_generates_shows_what_it_wrote():
@@ -140,7 +140,7 @@ def test_a_module_that_is_given_one_dictionary_shows_the_texts_in_it():
     recorded = only(unnoticed(SentenceTransformer, call, gradients=True))
     assert recorded.model == "SentenceTransformer"
     assert recorded.items == 2
-    assert [own.text for own in recorded.sequences[0].items] == ["cat", "the cat"]
+    assert [value.text for value in recorded.sequences[0].items] == ["cat", "the cat"]
     assert names(recorded, 0) == ["[CLS]", "cat", "[SEP]", "[PAD]"]
     assert [t.padding for t in recorded.sequences[0].items[0].tokens] == [False] * 3 + [True]
     assert recorded.sites[0].name == "0.auto_model.encoder.layer.0.attention.self"
@@ -154,7 +154,7 @@ def test_encoding_sentences_is_one_call_of_the_whole_and_shows_its_texts():
         unnoticed(SentenceTransformer, lambda m: m.encode(["cat", "the cat"]), gradients=True)
     )
     assert recorded.model == "SentenceTransformer"
-    assert [own.text for own in recorded.sequences[0].items] == ["cat", "the cat"]
+    assert [value.text for value in recorded.sequences[0].items] == ["cat", "the cat"]
     assert [t.padding for t in recorded.sequences[0].items[0].tokens] == [False] * 3 + [True]
     assert all(site.certificate.exact for site in recorded.sites)
 
@@ -300,5 +300,5 @@ def test_deep_copies_and_pickles_made_while_watched_are_plain():
         twin = copy.deepcopy(model)
         return model(**family.inputs), twin(**family.inputs)
 
-    told = unnoticed(family.model, call)
-    assert [item.model for item in told] == ["BertModel", "BertModel"]
+    outcomes = unnoticed(family.model, call)
+    assert [item.model for item in outcomes] == ["BertModel", "BertModel"]

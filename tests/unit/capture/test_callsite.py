@@ -33,10 +33,10 @@ def node(code, place):
     """Return the source of the call at a position in the cell."""
     first, last, start, end = place.position
     found = [
-        own
-        for own in ast.walk(ast.parse(code))
-        if isinstance(own, ast.Call)
-        and (own.lineno, own.end_lineno, own.col_offset, own.end_col_offset)
+        entry
+        for entry in ast.walk(ast.parse(code))
+        if isinstance(entry, ast.Call)
+        and (entry.lineno, entry.end_lineno, entry.col_offset, entry.end_col_offset)
         == (first, last, start, end)
     ]
     assert len(found) == 1, place

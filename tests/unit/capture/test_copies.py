@@ -75,17 +75,17 @@ class HostileList(list):
 
 
 def test_copying_runs_no_code_of_the_objects_classes():
-    own = object.__new__(Hostile)
-    object.__setattr__(own, "slot", [1])
-    object.__getattribute__(own, "__dict__")["held"] = {"a": own}
-    held = [own, HostileDict({"a": own}), HostileList([own])]
+    hostile = object.__new__(Hostile)
+    object.__setattr__(hostile, "slot", [1])
+    object.__getattribute__(hostile, "__dict__")["held"] = {"a": hostile}
+    held = [hostile, HostileDict({"a": hostile}), HostileList([hostile])]
     RAN.clear()
     twin, mapping, listed = Copies().of(held)
     assert RAN == []
     assert type(twin) is Hostile
-    assert twin is not own
+    assert twin is not hostile
     assert object.__getattribute__(twin, "slot") == [1]
-    assert object.__getattribute__(twin, "slot") is not object.__getattribute__(own, "slot")
+    assert object.__getattribute__(twin, "slot") is not object.__getattribute__(hostile, "slot")
     assert dict.__getitem__(object.__getattribute__(twin, "__dict__")["held"], "a") is twin
     assert type(mapping) is HostileDict
     assert dict.__getitem__(mapping, "a") is twin
@@ -127,20 +127,20 @@ def shape(value, seen):
         return f"#{seen[id(value)]}"
     seen[id(value)] = len(seen)
     if isinstance(value, dict):
-        inner = {name: shape(own, seen) for name, own in value.items()}
+        inner = {name: shape(entry, seen) for name, entry in value.items()}
     elif isinstance(value, Plain):
-        inner = {name: shape(own, seen) for name, own in vars(value).items()}
+        inner = {name: shape(entry, seen) for name, entry in vars(value).items()}
     else:
-        inner = [shape(own, seen) for own in value]
+        inner = [shape(entry, seen) for entry in value]
     return type(value).__name__, inner
 
 
 @given(graphs())
 def test_a_copy_is_what_deepcopy_makes(nodes):
-    own = Copies().of(nodes)
-    assert shape(own, {}) == shape(copy.deepcopy(nodes), {})
+    copied_model = Copies().of(nodes)
+    assert shape(copied_model, {}) == shape(copy.deepcopy(nodes), {})
     mutable = {id(part) for part in nodes}
-    assert not mutable & {id(part) for part in own}
+    assert not mutable & {id(part) for part in copied_model}
 
 
 class Shade(enum.Enum):
@@ -165,7 +165,7 @@ SHARED = {
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_what_has_no_state_of_a_model_is_shared(name):
+def test_stateless_objects_are_shared(name):
     value = SHARED[name]
     assert IsolatedModel(nn.Linear(1, 1), RandomGenerators()).copied(value) is value
 
@@ -220,15 +220,15 @@ class Counter(nn.Module):
 def test_a_pass_over_a_copy_leaves_the_model_as_it_was():
     model = Counter()
     bias = model.inner.bias.tolist()
-    own = IsolatedModel(model, RandomGenerators()).model
+    copy = IsolatedModel(model, RandomGenerators()).model
     with torch.no_grad():
-        drawn = own()
-    assert own.counts == {"calls": 3, "closed": 2}
-    assert own.steps.tolist() == [1, 1, 1]
-    assert own.view.tolist() == [1, 1], "a view of a buffer's copy is a view"
-    assert own.inner is own.tied is own.weak()
-    assert own.alias is own.inner.weight
-    assert own.inner.weight.data_ptr() == model.inner.weight.data_ptr()
+        drawn = copy()
+    assert copy.counts == {"calls": 3, "closed": 2}
+    assert copy.steps.tolist() == [1, 1, 1]
+    assert copy.view.tolist() == [1, 1], "a view of a buffer's copy is a view"
+    assert copy.inner is copy.tied is copy.weak()
+    assert copy.alias is copy.inner.weight
+    assert copy.inner.weight.data_ptr() == model.inner.weight.data_ptr()
     assert model.counts == {"calls": 0}
     assert model.steps.tolist() == [0, 0, 0]
     assert model.table.tolist() == [0, 0]
@@ -241,9 +241,9 @@ def test_a_pass_over_a_copy_leaves_the_model_as_it_was():
 
 def test_a_copy_of_a_copied_part_knows_its_origin():
     model = Counter()
-    own = IsolatedModel(model, RandomGenerators()).model
-    assert origin(own) is model
-    assert origin(own.inner) is model.inner
+    copy = IsolatedModel(model, RandomGenerators()).model
+    assert origin(copy) is model
+    assert origin(copy.inner) is model.inner
     assert origin(model) is model
 
 
@@ -264,7 +264,7 @@ HELD = {
 
 
 @pytest.mark.parametrize("name", HELD)
-def test_what_cannot_be_copied_is_said(name):
+def test_what_cannot_be_copied_is_named(name):
     make, says = HELD[name]
     model, held = nn.Linear(1, 1), make()
     vars(model)["held"] = held
@@ -282,7 +282,7 @@ def test_the_reason_is_a_clause():
 
 def test_a_compiled_model_is_copied_as_it_was_before():
     model = nn.Sequential(nn.Linear(2, 2), torch.compile(nn.Linear(2, 2), backend="eager"))
-    own = IsolatedModel(torch.compile(model, backend="eager"), RandomGenerators()).model
-    assert [type(part).__name__ for part in own.modules()] == ["Sequential", "Linear", "Linear"]
+    copy = IsolatedModel(torch.compile(model, backend="eager"), RandomGenerators()).model
+    assert [type(part).__name__ for part in copy.modules()] == ["Sequential", "Linear", "Linear"]
     model.compile(backend="eager")
     assert IsolatedModel(model, RandomGenerators()).model._compiled_call_impl is None

@@ -48,7 +48,7 @@ PLACES = [
 
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("name", MODELS)
-def test_an_error_in_any_part_of_a_model_leaves_all_as_it_was(name, error):
+def test_an_error_in_any_part_of_a_model_restores_everything(name, error):
     make, inputs = MODELS[name]
     model = make()
     with torch.no_grad():
@@ -63,24 +63,24 @@ def test_an_error_in_any_part_of_a_model_leaves_all_as_it_was(name, error):
             raise error(path)
 
         hook = model.get_submodule(path).register_forward_hook(fail)
-        before, own, told = world(), inside(model), []
+        before, made_model, outcomes = world(), inside(model), []
         # Submodules that this call does not run raise nothing.
         caught = contextlib.suppress(error)
-        with caught, torch.no_grad(), observing(told.append, {}):
+        with caught, torch.no_grad(), observing(outcomes.append, {}):
             model(**inputs)
         reached += path in raised
-        assert [type(item) for item in told] == [Refusal] or path not in raised
+        assert [type(item) for item in outcomes] == [Refusal] or path not in raised
         assert world() == before
-        assert inside(model) == own
+        assert inside(model) == made_model
         hook.remove()
     assert reached > 1
-    result, told = record(model, inputs)
+    result, outcomes = record(model, inputs)
     same(result, expected)
-    assert all(site.certificate.exact for site in trace(told[0]).sites)
+    assert all(site.certificate.exact for site in trace(outcomes[0]).sites)
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_an_error_in_the_attention_function_leaves_all_as_it_was(error, monkeypatch):
+def test_an_error_in_the_attention_function_restores_everything(error, monkeypatch):
     family = llama()
     model = family.model()
     functions = transformers.modeling_utils.ALL_ATTENTION_FUNCTIONS
@@ -91,21 +91,21 @@ def test_an_error_in_the_attention_function_leaves_all_as_it_was(error, monkeypa
     genuine = functions["sdpa"]
     functions["sdpa"] = fail
     try:
-        before, told = world(), []
-        with pytest.raises(error, match="in the kernel"), observing(told.append, {}):
+        before, outcomes = world(), []
+        with pytest.raises(error, match="in the kernel"), observing(outcomes.append, {}):
             model(**family.inputs)
         assert world() == before
-        assert [type(item) for item in told] == [Refusal]
+        assert [type(item) for item in outcomes] == [Refusal]
     finally:
         functions["sdpa"] = genuine
         functions._local_mapping.pop("sdpa", None)
-    _, told = record(model, family.inputs)
-    assert [type(item) for item in told] == [RecordedCall]
+    _, outcomes = record(model, family.inputs)
+    assert [type(item) for item in outcomes] == [RecordedCall]
 
 
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("step", [0, 2])
-def test_an_error_in_a_step_of_generate_leaves_all_as_it_was(error, step):
+def test_an_error_in_a_step_of_generate_restores_everything(error, step):
     family = llama()
     model = family.model()
     calls = []
@@ -116,19 +116,19 @@ def test_an_error_in_a_step_of_generate_leaves_all_as_it_was(error, step):
             raise error("in a step")
 
     hook = model.model.layers[1].register_forward_hook(fail)
-    before, own, told = world(), inside(model), []
+    before, made_model, outcomes = world(), inside(model), []
     how = {"max_new_tokens": 4, "eos_token_id": None, "pad_token_id": 0}
-    with pytest.raises(error, match="in a step"), observing(told.append, {}):
+    with pytest.raises(error, match="in a step"), observing(outcomes.append, {}):
         model.generate(ids(1, 3), **how)
     assert world() == before
-    assert inside(model) == own
-    assert [type(item) for item in told] == [Refusal]
+    assert inside(model) == made_model
+    assert [type(item) for item in outcomes] == [Refusal]
     hook.remove()
-    told.clear()
-    with observing(told.append, {}):
+    outcomes.clear()
+    with observing(outcomes.append, {}):
         model.generate(ids(1, 3), **how)
         model(ids(1, 3))
-    assert [type(item) for item in told] == [RecordedCall, RecordedCall]
+    assert [type(item) for item in outcomes] == [RecordedCall, RecordedCall]
 
 
 CALLS = []
@@ -155,34 +155,34 @@ class Second(nn.Module):
 
 
 def test_an_error_in_the_second_pass_leaves_the_result():
-    x, told = torch.ones(1, 4, 12), []
+    x, outcomes = torch.ones(1, 4, 12), []
     expected = Second(ValueError).eval()(x)
     model = Second(ValueError).eval()
     before = world()
-    with torch.no_grad(), observing(told.append, {}):
+    with torch.no_grad(), observing(outcomes.append, {}):
         result = model(x)
     assert world() == before
     assert torch.equal(result, expected.detach())
-    assert [type(item) for item in told] == [Refusal]
-    assert "in the second pass" in told[0].cause
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "in the second pass" in outcomes[0].cause
     assert model.moved == 1
     # The next call, which is the third, works.
-    with torch.no_grad(), observing(told.append, {}):
+    with torch.no_grad(), observing(outcomes.append, {}):
         model(x)
-    assert [type(item) for item in told] == [Refusal, RecordedCall]
+    assert [type(item) for item in outcomes] == [Refusal, RecordedCall]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, CancelledError])
 def test_an_interrupt_in_the_second_pass_is_raised_and_everything_is_restored(error):
-    model, x, told = Second(error).eval(), torch.ones(1, 4, 12), []
+    model, x, outcomes = Second(error).eval(), torch.ones(1, 4, 12), []
     before = world()
-    with torch.no_grad(), pytest.raises(error), observing(told.append, {}):
+    with torch.no_grad(), pytest.raises(error), observing(outcomes.append, {}):
         model(x)
     assert world() == before
     assert model.moved == 1
-    with torch.no_grad(), observing(told.append, {}):
+    with torch.no_grad(), observing(outcomes.append, {}):
         model(x)
-    assert [type(item) for item in told] == [RecordedCall]
+    assert [type(item) for item in outcomes] == [RecordedCall]
 
 
 def test_an_error_inside_the_tap_becomes_a_refusal_and_leaves_the_result(monkeypatch):
@@ -197,11 +197,11 @@ def test_an_error_inside_the_tap_becomes_a_refusal_and_leaves_the_result(monkeyp
 
     before = world()
     monkeypatch.setattr(products, "note_attention", broken)
-    result, told = record(model, {"input_ids": ids(1, 5)})
+    result, outcomes = record(model, {"input_ids": ids(1, 5)})
     assert world() == before
     same(result, expected)
-    assert [type(item) for item in told] == [Refusal]
-    assert "a fault of ours" in told[0].cause
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "a fault of ours" in outcomes[0].cause
 
 
 def test_an_error_in_naming_the_tokens_becomes_a_refusal(monkeypatch):
@@ -212,8 +212,8 @@ def test_an_error_in_naming_the_tokens_becomes_a_refusal(monkeypatch):
 
     monkeypatch.setattr(SequenceNaming, "layout", broken)
     family = bert()
-    _, told = record(family.model(), family.inputs)
-    assert [type(item) for item in told] == [Refusal]
+    _, outcomes = record(family.model(), family.inputs)
+    assert [type(item) for item in outcomes] == [Refusal]
 
 
 @pytest.mark.parametrize("name", ["interface", "tap", "plain"])
@@ -234,22 +234,22 @@ def test_passes_on_other_threads_are_neither_disturbed_nor_recorded_meanwhile(na
     thread = threading.Thread(target=elsewhere)
     thread.start()
     started.wait(20)
-    told = []
+    outcomes = []
     try:
         for _ in range(5):
-            with torch.no_grad(), observing(told.append, {}):
+            with torch.no_grad(), observing(outcomes.append, {}):
                 same(mine(**inputs), expected)
     finally:
         stop.set()
         thread.join(20)
     for result in results:
         same(result, expected)
-    assert [type(item) for item in told] == [RecordedCall] * 5
-    counts = {len(item.records) for item in told}
+    assert [type(item) for item in outcomes] == [RecordedCall] * 5
+    counts = {len(item.records) for item in outcomes}
     assert len(counts) == 1
 
 
-def test_two_watched_threads_are_told_only_of_their_calls():
+def test_two_watched_threads_record_only_their_calls():
     heard = {"one": [], "two": []}
     barrier = threading.Barrier(2)
 
@@ -285,7 +285,7 @@ def test_the_users_settings_of_torch_are_unchanged_during_and_after():
             (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
         )
     )
-    own = torch.get_num_threads()
+    thread_count = torch.get_num_threads()
     torch.set_default_dtype(torch.float64)
     try:
         with torch.inference_mode(), observing(lambda _: None, {}):
@@ -293,4 +293,4 @@ def test_the_users_settings_of_torch_are_unchanged_during_and_after():
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
-    assert seen == [(torch.float64, False, own)]
+    assert seen == [(torch.float64, False, thread_count)]

@@ -1,4 +1,4 @@
-"""After any error in attnlab, the cell does what it does without it, and the user is told why.
+"""After any error in attnlab, the cell does what it does without it, and the reason is reported.
 
 Every function of attnlab that a cell's thread enters fails once. The oracle is the same cell
 without attnlab.
@@ -109,8 +109,10 @@ class Scenario:
     def make(self) -> dict[str, Any]:
         for name, make in self.kept.items():
             if callable(make):
-                own = make()
-                self.kept[name] = own if not isinstance(own, nn.Module) else (lambda it=own: it)
+                cache = make()
+                self.kept[name] = (
+                    cache if not isinstance(cache, nn.Module) else (lambda it=cache: it)
+                )
         return {
             "__name__": "__main__",
             "torch": torch,
@@ -210,7 +212,7 @@ def run(scenario: Scenario, cell: Callable[[str, dict[str, Any]], None]) -> Outc
         sys.unraisablehook = hook
     assert not lost
     drawn = (torch.get_rng_state(), random.getstate())
-    texts = [f"{own.category.__name__}: {own.message}" for own in said]
+    texts = [f"{message.category.__name__}: {message.message}" for message in said]
     return Outcome(names.get("out"), raised, drawn, texts, world())
 
 
@@ -234,7 +236,7 @@ class Watched(Notebook):
         finally:
             shell.fire("post_run_cell")
 
-    def told(self) -> str:
+    def messages(self) -> str:
         """Return everything that the panel shows."""
         self.session.settle()
         return json.dumps(self.session.state(lambda: False), default=str)
@@ -242,9 +244,9 @@ class Watched(Notebook):
 
 @pytest.fixture(scope="module")
 def notebook() -> Iterator[Watched]:
-    own = Watched()
-    yield own
-    own.close()
+    actual = Watched()
+    yield actual
+    actual.close()
     torch._dynamo.reset()
 
 
@@ -254,7 +256,7 @@ STRIDE = 1 if os.environ.get("EVERY_FAULT") else 8
 
 def chosen(name: str, found: list[Step]) -> list[Step]:
     """Choose where to raise."""
-    inside = [own for own in found if own not in BORDER]
+    inside = [entry for entry in found if entry not in BORDER]
     return inside[list(SCENARIOS).index(name) % STRIDE :: STRIDE]
 
 
@@ -279,16 +281,16 @@ def test_a_fault_of_attnlab_reaches_the_panel_and_not_the_cell(
             except Exception as error:  # noqa: BLE001 - whatever reaches the cell
                 astray.append((place, f"{type(error).__name__}: {error}"[:300]))
         # Some functions are called only in the first runs, as their results are kept.
-        if raised and "InjectedError: a fault" not in notebook.told():
-            astray.append((place, "nobody was told"))
+        if raised and "InjectedError: a fault" not in notebook.messages():
+            astray.append((place, "no message"))
     assert astray == []
     # And the next cell is watched as usual.
     agree(run(scenario, notebook.run), expected)
-    assert "InjectedError" not in notebook.told()
+    assert "InjectedError" not in notebook.messages()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_an_interrupt_in_attnlab_is_the_users_and_leaves_all_as_it_was(
+def test_an_interrupt_inside_attnlab_is_raised_and_everything_is_restored(
     name: str, notebook: Watched
 ) -> None:
     scenario, watched = SCENARIOS[name], watcher(name, notebook)
@@ -301,12 +303,12 @@ def test_an_interrupt_in_attnlab_is_the_users_and_leaves_all_as_it_was(
             found = run(scenario, watched)
         if raised and found.error != "KeyboardInterrupt()":
             astray.append((place, f"it was lost: {found.error}"))
-        for what, own in expected.world.items():
-            if found.world[what] != own:
+        for what, value in expected.world.items():
+            if found.world[what] != value:
                 astray.append((place, f"{what} are not as before"))
     assert astray == []
     agree(run(scenario, notebook.run), expected)
-    assert "interrupted" not in notebook.told()
+    assert "interrupted" not in notebook.messages()
 
 
 def agree(found: Outcome, expected: Outcome) -> None:
@@ -319,5 +321,5 @@ def agree(found: Outcome, expected: Outcome) -> None:
         same(found.result, expected.result)
     else:
         assert found.result == expected.result
-    for name, own in expected.world.items():
-        assert found.world[name] == own, name
+    for name, value in expected.world.items():
+        assert found.world[name] == value, name

@@ -96,11 +96,11 @@ FED = {
 @pytest.mark.parametrize("name", FED)
 def test_a_call_knows_the_texts_that_fed_it(names, name):
     code, texts = FED[name]
-    own = feed(code, names)
-    assert own.refusal == ""
-    assert [tokenized.texts for tokenized in own.tokenized] == texts
-    assert all(tokenized.tokenizer is names["tok"] for tokenized in own.tokenized)
-    assert own.callsite is not None
+    found_feed = feed(code, names)
+    assert found_feed.refusal == ""
+    assert [tokenized.texts for tokenized in found_feed.tokenized] == texts
+    assert all(tokenized.tokenizer is names["tok"] for tokenized in found_feed.tokenized)
+    assert found_feed.callsite is not None
 
 
 REFUSED = {
@@ -195,23 +195,23 @@ def test_the_texts_stay_as_they_were_when_the_cell_changes_its_list_later(names)
 
 def test_each_call_knows_its_position_and_those_of_its_texts(names):
     code = 'e = tok(\n  "the cat", return_tensors="pt")\nx = 1; model(**e)'
-    own = feed(code, names)
-    assert own.callsite.position == (3, 3, 7, 17)
-    assert own.tokenized[0].callsite.position == (1, 2, 4, 33)
+    found_feed = feed(code, names)
+    assert found_feed.callsite.position == (3, 3, 7, 17)
+    assert found_feed.tokenized[0].callsite.position == (1, 2, 4, 33)
 
 
 def test_nested_tokenizer_calls_count_once(names):
     code = (
         f"tok.apply_chat_template({CHAT}, tokenize=True)\n{PLAIN.format(chr(34) + 'a' + chr(34))}"
     )
-    told = []
-    with observing(told.append, names, fed=True):
+    outcomes = []
+    with observing(outcomes.append, names, fed=True):
         exec(compile(code, "<cell>", "exec"), names)
-    (tokenized,) = told[0].feed.tokenized
+    (tokenized,) = outcomes[0].feed.tokenized
     assert tokenized.method == "__call__"
     assert tokenized.texts == {"text": "a"}
     chat = feed(FED["chat, tokenized"][0], names).tokenized
-    assert [own.method for own in chat] == ["apply_chat_template"]
+    assert [entry.method for entry in chat] == ["apply_chat_template"]
 
 
 def test_a_chat_template_that_gives_ids_still_shows_the_rendered_text(names):
@@ -230,29 +230,29 @@ def test_a_call_is_recorded_even_if_its_feed_cannot_be_found(names, monkeypatch,
     assert "a fault of ours" in caplog.text
 
 
-def test_without_asking_no_feed_is_made(names):
-    told = []
-    with observing(told.append, names):
+def test_without_a_request_no_feed_is_created(names):
+    outcomes = []
+    with observing(outcomes.append, names):
         exec(PLAIN.format('"the cat"'), names)
-    assert [call.feed for call in told] == [None]
+    assert [call.feed for call in outcomes] == [None]
 
 
 def test_the_notebooks_model_is_not_kept_alive(names):
     names["model"] = encoder(num_hidden_layers=1)
-    own = feed(PLAIN.format('"the cat"'), names)
+    code = feed(PLAIN.format('"the cat"'), names)
     gone = weakref.ref(names.pop("model"))
     names.clear()
     gc.collect()
     assert gone() is None
-    assert own.model is None
+    assert code.model is None
 
 
 def test_the_users_cache_is_not_kept_alive(names):
     cache = transformers.DynamicCache()
     names["cache"] = cache
-    own = feed('writer(**tok("the cat", return_tensors="pt"), past_key_values=cache)', names)
+    found_feed = feed('writer(**tok("the cat", return_tensors="pt"), past_key_values=cache)', names)
     gone = weakref.ref(cache)
     del names["cache"], cache
     gc.collect()
-    assert own.refusal
+    assert found_feed.refusal
     assert gone() is None

@@ -48,7 +48,7 @@ def uncollected() -> Iterator[None]:
 
 def live() -> int:
     """Count the tensors created since cycles are not collected that are alive."""
-    return sum(issubclass(type(own), torch.Tensor) for own in gc.get_objects())
+    return sum(issubclass(type(candidate), torch.Tensor) for candidate in gc.get_objects())
 
 
 class Raises(torch.nn.Module):
@@ -266,15 +266,15 @@ def unlogged() -> Iterator[None]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_of_a_recording_is_left_once_it_is_dropped(case: str) -> None:
-    told: list[RecordedCall | Refusal] = []
+    outcomes: list[RecordedCall | Refusal] = []
 
     @contextmanager
     def watched() -> Iterator[None]:
         try:
-            with observing(told.append, {}, fed=True):
+            with observing(outcomes.append, {}, fed=True):
                 yield
         finally:
-            told.clear()
+            outcomes.clear()
 
     compared(*CASES[case], watched)
 

@@ -80,5 +80,5 @@ def test_composite_operations_give_the_same_bits(name, cast):
         with torch.inference_mode(), casting:
             return model(X)
 
-    told = unnoticed(lambda: Model(OPERATIONS[name]), call)
-    assert "inside attnlab" not in str(told)
+    outcomes = unnoticed(lambda: Model(OPERATIONS[name]), call)
+    assert "inside attnlab" not in str(outcomes)

@@ -59,7 +59,7 @@ class Loaded(Layer):
     """Copied for each call, as if parameters are stored elsewhere."""
 
     def weights(self):
-        return [own.detach().clone() for own in super().weights()]
+        return [entry.detach().clone() for entry in super().weights()]
 
 
 class Unpacked(Layer):
@@ -91,7 +91,7 @@ class Batched(Layer):
 
     def forward(self, x):
         x = self.attention(x)
-        up, gate, down = (own.expand(2, -1, -1) * 1.0 for own in self.weights())
+        up, gate, down = (entry.expand(2, -1, -1) * 1.0 for entry in self.weights())
         return torch.bmm(self.activation(torch.bmm(x, up.mT)) * torch.bmm(x, gate.mT), down.mT)
 
 
@@ -128,7 +128,7 @@ class Called(nn.Module):
         self.attention = Attention()
 
     def forward(self, x):
-        others = {name: own.detach() * 1.5 for name, own in self.inner.named_parameters()}
+        others = {name: entry.detach() * 1.5 for name, entry in self.inner.named_parameters()}
         return torch.func.functional_call(self.inner, others, (self.attention(x),))
 
 

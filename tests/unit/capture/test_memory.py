@@ -29,8 +29,8 @@ def test_the_first_items_of_a_too_large_batch_are_kept_with_a_note(monkeypatch):
     assert recorded.nbytes <= whole.nbytes // 3 * 1.2
     assert {site.items for site in recorded.sites} == {recorded.items}
     assert (
-        f"The batch has 16 items; there is memory for the first {recorded.items} "
-        f"({memory.VARIABLE})." in recorded.notes
+        f"The batch has 16 items; only the first {recorded.items} fit into memory "
+        f"(set {memory.VARIABLE} higher to record more)." in recorded.notes
     )
     expected = [layer[: recorded.items] for layer in family.oracle()[""]]
     assert differs(recorded, expected) < 2e-6
@@ -55,9 +55,9 @@ class Dense(torch.nn.Module):
         self.scores, self.value = torch.nn.Linear(12, 2 * 64), torch.nn.Linear(12, 12)
 
     def forward(self, x):
-        own = self.scores(x).unflatten(-1, (2, -1)).transpose(1, 2)[..., : x.shape[1]]
+        hidden = self.scores(x).unflatten(-1, (2, -1)).transpose(1, 2)[..., : x.shape[1]]
         value = self.value(x).unflatten(-1, (2, -1)).transpose(1, 2)
-        return (own.softmax(-1) @ value).transpose(1, 2).flatten(2)
+        return (hidden.softmax(-1) @ value).transpose(1, 2).flatten(2)
 
 
 def test_weights_that_can_only_be_kept_whole_are_refused_above_the_budget(monkeypatch):
@@ -66,11 +66,11 @@ def test_weights_that_can_only_be_kept_whole_are_refused_above_the_budget(monkey
     assert recorded.sites[0].record.weights is not None
     assert recorded.sites[0].certificate.exact
     monkeypatch.setenv(memory.VARIABLE, "8K")
-    told = unnoticed(Dense, lambda m: m(x))
-    assert [type(item) for item in told] == [Refusal]
-    assert "its weights can only be kept whole" in told[0].cause
-    assert "8.0 KiB" in told[0].cause
-    assert memory.VARIABLE in told[0].cause
+    outcomes = unnoticed(Dense, lambda m: m(x))
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "keeping all of its weights would exceed the memory budget" in outcomes[0].cause
+    assert "8.0 KiB" in outcomes[0].cause
+    assert memory.VARIABLE in outcomes[0].cause
 
 
 def test_a_mask_that_all_layers_share_is_kept_once():
@@ -78,10 +78,10 @@ def test_a_mask_that_all_layers_share_is_kept_once():
     mask = torch.ones(2, 40, dtype=torch.long)
     mask[0, :5] = 0
     family = Family("GPT2LMHeadModel", config, {"input_ids": ids(2, 40), "attention_mask": mask})
-    _, told = record(family.model(), family.inputs)
+    _, outcomes = record(family.model(), family.inputs)
     held = [
         tensor.data_ptr()
-        for item in told[0].records
+        for item in outcomes[0].records
         for tensor in item.tensors
         if tensor.shape[-2:] == (40, 40)
     ]
@@ -93,8 +93,8 @@ def test_the_memory_of_a_trace_counts_shared_tensors_once_and_grows_linearly():
     family = llama()
 
     def nbytes(length):
-        _, told = record(family.model(), {"input_ids": ids(1, length)})
-        return trace(told[0]).nbytes
+        _, outcomes = record(family.model(), {"input_ids": ids(1, length)})
+        return trace(outcomes[0]).nbytes
 
     short, long = nbytes(16), nbytes(32)
     # 2 layers of q, k and v: 32 + 16 + 16 numbers for each token. The rest is kept rows: 7 of
@@ -114,10 +114,10 @@ def test_a_recording_refers_to_no_tensors_of_the_model():
     model.transformer.h[0].self_attention.query_key_value.register_forward_hook(
         lambda _, __, output: held.append(weakref.ref(output))
     )
-    _, told = record(model, {"input_ids": ids(1, 6)})
-    own = {parameter.data_ptr() for parameter in model.parameters()}
-    for item in told[0].records:
-        assert not own & {tensor.data_ptr() for tensor in item.tensors}
+    _, outcomes = record(model, {"input_ids": ids(1, 6)})
+    params = {parameter.data_ptr() for parameter in model.parameters()}
+    for item in outcomes[0].records:
+        assert not params & {tensor.data_ptr() for tensor in item.tensors}
     gc.collect()
     assert held[0]() is None
 
@@ -138,10 +138,10 @@ def test_an_invalid_setting_is_a_refusal_that_names_it_and_not_an_error_of_the_c
     variable, value, make, monkeypatch
 ):
     monkeypatch.setenv(variable, value)
-    told = unnoticed(make, lambda m: m(ids(1, 5)))
-    assert [type(item) for item in told] == [Refusal]
-    assert variable in told[0].cause
-    assert repr(value) in told[0].cause
+    outcomes = unnoticed(make, lambda m: m(ids(1, 5)))
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert variable in outcomes[0].cause
+    assert repr(value) in outcomes[0].cause
     monkeypatch.delenv(variable)
     assert [type(item) for item in unnoticed(make, lambda m: m(ids(1, 5)))] == [RecordedCall]
 

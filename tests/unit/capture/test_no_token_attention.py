@@ -71,7 +71,7 @@ class Transposed(nn.Module):
     def forward(self, x):
         picture = x.transpose(1, 2).unflatten(-1, (-1, 4))
         q, k, v = (
-            own.unflatten(1, (HEADS, -1)).flatten(3) for own in self.qkv(picture).chunk(3, 1)
+            entry.unflatten(1, (HEADS, -1)).flatten(3) for entry in self.qkv(picture).chunk(3, 1)
         )
         q, k = functional.normalize(q, dim=-1), functional.normalize(k, dim=-1)
         mixed = (q @ k.mT).softmax(-1) @ v
@@ -102,9 +102,9 @@ def test_attention_between_channels_is_not_shown_as_positions(kind, length, widt
         torch.manual_seed(0)
         return kind(width).eval()
 
-    told = unnoticed(make, call, gradients=context is torch.enable_grad)
-    assert [type(own) for own in told] == [Refusal], told
-    assert "between channels, not between tokens" in told[0].cause
+    outcomes = unnoticed(make, call, gradients=context is torch.enable_grad)
+    assert [type(entry) for entry in outcomes] == [Refusal], outcomes
+    assert "between channels, not between tokens" in outcomes[0].cause
 
 
 class Plain(Projected):
@@ -208,12 +208,12 @@ class MergedBySums(Projected):
         mixed, sums = None, None
         for keys, values in zip(k.split(4, dim=2), v.split(4, dim=2), strict=True):
             scores = q @ keys.mT
-            own, now = scores.softmax(-1) @ values, scores.logsumexp(-1, keepdim=True)
+            actual, now = scores.softmax(-1) @ values, scores.logsumexp(-1, keepdim=True)
             if mixed is None:
-                mixed, sums = own, now
+                mixed, sums = actual, now
                 continue
             both = torch.logaddexp(sums, now)
-            mixed = mixed * (sums - both).exp() + own * (now - both).exp()
+            mixed = mixed * (sums - both).exp() + actual * (now - both).exp()
             sums = both
         return self.proj(mixed.transpose(1, 2).flatten(2))
 
@@ -237,6 +237,6 @@ def test_a_softmax_that_is_rescaled_after_the_product_is_refused(kind, length, c
         torch.manual_seed(0)
         return kind(16).eval()
 
-    told = unnoticed(make, call)
-    assert [type(own) for own in told] == [Refusal], told
-    assert "online softmax" in told[0].cause
+    outcomes = unnoticed(make, call)
+    assert [type(entry) for entry in outcomes] == [Refusal], outcomes
+    assert "online softmax" in outcomes[0].cause

@@ -153,8 +153,8 @@ def test_sparse_attention_sees_only_the_selected_keys():
     )
     assert certify(record).exact
     for item in (0, 1):
-        own = weights(record, slice(0, 2), slice(0, 4), item)
-        assert ((own > 0) == allowed[item]).all()
+        actual = weights(record, slice(0, 2), slice(0, 4), item)
+        assert ((actual > 0) == allowed[item]).all()
 
 
 def test_records_are_copies_of_the_whole_batch():
@@ -172,5 +172,5 @@ def test_each_item_of_a_batch_has_different_weights():
     record = read(eager_attention_forward, None, attended(qkv, everything), qkv)
     expected = torch.softmax(qkv[0] @ qkv[1].mT * 8**-0.5, -1)
     for item in (0, 1):
-        own = weights(record, slice(0, 2), slice(0, 4), item)
-        assert (own - expected[item]).abs().max() < 1e-6
+        actual = weights(record, slice(0, 2), slice(0, 4), item)
+        assert (actual - expected[item]).abs().max() < 1e-6

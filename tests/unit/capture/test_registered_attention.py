@@ -118,11 +118,11 @@ def model_with(function, name="own"):
 
 
 def recorded(model):
-    told = []
-    with torch.no_grad(), observing(told.append, {}):
+    outcomes = []
+    with torch.no_grad(), observing(outcomes.append, {}):
         model(IDS)
-    assert [type(own) for own in told] == [RecordedCall], told
-    return trace(told[0])
+    assert [type(entry) for entry in outcomes] == [RecordedCall], outcomes
+    return trace(outcomes[0])
 
 
 @pytest.mark.parametrize("make", FOLLOWED)
@@ -131,12 +131,12 @@ def test_the_weights_are_those_of_the_function_itself(make):
     model = model_with(make(used))
     for _ in range(2):  # also if the model is known from an earlier call
         used.clear()
-        own = recorded(model)
-        assert [site.name for site in own.sites] == [
+        recording = recorded(model)
+        assert [site.name for site in recording.sites] == [
             "model.layers.0.self_attn",
             "model.layers.1.self_attn",
         ]
-        for site, weights in zip(own.sites, used, strict=True):
+        for site, weights in zip(recording.sites, used, strict=True):
             for item in range(2):
                 for head in range(HEADS):
                     shown = torch.from_numpy(site.weights(head, item))
@@ -168,18 +168,21 @@ CAUSAL = torch.zeros(LENGTH, LENGTH).masked_fill(FUTURE, -torch.inf)
 
 
 def test_a_function_that_cannot_be_followed_is_read_by_its_arguments():
-    own = recorded(model_with(in_numpy(CAUSAL)))
-    assert [site.method for site in own.sites] == ["interface"] * 2
-    assert [site.certificate.exact for site in own.sites] == [True, True]
+    recording = recorded(model_with(in_numpy(CAUSAL)))
+    assert [site.method for site in recording.sites] == ["interface"] * 2
+    assert [site.certificate.exact for site in recording.sites] == [True, True]
 
 
-def test_a_function_that_computes_something_else_with_its_arguments_is_doubted():
+def test_a_function_that_computes_something_else_is_not_certified():
     changed = CAUSAL.clone()
     changed[5, 2] = -torch.inf
-    own = recorded(model_with(in_numpy(changed)))
-    for site in own.sites:
+    recording = recorded(model_with(in_numpy(changed)))
+    for site in recording.sites:
         assert not site.certificate.exact
-        assert "attend computes something else with its arguments" in site.certificate.reason
+        assert (
+            "attend does not compute softmax attention from its arguments alone"
+            in site.certificate.reason
+        )
 
 
 def test_keywords_bound_to_the_librarys_function_are_used():
@@ -200,6 +203,6 @@ def test_the_librarys_functions_are_read_by_their_arguments(name):
         vocab_size=60, hidden_size=32, intermediate_size=32, num_hidden_layers=1,
         num_attention_heads=HEADS, attn_implementation=name,
     )  # fmt: skip
-    own = recorded(LlamaForCausalLM(config).eval())
-    assert [site.method for site in own.sites] == ["interface"]
-    assert own.sites[0].certificate.exact
+    recording = recorded(LlamaForCausalLM(config).eval())
+    assert [site.method for site in recording.sites] == ["interface"]
+    assert recording.sites[0].certificate.exact

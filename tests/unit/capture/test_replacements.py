@@ -37,8 +37,8 @@ PLACES: dict[str, tuple[type, str]] = {
     "future": (Future, "__init__"),
 }
 GENUINE = {place: vars(owner)[name] for place, (owner, name) in PLACES.items()}
-CODES = {place: own.__code__ for place, own in GENUINE.items()}
-HELD = {place: dict(vars(own)) for place, own in GENUINE.items()}
+CODES = {place: value.__code__ for place, value in GENUINE.items()}
+HELD = {place: dict(vars(value)) for place, value in GENUINE.items()}
 
 
 def seen(function: Any) -> list[Any]:
@@ -57,7 +57,7 @@ def seen(function: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_function_that_is_stood_in_for_looks_as_ever(place: str) -> None:
+def test_a_replaced_function_looks_like_the_original(place: str) -> None:
     owner, name = PLACES[place]
     expected = seen(GENUINE[place])
     with observing(lambda _: None, {}):
@@ -70,8 +70,8 @@ def test_a_function_that_is_stood_in_for_looks_as_ever(place: str) -> None:
 @pytest.mark.parametrize("place", ["module", "generate", "tokenizer"])
 def test_wrong_arguments_raise_the_same_message(place: str) -> None:
     calls: dict[str, Callable[[], Any]] = {
-        "module": lambda: bert().model()(colour="red"),
-        "generate": lambda: llama().model().generate(ids(1, 3), colour="red"),
+        "module": lambda: bert().model()(color="red"),
+        "generate": lambda: llama().model().generate(ids(1, 3), color="red"),
         "tokenizer": lambda: wordpiece()(),
     }
     with pytest.raises((TypeError, ValueError)) as plain:
@@ -96,18 +96,18 @@ def test_a_lookup_that_the_notebook_wraps_in_a_block_works_in_the_next_ones(wrap
                     vars(AttentionInterface)["get_interface"]
                 )
         for _ in range(2):
-            told: list[Any] = []
-            with observing(told.append, {}):
+            outcomes: list[Any] = []
+            with observing(outcomes.append, {}):
                 model(ids(1, 4))
-            (call,) = told
+            (call,) = outcomes
             assert isinstance(call, RecordedCall)
             assert [record.method for record in call.records] == ["interface"] * len(call.records)
             assert len(call.records) == model.config.num_hidden_layers
     finally:
         AttentionInterface.get_interface = GENUINE["interface"]
-    with observing(told.append, {}):
+    with observing(outcomes.append, {}):
         model(ids(1, 4))
-    assert len(told) == 2
+    assert len(outcomes) == 2
 
 
 class Functions(TorchFunctionMode):
@@ -141,30 +141,36 @@ def encoder() -> Any:
 
 
 CALLS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "plain": (lambda: bert().model(), lambda own: own(ids(1, 4))),
-    "tap": (lambda: torch.nn.MultiheadAttention(12, 2), lambda own: own(*[torch.ones(3, 12)] * 3)),
-    "fused": (encoder, lambda own: own(torch.ones(1, 4, 12))),
-    "generate": (lambda: llama().model(), lambda own: own.generate(ids(1, 3), max_new_tokens=2)),
+    "plain": (lambda: bert().model(), lambda value: value(ids(1, 4))),
+    "tap": (
+        lambda: torch.nn.MultiheadAttention(12, 2),
+        lambda value: value(*[torch.ones(3, 12)] * 3),
+    ),
+    "fused": (encoder, lambda value: value(torch.ones(1, 4, 12))),
+    "generate": (
+        lambda: llama().model(),
+        lambda value: value.generate(ids(1, 3), max_new_tokens=2),
+    ),
 }
 
 
 @pytest.mark.parametrize("mode", [Functions, Operations])
 @pytest.mark.parametrize("around", [True, False], ids=["around the block", "in the block"])
 @pytest.mark.parametrize("name", CALLS)
-def test_modes_of_the_user_see_what_they_see_without(name: str, around: bool, mode: Any) -> None:
+def test_the_users_modes_see_the_same_operations(name: str, around: bool, mode: Any) -> None:
     make, call = CALLS[name]
     logs: list[list[str]] = []
     with torch.no_grad():
         for watched in (False, False, True):
-            own, log, told = make().eval(), [], []
-            block = observing(told.append, {})
+            model, log, outcomes = make().eval(), [], []
+            block = observing(outcomes.append, {})
             with ExitStack() as stack:
                 for context in (mode(log), block) if around else (block, mode(log)):
                     if context is not block or watched:
                         stack.enter_context(context)
-                call(own)
+                call(model)
             logs.append(log)
-            assert bool(told) is watched
+            assert bool(outcomes) is watched
     assert logs[1]
     assert logs[2] == logs[1]
 
@@ -182,7 +188,7 @@ class Backend:
 
 @pytest.mark.parametrize("first", ["plain", "watched", "compiled in a block"])
 @pytest.mark.parametrize("make", [lambda: llama().model(), lambda: torch.nn.Linear(4, 4)])
-def test_a_model_is_compiled_once_be_it_watched_or_not(make: Any, first: str) -> None:
+def test_a_model_is_compiled_once_whether_watched_or_not(make: Any, first: str) -> None:
     torch._dynamo.reset()
     backend, model = Backend(), make()
     given = torch.ones(1, 4) if isinstance(model, torch.nn.Linear) else ids(1, 4)
@@ -206,17 +212,17 @@ def test_a_model_is_compiled_once_be_it_watched_or_not(make: Any, first: str) ->
 
 
 def test_a_function_saved_in_a_block_and_restored_after_it_is_the_original() -> None:
-    told: list[Any] = []
+    outcomes: list[Any] = []
     model = bert().model()
-    with observing(told.append, {}):
+    with observing(outcomes.append, {}):
         saved = torch.nn.Module.__call__
-        torch.nn.Module.__call__ = lambda own, *args, **kwargs: saved(own, *args, **kwargs)  # type: ignore[method-assign]
+        torch.nn.Module.__call__ = lambda value, *args, **kwargs: saved(value, *args, **kwargs)  # type: ignore[method-assign]
         model(ids(1, 4))
     torch.nn.Module.__call__ = saved  # type: ignore[method-assign]
     assert vars(torch.nn.Module)["__call__"] is GENUINE["module"]
     assert GENUINE["module"].__code__ is CODES["module"]
     model(ids(1, 4))
-    assert [type(own) for own in told] == [RecordedCall]
+    assert [type(entry) for entry in outcomes] == [RecordedCall]
 
 
 class Orders(RuleBasedStateMachine):
@@ -234,10 +240,10 @@ class Orders(RuleBasedStateMachine):
     @rule()
     def opens(self) -> None:
         if len(self.blocks) < 3:
-            told: list[Any] = []
-            block = observing(told.append, {})
+            outcomes: list[Any] = []
+            block = observing(outcomes.append, {})
             block.__enter__()
-            self.blocks.append((block, told))
+            self.blocks.append((block, outcomes))
 
     @rule(which=st.integers(0, 2))
     def closes(self, which: int) -> None:
@@ -269,11 +275,13 @@ class Orders(RuleBasedStateMachine):
 
     @rule()
     def calls(self) -> None:
-        before = [len(told) for _, told in self.blocks]
+        before = [len(reported) for _, reported in self.blocks]
         encoded = self.tokenizer("the cat")["input_ids"]
         assert self.model(ids(1, 4))[0].shape[:2] == (1, 4)
         assert self.tokenizer("the cat")["input_ids"] == encoded
-        counts = [len(told) - count for (_, told), count in zip(self.blocks, before, strict=True)]
+        counts = [
+            len(reported) - count for (_, reported), count in zip(self.blocks, before, strict=True)
+        ]
         assert all(count <= 1 for count in counts)
 
     @invariant()

@@ -35,10 +35,10 @@ class Pool(nn.Module):
 
     def at(self, *shape, fill=None):
         """Give the memory to a new tensor, optionally with numbers written by NumPy."""
-        own = self.memory[: int(np.prod(shape))].reshape(shape)
+        hidden = self.memory[: int(np.prod(shape))].reshape(shape)
         if fill is not None:
-            own[:] = fill
-        return torch.from_numpy(own)
+            hidden[:] = fill
+        return torch.from_numpy(hidden)
 
     def scores(self, x):
         return self.q(x) @ self.k(x).mT
@@ -120,7 +120,7 @@ class Loaded(Pool):
 
 @pytest.mark.parametrize("context", MODES)
 @pytest.mark.parametrize("kind", [Weights, PartOfWeights, Given, Noise, Loaded])
-def test_what_was_known_of_memory_is_over_once_it_is_freed(kind, context):
+def test_information_about_memory_is_dropped_when_it_is_freed(kind, context):
     models = []
 
     def make():
@@ -149,7 +149,7 @@ def test_memory_shared_by_numpy_and_torch_stays_known():
 
     model = Shared().eval()
     with torch.no_grad():
-        recorded = only(unnoticed(lambda: model, lambda own: own(given())))
+        recorded = only(unnoticed(lambda: model, lambda value: value(given())))
     assert differs(recorded, model.used[-1:]) < 2e-6
     assert recorded.sites[0].certificate.exact
 

@@ -96,8 +96,8 @@ def reuse_the_filled_cache(model: Any, given: Given) -> Given:
     cache = transformers.DynamicCache(config=model.config)
     with torch.no_grad():
         said = model(given["input_ids"], use_cache=True)
-    cache = next(own for own in said.values() if isinstance(own, transformers.Cache))
-    name = next(key for key, own in said.items() if own is cache)
+    cache = next(message for message in said.values() if isinstance(message, transformers.Cache))
+    name = next(key for key, value in said.items() if value is cache)
     return given | {name: cache}
 
 
@@ -121,7 +121,7 @@ def give_token_types(model: Any, given: Given) -> Given:
 
 
 def drop_the_mask(model: Any, given: Given) -> Given:
-    rest = {name: own for name, own in given.items() if name != "attention_mask"}
+    rest = {name: value for name, value in given.items() if name != "attention_mask"}
     return rest | {"attention_mask": torch.ones_like(given["attention_mask"])}
 
 
@@ -140,9 +140,9 @@ def let_the_prompt_see_ahead(model: Any, given: Given) -> Given:
 
 
 def change_a_token(model: Any, given: Given) -> Given:
-    own = given["input_ids"].clone()
-    own[:, 1] = (own[:, 1] + 1) % VOCABULARY
-    return given | {"input_ids": own}
+    hidden = given["input_ids"].clone()
+    hidden[:, 1] = (hidden[:, 1] + 1) % VOCABULARY
+    return given | {"input_ids": hidden}
 
 
 def cut_the_first_token(model: Any, given: Given) -> Given:
@@ -150,9 +150,9 @@ def cut_the_first_token(model: Any, given: Given) -> Given:
 
 
 def swap_two_tokens(model: Any, given: Given) -> Given:
-    own = given["input_ids"].clone()
-    own[:, [1, 2]] = own[:, [2, 1]]
-    return given | {"input_ids": own}
+    hidden = given["input_ids"].clone()
+    hidden[:, [1, 2]] = hidden[:, [2, 1]]
+    return given | {"input_ids": hidden}
 
 
 def in_half_precision(model: Any, given: Given) -> Given:
@@ -167,7 +167,9 @@ def in_training_mode(model: Any, given: Given) -> Given:
 
 def with_other_parameters(model: Any, given: Given) -> Given:
     with torch.no_grad():
-        next(own for name, own in model.named_parameters() if "1" in name and own.ndim == 2).mul_(2)
+        next(
+            entry for name, entry in model.named_parameters() if "1" in name and entry.ndim == 2
+        ).mul_(2)
     return given
 
 
@@ -177,9 +179,9 @@ def with_a_longer_window(model: Any, given: Given) -> Given:
 
 
 def with_another_rotation(model: Any, given: Given) -> Given:
-    for name, own in model.named_buffers():
+    for name, entry in model.named_buffers():
         if "inv_freq" in name:
-            own.mul_(0.5)
+            entry.mul_(0.5)
     return given
 
 
@@ -217,12 +219,12 @@ BREAKS: dict[str, tuple[Callable[[], Any], Callable[[], Given], Break]] = {
 
 
 def generated(make: Callable[[], Any], given: Given) -> RecordedCall | Refusal:
-    told: list[RecordedCall | Refusal] = []
+    outcomes: list[RecordedCall | Refusal] = []
     model = make()
-    with torch.no_grad(), observing(told.append, {}):
+    with torch.no_grad(), observing(outcomes.append, {}):
         model.generate(**given, **MANY)
-    assert len(told) == 1
-    return told[0]
+    assert len(outcomes) == 1
+    return outcomes[0]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -248,11 +250,11 @@ def test_no_site_of_a_broken_second_pass_is_certified_with_other_weights(name, m
     for site, true in zip(found.sites, trace.sites, strict=True):
         if site.certificate.exact:
             for item, head in product(range(found.items), range(site.heads)):
-                own, expected = (
+                actual, expected = (
                     found.head(site.index, head, item),
                     trace.head(true.index, head, item),
                 )
-                np.testing.assert_allclose(own, expected, rtol=0, atol=1e-4)
+                np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
     wrong = [site for site in found.sites if not site.certificate.exact]
     assert wrong
     for site in wrong:
@@ -284,15 +286,15 @@ def test_a_second_pass_is_compared_with_everything_that_the_call_returned(
 
     def changed(self: Any, second: Any, *more: Any) -> Any:
         if broken:
-            second.kwargs = {name: own.flip(1) for name, own in second.kwargs.items()}
+            second.kwargs = {name: value.flip(1) for name, value in second.kwargs.items()}
         return run(self, second, *more)
 
     monkeypatch.setattr(OutcomeBuilder, "_run", changed)
-    told: list[RecordedCall | Refusal] = []
+    outcomes: list[RecordedCall | Refusal] = []
     model = make()
-    with torch.no_grad(), observing(told.append, {}):
+    with torch.no_grad(), observing(outcomes.append, {}):
         model(**given)
-    sites = only(told).sites
+    sites = only(outcomes).sites
     assert {site.certificate.exact for site in sites} == {not broken}
     for site in sites if broken else ():
         assert "output of this second pass differs" in site.certificate.reason

@@ -69,8 +69,8 @@ def test_a_second_pass_uses_nothing_up(heard):
         with silenced(RandomGenerators()):
             speak("in")
         speak("out")
-    assert {str(own.message).split(":")[0] for own in caught} >= {"warned", "bound"}
-    assert any("degrees of freedom" in str(own.message) for own in caught)
+    assert {str(warning.message).split(":")[0] for warning in caught} >= {"warned", "bound"}
+    assert any("degrees of freedom" in str(warning.message) for warning in caught)
     said = ["debug out", "error out", "once"]
     assert heard() == [*said, "print out", "line out", "print out"]
 
@@ -108,7 +108,7 @@ def test_other_threads_are_not_silenced(heard):
             speak("in")
     said = ["debug beside", "error beside", "once"]
     assert heard() == [*said, "print beside", "line beside", "print beside"]
-    assert {own.filename for own in caught} == {__file__, "a file"}
+    assert {warning.filename for warning in caught} == {__file__, "a file"}
 
 
 def test_everything_is_restored_even_if_threads_overlap(heard):

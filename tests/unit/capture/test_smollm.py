@@ -38,21 +38,21 @@ def inputs(tokenizer):
 @pytest.fixture(scope="module")
 def recorded(model, tokenizer):
     """The model's trace; on the way, its logits are found to be the same to the bit."""
-    told = unnoticed(lambda: model, lambda own: own(**tokenizer(TEXT, return_tensors="pt")))
-    return only(told)
+    outcomes = unnoticed(lambda: model, lambda value: value(**tokenizer(TEXT, return_tensors="pt")))
+    return only(outcomes)
 
 
 @pytest.fixture(scope="module")
 def generated(model, inputs):
     """What the model has written, and the one trace of it."""
     greedy = {"max_new_tokens": 6, "do_sample": False, "return_dict_in_generate": True}
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         watched = model.generate(**inputs, **greedy, output_logits=True)
     plain = model.generate(**inputs, **greedy, output_logits=True)
     assert torch.equal(watched.sequences, plain.sequences)
     assert all(map(torch.equal, watched.logits, plain.logits))
-    return watched.sequences, only(told)
+    return watched.sequences, only(outcomes)
 
 
 def attentions(model, ids):
@@ -111,6 +111,6 @@ def test_rows_of_generated_steps_are_those_of_eager_steps_with_a_cache(generated
         query = recorded.generated - 1 + step
         for site in recorded.sites:
             theirs = layers[site.layer][0, :, -1].numpy()
-            own = site.row(query)
-            assert np.abs(own[:, : query + 1] - theirs).max() < LIMIT
-            assert not own[:, query + 1 :].any()
+            actual = site.row(query)
+            assert np.abs(actual[:, : query + 1] - theirs).max() < LIMIT
+            assert not actual[:, query + 1 :].any()

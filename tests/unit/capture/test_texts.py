@@ -87,12 +87,12 @@ def test_one_encoder_that_reads_several_texts_has_a_sequence_for_each(texts):
     assert len(trace.sequences) == len(texts)
 
 
-def test_batches_of_texts_have_their_own_items_and_padding():
+def test_batches_of_texts_have_separate_items_and_padding():
     calls = [given(A, "cat"), given("see", B)]
     reads(recorded(Siamese, lambda m: m(*calls)), calls, bert("eager"))
 
 
-def test_batches_of_different_sizes_are_held_whole():
+def test_batches_of_different_sizes_are_kept_whole():
     calls = [given(A, B), given(B, C, A)]
     trace = recorded(Siamese, lambda m: m(*calls))
     assert [site.items for site in trace.sites] == [2, 2, 3, 3]
@@ -101,18 +101,18 @@ def test_batches_of_different_sizes_are_held_whole():
     with torch.no_grad():
         said = bert("eager")(**calls[1], output_attentions=True).attentions
     for item in range(3):
-        own = torch.from_numpy(trace.head(2, 1, item))
-        assert (own - said[0][item, 1]).abs().max() < 2e-6
+        actual = torch.from_numpy(trace.head(2, 1, item))
+        assert (actual - said[0][item, 1]).abs().max() < 2e-6
 
 
-def test_the_scores_of_a_text_are_of_its_own_tokens():
+def test_the_scores_of_a_text_use_only_its_tokens():
     repeated = "the cat the cat the cat"
     other = "the cat see seeing the"
     assert given(repeated)["input_ids"].shape == given(other)["input_ids"].shape
     both = recorded(Siamese, lambda m: m(given(other), given(repeated)))
     alone = recorded(bert, lambda m: m(**given(repeated)))
-    for own, other in zip(both.sites[2:], alone.sites, strict=True):
-        found, expected = vars(scores(both, own)), vars(scores(alone, other))
+    for site, other in zip(both.sites[2:], alone.sites, strict=True):
+        found, expected = vars(scores(both, site)), vars(scores(alone, other))
         assert not np.isnan(expected["induction"]).any()
         for name, numbers in expected.items():
             np.testing.assert_allclose(found[name], numbers, atol=1e-6, err_msg=name)
@@ -127,7 +127,7 @@ class Towers(nn.Module):
 
     def forward(self, first, second, third):
         texts = (first, second, third)
-        return sum(own(text)[0].sum() for own, text in zip(self.towers, texts, strict=True))
+        return sum(entry(text)[0].sum() for entry, text in zip(self.towers, texts, strict=True))
 
 
 def _tower(place, implementation="sdpa"):
@@ -206,7 +206,7 @@ class Embedded(nn.Module):
         first, second = table(one), table(two)
         if self.changed:
             second = second * 1.5
-        states = [self.encoder(inputs_embeds=own)[0] for own in (first, second)]
+        states = [self.encoder(inputs_embeds=entry)[0] for entry in (first, second)]
         return torch.cat(states, 1)
 
 
@@ -236,7 +236,7 @@ def test_each_choice_of_multiple_choice_is_an_item_with_its_own_text():
 
     texts = [A, "cat", B, LONG, "see", C]
     flat = given(*texts)
-    nested = {name: own.unflatten(0, (2, 3)) for name, own in flat.items()}
+    nested = {name: value.unflatten(0, (2, 3)) for name, value in flat.items()}
     trace = recorded(make, lambda m: m(**nested))
     with torch.no_grad():
         said = make("eager")(**nested, output_attentions=True).attentions
@@ -279,14 +279,14 @@ class Chunked(nn.Module):
         self.encoder = bert()
 
     def forward(self, input_ids):
-        return torch.cat([self.encoder(input_ids=own)[0] for own in input_ids.split(4, 1)], 1)
+        return torch.cat([self.encoder(input_ids=entry)[0] for entry in input_ids.split(4, 1)], 1)
 
 
-def test_pieces_of_a_long_text_each_have_their_own_tokens():
+def test_pieces_of_a_long_text_have_separate_tokens():
     ids = given(f"{LONG} {B} cat")["input_ids"][:, :12]
     trace = recorded(Chunked, lambda m: m(input_ids=ids))
     shown = [tokens(trace, site.rows) for site in trace.sites]
-    assert shown == [pieces(own) for own in ids.split(4, 1) for _ in range(2)]
+    assert shown == [pieces(entry) for entry in ids.split(4, 1) for _ in range(2)]
 
 
 def t5(implementation="sdpa"):
@@ -358,8 +358,8 @@ class Beside(nn.Module):
         self.other = nn.MultiheadAttention(12, 3, batch_first=True)
 
     def forward(self, signal, **text):
-        own = self.other(signal, signal, signal, need_weights=False)[0].sum()
-        return self.encoder(**text)[0] + own
+        hidden = self.other(signal, signal, signal, need_weights=False)[0].sum()
+        return self.encoder(**text)[0] + hidden
 
 
 @pytest.mark.parametrize("name", ["input_ids", "tokens"])

@@ -125,7 +125,7 @@ def test_wordpieces_lose_their_marks_and_keep_their_position_in_the_text():
     ]
 
 
-def test_a_wordpiece_that_is_a_hash_stays_one():
+def test_a_wordpiece_that_is_a_hash_sign_is_unchanged():
     assert display(["#", "##"], Style.WORDPIECE) == [("#", False), ("##", False)]
 
 
@@ -188,7 +188,7 @@ def test_hostile_text_is_shown_as_text(make, text):
         json.dumps(token.text, ensure_ascii=False).encode()
 
 
-def test_markup_stays_the_characters_that_it_is():
+def test_markup_is_shown_as_characters():
     tokens = shown(byte_level(), "<img src=x onerror=alert(1)>")
     assert "".join(token.text for token in tokens) == "<img src=x onerror=alert(1)>"
 
@@ -221,9 +221,9 @@ def test_the_bytes_of_any_text_show_that_text(text):
     joined, at = [], 0
     for character in text:
         width = len(character.encode())
-        own = tokens[at : at + width]
-        assert set(own) == {(visible(character), width > 1)}
-        joined.append(own[0][0])
+        actual = tokens[at : at + width]
+        assert set(actual) == {(visible(character), width > 1)}
+        joined.append(actual[0][0])
         at += width
     assert at == len(tokens)
     assert "".join(joined) == visible(text)
@@ -269,10 +269,10 @@ def model(size=400):
 
 
 def watched(run, namespace=None):
-    told = []
-    with torch.no_grad(), observing(told.append, namespace or {}):
+    outcomes = []
+    with torch.no_grad(), observing(outcomes.append, namespace or {}):
         run()
-    (call,) = told
+    (call,) = outcomes
     return call
 
 
@@ -382,14 +382,14 @@ def test_ids_made_elsewhere_are_named_by_the_notebooks_tokenizer():
     assert "outside the watched cell" in call.notes[0]
 
 
-def test_of_two_tokenizers_the_one_with_the_models_name_is_taken():
+def test_the_tokenizer_with_the_models_name_is_used():
     one, other, encoder = wordpiece(), byte_level(), model()
     encoder.config._name_or_path = other.name_or_path = "theirs"
     call = watched(lambda: encoder(torch.tensor([[4, 5]])), {"one": one, "other": other})
     assert [t.piece for t in tokens_of(call)] == other.convert_ids_to_tokens([4, 5])
 
 
-def test_of_two_tokenizers_without_a_name_none_is_guessed():
+def test_neither_of_two_unnamed_tokenizers_is_guessed():
     call = watched(
         lambda: model()(torch.tensor([[4, 5]])), {"one": wordpiece(), "other": byte_level()}
     )
@@ -398,9 +398,9 @@ def test_of_two_tokenizers_without_a_name_none_is_guessed():
 
 
 def test_embeddings_instead_of_ids_show_positions():
-    _, told = record(model(), {"inputs_embeds": torch.zeros(1, 3, 16)})
-    assert [t.text for t in tokens_of(told[0])] == ["0", "1", "2"]
-    assert "positions" in told[0].notes[0]
+    _, outcomes = record(model(), {"inputs_embeds": torch.zeros(1, 3, 16)})
+    assert [t.text for t in tokens_of(outcomes[0])] == ["0", "1", "2"]
+    assert "positions" in outcomes[0].notes[0]
 
 
 def test_a_cache_filled_in_the_cell_names_its_keys():
@@ -408,13 +408,13 @@ def test_a_cache_filled_in_the_cell_names_its_keys():
     decoder = transformers.GPT2LMHeadModel(
         transformers.GPT2Config(vocab_size=400, n_embd=16, n_layer=1, n_head=2)
     ).eval()
-    told = []
-    with torch.no_grad(), observing(told.append, {"tokenizer": tokenizer}):
+    outcomes = []
+    with torch.no_grad(), observing(outcomes.append, {"tokenizer": tokenizer}):
         first = decoder(**tokenizer("ab", return_tensors="pt"), use_cache=True)
         token = tokenizer("c", return_tensors="pt")["input_ids"]
         decoder(token, past_key_values=first.past_key_values)
-    assert [t.text for t in tokens_of(told[1])] == ["c"]
-    assert [t.text for t in told[1].sequences[told[1].axes[0][1]].items[0].tokens] == [
+    assert [t.text for t in tokens_of(outcomes[1])] == ["c"]
+    assert [t.text for t in outcomes[1].sequences[outcomes[1].axes[0][1]].items[0].tokens] == [
         "a",
         "b",
         "c",
@@ -436,8 +436,8 @@ def test_tokenizing_while_watched_changes_neither_result_nor_tokenizer():
     tokenizer = wordpiece()
     before = tokenizer.backend_tokenizer.to_str()
     plain = tokenizer("the cat").data
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         watched_ = tokenizer("the cat").data
     assert plain == watched_
     assert tokenizer.backend_tokenizer.to_str() == before

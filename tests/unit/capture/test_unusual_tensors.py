@@ -51,9 +51,11 @@ class Wrapped(torch.Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
-        bare = lambda own: own.inner if isinstance(own, Wrapped) else own  # noqa: E731
+        bare = lambda value: value.inner if isinstance(value, Wrapped) else value  # noqa: E731
         result = func(*tree_map(bare, args), **tree_map(bare, kwargs or {}))
-        return tree_map(lambda own: Wrapped(own) if isinstance(own, torch.Tensor) else own, result)
+        return tree_map(
+            lambda value: Wrapped(value) if isinstance(value, torch.Tensor) else value, result
+        )
 
 
 class Quantized(torch.Tensor):
@@ -151,7 +153,8 @@ class Layers(nn.Module):
 
     def heads(self, x):
         return [
-            own(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for own in (self.q, self.k, self.v)
+            entry(x).unflatten(-1, (HEADS, -1)).transpose(1, 2)
+            for entry in (self.q, self.k, self.v)
         ]
 
 
@@ -200,7 +203,7 @@ class Gradient(nn.Module):
         self.inner = Unprojected()
 
     def forward(self, x):
-        return torch.func.grad(lambda own: self.inner(own).sum())(x)
+        return torch.func.grad(lambda value: self.inner(value).sum())(x)
 
 
 class Jacobian(nn.Module):
@@ -257,7 +260,7 @@ CONTEXTS = {
 def described(value):
     """Describe a result of any kind as plain data."""
     if isinstance(value, list | tuple):
-        return [described(own) for own in value]
+        return [described(entry) for entry in value]
     if not isinstance(value, torch.Tensor):
         return value
     about = [type(value).__name__, str(value.dtype), str(value.layout), value.requires_grad]
@@ -292,7 +295,7 @@ def outcome(model, kind, context, at_home=False):
         except Exception as error:  # noqa: BLE001 - whatever it is, it must be the same
             # Each jagged tensor has a different symbol for its length: j1, j2, …
             result = ["raised", type(error).__name__, re.sub(r"\bj\d+", "j", str(error))]
-    said = sorted({str(own.message) for own in warned if "attnlab" in str(own.filename)})
+    said = sorted({str(entry.message) for entry in warned if "attnlab" in str(entry.filename)})
     return [*result, said, Counting.count, torch.get_rng_state().sum().item()]
 
 
@@ -303,21 +306,21 @@ def outcome(model, kind, context, at_home=False):
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_call_over_any_tensors_gives_the_same_as_without_attnlab(model, kind, context):
-    told = []
+    outcomes = []
     outcome(model, kind, context)  # PyTorch may load something at the first call.
     expected = outcome(model, kind, context)
-    with observing(told.append, {}):
+    with observing(outcomes.append, {}):
         found = outcome(model, kind, context)
     assert found == expected
-    for own in told:
-        assert not isinstance(own, Refusal) or "inside attnlab" not in own.cause
+    for entry in outcomes:
+        assert not isinstance(entry, Refusal) or "inside attnlab" not in entry.cause
 
 
 def told_of(model, kind, context="no_grad"):
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         outcome(model, kind, context, at_home=True)
-    return told
+    return outcomes
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -354,8 +357,8 @@ def test_weights_of_a_subclass_leave_the_attention_exact(context):
     (site,) = recorded.sites
     for item in range(2):
         for head in range(HEADS):
-            own = torch.from_numpy(site.weights(head, item))
-            assert torch.allclose(own, expected[item, head], atol=1e-6)
+            actual = torch.from_numpy(site.weights(head, item))
+            assert torch.allclose(actual, expected[item, head], atol=1e-6)
     assert site.certificate.exact
 
 

@@ -30,7 +30,7 @@ def world():
     return classes, orders, local, list(sys.meta_path)
 
 
-def ignore(told):
+def ignore(outcomes):
     pass
 
 
@@ -43,8 +43,8 @@ def test_outputs_are_bit_identical_with_and_without_observing(name):
     model = family.model()
     with torch.no_grad():
         plain = model(**family.inputs)
-    observed, told = record(model, family.inputs)
-    assert isinstance(told[0], RecordedCall)
+    observed, outcomes = record(model, family.inputs)
+    assert isinstance(outcomes[0], RecordedCall)
     assert list(plain) == list(observed)
     assert torch.equal(plain[0], observed[0])
 
@@ -90,19 +90,19 @@ def test_everything_is_restored_after_an_error_inside_the_forward_pass(error):
         raise error("half way")
 
     hook = model.encoder.layer[1].attention.self.query.register_forward_hook(fail)
-    told = []
-    with pytest.raises(error, match="half way"), observing(told.append, {}):
+    outcomes = []
+    with pytest.raises(error, match="half way"), observing(outcomes.append, {}):
         model(**family.inputs)
     hook.remove()
     assert world() == before
-    assert [type(item) for item in told] == [Refusal]
-    assert "BertModel did not finish" in told[0].title
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "BertModel did not finish" in outcomes[0].title
     # And the next watched call is recorded completely.
-    _, told = record(model, family.inputs)
-    assert len(told[0].records) == 2
+    _, outcomes = record(model, family.inputs)
+    assert len(outcomes[0].records) == 2
 
 
-def test_a_block_that_was_left_by_an_error_outside_any_model_leaves_nothing():
+def test_an_error_outside_the_model_leaves_nothing_of_a_block():
     before = world()
     with pytest.raises(KeyboardInterrupt), observing(ignore, {}):
         raise KeyboardInterrupt
@@ -127,8 +127,8 @@ def test_what_the_cell_itself_replaces_stays_and_our_replacement_becomes_inactiv
     family = bert()
     model = family.model()
     genuine = torch.nn.Module.__call__
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         ours = torch.nn.Module.__call__
 
         def theirs(module, *args, **kwargs):
@@ -141,7 +141,7 @@ def test_what_the_cell_itself_replaces_stays_and_our_replacement_becomes_inactiv
         model(**family.inputs)
     finally:
         torch.nn.Module.__call__ = genuine
-    assert len(told) == 1
+    assert len(outcomes) == 1
 
 
 def test_the_attention_function_and_signatures_look_as_before():
@@ -164,7 +164,7 @@ def test_the_attention_function_and_signatures_look_as_before():
 def test_errors_of_the_watcher_do_not_affect_the_call(caplog):
     family = bert()
 
-    def broken(told):
+    def broken(outcomes):
         raise RuntimeError("the panel fell over")
 
     with observing(broken, {}):
@@ -184,10 +184,10 @@ def test_errors_of_the_recording_become_a_refusal_and_leave_the_result(monkeypat
         raise RuntimeError("a fault of ours")
 
     monkeypatch.setattr(InterfaceCall, "note", broken)
-    observed, told = record(model, family.inputs)
+    observed, outcomes = record(model, family.inputs)
     assert torch.equal(plain[0], observed[0])
-    assert [type(item) for item in told] == [Refusal]
-    assert "a fault of ours" in told[0].cause
+    assert [type(item) for item in outcomes] == [Refusal]
+    assert "a fault of ours" in outcomes[0].cause
 
 
 # --- threads ------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_errors_of_the_recording_become_a_refusal_and_leave_the_result(monkeypat
 def test_forward_passes_on_other_threads_are_neither_recorded_nor_disturbed():
     family = bert()
     mine, other = family.model(), family.model()
-    results, told = [], []
+    results, outcomes = [], []
     inside, done = threading.Event(), threading.Event()
 
     def elsewhere():
@@ -215,12 +215,12 @@ def test_forward_passes_on_other_threads_are_neither_recorded_nor_disturbed():
     thread.start()
     # The other thread's pass runs in the middle of this one.
     mine.encoder.layer[1].register_forward_pre_hook(meet)
-    with torch.no_grad(), observing(told.append, {}):
-        own = mine(**family.inputs)[0]
+    with torch.no_grad(), observing(outcomes.append, {}):
+        actual = mine(**family.inputs)[0]
     thread.join()
     assert results[0] is transformers.integrations.sdpa_attention.sdpa_attention_forward
-    assert torch.equal(results[1], own)
-    assert [len(item.records) for item in told] == [2]
+    assert torch.equal(results[1], actual)
+    assert [len(item.records) for item in outcomes] == [2]
 
 
 # --- what is recorded ---------------------------------------------------------------------
@@ -229,14 +229,14 @@ def test_forward_passes_on_other_threads_are_neither_recorded_nor_disturbed():
 def test_each_outermost_call_is_recorded_separately():
     family = llama()
     model = family.model()
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         model(**family.inputs)
         model.model(**family.inputs)
-    assert [item.model for item in told] == ["LlamaForCausalLM", "LlamaModel"]
-    assert [len(item.records) for item in told] == [2, 2]
-    assert told[0].records[1].name == "model.layers.1.self_attn"
-    assert told[0].milliseconds > 0
+    assert [item.model for item in outcomes] == ["LlamaForCausalLM", "LlamaModel"]
+    assert [len(item.records) for item in outcomes] == [2, 2]
+    assert outcomes[0].records[1].name == "model.layers.1.self_attn"
+    assert outcomes[0].milliseconds > 0
 
 
 def test_only_the_given_model_is_recorded_even_inside_another():
@@ -252,19 +252,19 @@ def test_only_the_given_model_is_recorded_even_inside_another():
             unwanted(**inputs)
             return self.inner(**inputs)
 
-    told = []
-    with observing(told.append, {}, only=wanted):
+    outcomes = []
+    with observing(outcomes.append, {}, only=wanted):
         unwanted(**family.inputs)
         Wrapper()(**family.inputs)
-    assert [item.model for item in told] == ["BertModel"]
+    assert [item.model for item in outcomes] == ["BertModel"]
 
 
 def test_a_cache_that_is_overwritten_later_does_not_change_the_record():
     family = llama()
     model = family.model()
     cache = transformers.StaticCache(model.config, max_cache_len=16)
-    _, told = record(model, {**family.inputs, "past_key_values": cache})
-    recorded = trace(told[0])
+    _, outcomes = record(model, {**family.inputs, "past_key_values": cache})
+    recorded = trace(outcomes[0])
     before = recorded.head(0, 0).copy()
     with torch.no_grad():
         cache.reset()
@@ -275,10 +275,10 @@ def test_a_checkpointed_backward_pass_is_not_a_call_of_the_user():
     family = llama()
     model = family.model().train()
     model.gradient_checkpointing_enable({"use_reentrant": False})
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         model(**family.inputs).logits.sum().backward()
-    assert [item.model for item in told] == ["LlamaForCausalLM"]
+    assert [item.model for item in outcomes] == ["LlamaForCausalLM"]
 
 
 def test_shared_layers_are_numbered_by_their_order():
@@ -290,34 +290,34 @@ def test_shared_layers_are_numbered_by_their_order():
         num_attention_heads=4,
         intermediate_size=48,
     )
-    _, told = record(transformers.AlbertModel(config), {"input_ids": ids(1, 5)})
-    assert [item.layer for item in told[0].records] == [0, 1, 2]
+    _, outcomes = record(transformers.AlbertModel(config), {"input_ids": ids(1, 5)})
+    assert [item.layer for item in outcomes[0].records] == [0, 1, 2]
 
 
 def test_a_batch_is_recorded_completely_without_a_note():
     family = gpt2()
-    _, told = record(family.model(), family.inputs)
-    assert told[0].items == 2
-    assert {item.items for item in told[0].records} == {2}
-    assert not any("batch" in note for note in told[0].notes)
+    _, outcomes = record(family.model(), family.inputs)
+    assert outcomes[0].items == 2
+    assert {item.items for item in outcomes[0].records} == {2}
+    assert not any("batch" in note for note in outcomes[0].notes)
 
 
 def test_recordings_have_no_gradients():
     family = bert()
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         family.model()(**family.inputs)
-    for item in told[0].records:
+    for item in outcomes[0].records:
         assert not any(tensor.requires_grad for tensor in item.tensors)
 
 
-def test_weights_before_dropout_are_shown_but_not_called_exact():
+def test_weights_before_dropout_are_shown_but_not_certified():
     family = bert()
     model = family.model().train()
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         model(**family.inputs)
-    site = trace(told[0]).sites[0]
+    site = trace(outcomes[0]).sites[0]
     assert not site.certificate.exact
     assert "dropout was active: the weights are those before dropout" in site.certificate.reason
     assert all(part.training for part in model.modules())
@@ -327,18 +327,18 @@ def test_weights_before_dropout_are_shown_but_not_called_exact():
 
 
 def test_modules_without_attention_are_ignored():
-    told = []
-    with observing(told.append, {}):
+    outcomes = []
+    with observing(outcomes.append, {}):
         torch.nn.CrossEntropyLoss()(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long))
         torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.ReLU())(torch.zeros(2, 3))
-    assert told == []
+    assert outcomes == []
 
 
 def test_a_failing_module_without_attention_is_ignored_too():
-    told = []
-    with pytest.raises(RuntimeError), observing(told.append, {}):
+    outcomes = []
+    with pytest.raises(RuntimeError), observing(outcomes.append, {}):
         torch.nn.Linear(3, 3)(torch.zeros(2, 4))
-    assert told == []
+    assert outcomes == []
 
 
 # --- imports ------------------------------------------------------------------------------
@@ -359,15 +359,15 @@ def test_a_model_imported_and_called_inside_the_block_is_not_missed():
         import sys
         from attnlab.capture.watch import observing
 
-        finders, told = list(sys.meta_path), []
-        with observing(told.append, globals()):
+        finders, outcomes = list(sys.meta_path), []
+        with observing(outcomes.append, globals()):
             assert len(sys.meta_path) == len(finders) + 1
             from transformers import BertConfig, BertModel
             import torch
             sizes = dict(hidden_size=16, num_attention_heads=2, intermediate_size=16)
             model = BertModel(BertConfig(vocab_size=9, num_hidden_layers=2, **sizes))
             model(torch.tensor([[1, 2, 3]]))
-        assert [len(call.records) for call in told] == [2]
+        assert [len(call.records) for call in outcomes] == [2]
 
         import transformers.modeling_utils as library
         for module in (torch, library, sys.modules["transformers.tokenization_utils_base"]):
@@ -395,8 +395,10 @@ def test_an_import_after_the_block_is_unaffected():
 
 
 def test_the_finder_finds_nothing_by_itself():
-    told = []
-    watch = ImportWatch(["no_such_module_at_all"], lambda *found: told.append(found), told.append)
+    outcomes = []
+    watch = ImportWatch(
+        ["no_such_module_at_all"], lambda *found: outcomes.append(found), outcomes.append
+    )
     watch.start()
     try:
         with pytest.raises(ModuleNotFoundError):
@@ -404,21 +406,23 @@ def test_the_finder_finds_nothing_by_itself():
     finally:
         watch.stop()
     assert watch not in sys.meta_path
-    assert told == []
+    assert outcomes == []
 
 
 def test_a_module_that_fails_to_import_fails_as_before(tmp_path, monkeypatch):
     (tmp_path / "attnlab_broken_module.py").write_text("raise ValueError('as ever')")
     monkeypatch.syspath_prepend(tmp_path)
-    told = []
-    watch = ImportWatch(["attnlab_broken_module"], lambda *found: told.append(found), told.append)
+    outcomes = []
+    watch = ImportWatch(
+        ["attnlab_broken_module"], lambda *found: outcomes.append(found), outcomes.append
+    )
     watch.start()
     try:
         with pytest.raises(ValueError, match="as ever"):
             __import__("attnlab_broken_module")
     finally:
         watch.stop()
-    assert told == []
+    assert outcomes == []
 
 
 def run(source):

@@ -38,8 +38,8 @@ class Attention(nn.Module):
 
     def parts(self, given):
         return [
-            own(given).unflatten(-1, (-1, WIDTH)).transpose(1, 2)
-            for own in (self.q, self.k, self.v)
+            entry(given).unflatten(-1, (-1, WIDTH)).transpose(1, 2)
+            for entry in (self.q, self.k, self.v)
         ]
 
     def scores(self, given):
@@ -318,15 +318,15 @@ def shown(kind, context, given=None):
         with context():
             return model(tokens() if given is None else given)
 
-    told = unnoticed(make, call, gradients=context is torch.enable_grad)
-    return told, [matrix for part in models[-1] for matrix in part.used]
+    outcomes = unnoticed(make, call, gradients=context is torch.enable_grad)
+    return outcomes, [matrix for part in models[-1] for matrix in part.used]
 
 
 @pytest.mark.parametrize("context", MODES)
 @pytest.mark.parametrize("kind", [*CHANGED, *SAME_AS_SOFTMAX])
 def test_the_weights_are_the_matrix_that_multiplies_the_values(kind, context):
-    told, used = shown(kind, context)
-    recorded = only(told)
+    outcomes, used = shown(kind, context)
+    recorded = only(outcomes)
     assert differs(recorded, used) < 2e-6
     assert [site.certificate.exact for site in recorded.sites] == [True, True]
     assert [site.name for site in recorded.sites] == ["0", "1"]
@@ -345,8 +345,8 @@ SCORED = [ByLogSoftmax, OffByOne, Rectified, Squared, Sigmoid, Sparsemax, Scores
 @pytest.mark.parametrize("context", MODES)
 @pytest.mark.parametrize("kind", SOFTENED + SCORED)
 def test_the_source_of_changed_weights_is_shown_beside_them(kind, context):
-    told, used = shown(kind, context)
-    site = only(told).sites[0]
+    outcomes, used = shown(kind, context)
+    site = only(outcomes).sites[0]
     torch.manual_seed(0)
     with torch.no_grad():
         part = kind().eval()
@@ -354,7 +354,7 @@ def test_the_source_of_changed_weights_is_shown_beside_them(kind, context):
         scores = part.scores(tokens())
     for item, head, query in [(0, 2, 5), (1, 1, 0)]:
         taken = site.neuron(query, head, item)
-        steps = {name: torch.from_numpy(own) for name, own in taken.steps}
+        steps = {name: torch.from_numpy(entry) for name, entry in taken.steps}
         products = k[item, head] @ q[item, head, query] * 3  # The model triples q.
         assert torch.allclose(steps["q·k"], products, atol=1e-5)
         assert torch.allclose(steps["scale"], scores[item, head, query], atol=1e-5)
@@ -379,14 +379,14 @@ class FirstQueryLeftWithItself(Attention):
     [(FirstQueryLeftWithItself, "encoder"), (Gated, "encoder"), (DifferentialInHalves, "decoder")],
 )
 def test_changed_weights_are_causal_only_if_no_query_sees_a_later_key(kind, expected):
-    told, _ = shown(kind, torch.no_grad)
-    assert {site.kind for site in only(told).sites} == {expected}
+    outcomes, _ = shown(kind, torch.no_grad)
+    assert {site.kind for site in only(outcomes).sites} == {expected}
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CHANGED if kind not in SOFTENED + SCORED])
 def test_weights_whose_positions_are_mixed_have_no_queries_and_keys(kind):
-    told, _ = shown(kind, torch.no_grad)
-    for site in only(told).sites:
+    outcomes, _ = shown(kind, torch.no_grad)
+    for site in only(outcomes).sites:
         with pytest.raises(LookupError, match="not recorded"):
             site.neuron(0, 0)
 
@@ -394,8 +394,8 @@ def test_weights_whose_positions_are_mixed_have_no_queries_and_keys(kind):
 @pytest.mark.parametrize("context", MODES)
 @pytest.mark.parametrize("kind", SAME_AS_SOFTMAX)
 def test_a_softmax_by_exp_and_sum_keeps_its_queries_and_keys(kind, context):
-    told, used = shown(kind, context)
-    for site, matrix in zip(only(told).sites, used, strict=True):
+    outcomes, used = shown(kind, context)
+    for site, matrix in zip(only(outcomes).sites, used, strict=True):
         taken = site.neuron(5, 2)
         assert torch.allclose(torch.from_numpy(taken.weights), matrix[0, 2, 5], atol=1e-6)
 
@@ -409,21 +409,21 @@ def test_changed_weights_of_one_query_are_read_too(kind):
         def forward(self, given):
             return super().forward(given).expand_as(given)
 
-    told, used = shown(OneQuery, torch.no_grad)
-    assert differs(only(told), used) < 2e-6
+    outcomes, used = shown(OneQuery, torch.no_grad)
+    assert differs(only(outcomes), used) < 2e-6
 
 
 def test_weights_that_exceed_the_budget_are_refused_with_it(monkeypatch):
     monkeypatch.setenv("ATTNLAB_MEMORY", "1K")
-    told, _ = shown(Gated, torch.no_grad)
-    assert [type(own) for own in told] == [Refusal]
-    assert "ATTNLAB_MEMORY" in told[0].cause
+    outcomes, _ = shown(Gated, torch.no_grad)
+    assert [type(entry) for entry in outcomes] == [Refusal]
+    assert "ATTNLAB_MEMORY" in outcomes[0].cause
 
 
 @pytest.mark.parametrize("kind", [Gated, TalkingHeads, Differential, Rectified])
 def test_changed_weights_are_certified_by_a_comparison_that_can_fail(kind):
-    told, _ = shown(kind, torch.no_grad)
-    for site in only(told).sites:
+    outcomes, _ = shown(kind, torch.no_grad)
+    for site in only(outcomes).sites:
         record = site.record
         assert certify(record).exact
         for wrong in (
@@ -434,7 +434,7 @@ def test_changed_weights_are_certified_by_a_comparison_that_can_fail(kind):
         ):
             verdict = certify(dataclasses.replace(record, **wrong))
             assert not verdict.exact
-            assert "do not give the model's own output" in verdict.reason
+            assert "do not reproduce the model's output" in verdict.reason
 
 
 class Mixer(Attention):
@@ -459,11 +459,11 @@ class Kept(nn.Module):
 
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 def test_a_layer_whose_weights_are_lost_is_named_whatever_its_class_name_is(context):
-    told, _ = shown(Kept, context)
-    recorded = only(told)
+    outcomes, _ = shown(Kept, context)
+    recorded = only(outcomes)
     assert len(recorded.sites) == 2
     (note,) = [note for note in recorded.notes if "not shown" in note]
-    assert "Mixer: its softmax was not seen to multiply values" in note
+    assert "Mixer: its softmax was not followed to a product with values" in note
 
 
 class Asked(Attention):
@@ -475,5 +475,5 @@ class Asked(Attention):
 
 
 def test_no_code_of_a_module_runs_to_determine_its_heads():
-    told, used = shown(Asked, torch.no_grad)
-    assert differs(only(told), used) < 2e-6
+    outcomes, used = shown(Asked, torch.no_grad)
+    assert differs(only(outcomes), used) < 2e-6

@@ -109,7 +109,7 @@ class Nothing:
 
 
 @pytest.mark.parametrize(("old", "new"), LIVE.values(), ids=LIVE)
-def test_an_edited_text_is_what_running_the_cell_would_give(old, new):
+def test_an_edited_text_gives_the_same_as_running_the_cell(old, new):
     names = {"n": "Ada", "nothing": Nothing()}
     kernel = Kernel(**names).run(new)
     assert reread(old, new, **names) == kernel.given["text"]
@@ -168,7 +168,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("old", "new", "why", "line"), REFUSED.values(), ids=REFUSED)
-def test_what_only_running_can_tell_is_refused_with_its_place(old, new, why, line):
+def test_values_that_need_a_run_are_refused_with_their_position(old, new, why, line):
     with pytest.raises(Finding, match=why) as found:
         reread(old, new, nothing=Nothing())
     assert found.value.line in (line, 1)
@@ -181,7 +181,7 @@ def test_a_helper_of_an_earlier_cell_is_followed_to_the_cell():
     assert kernel.arguments.reread(ast.parse("encode('b')"), kernel.names, []) == {"text": "b"}
 
 
-def test_a_way_leads_to_its_node_and_nowhere_else():
+def test_a_path_leads_only_to_its_node():
     tree = ast.parse("a = f(1, g(2))\nb = 3")
     for node in ast.walk(tree):
         if node is not tree and not isinstance(node, ast.expr_context):
@@ -217,10 +217,10 @@ ENDS = ["model(tokenizer(a), n=k)", "model(tokenizer(a, k=k, j=j))", "x = tokeni
 
 @given(cell=st.lists(st.tuples(lines, words, words), max_size=6), end=st.sampled_from(ENDS))
 @settings(deadline=None, max_examples=800)
-def test_whatever_is_live_equals_running_it(cell, end):
+def test_every_live_result_equals_a_run(cell, end):
     first = ["a = 'm'", "b = 'n'", "k = 1", "j = 2", "c = []"]
-    old = "\n".join([*first, *[line.format(own) for line, own, _ in cell], end])
-    new = "\n".join([*first, *[line.format(own) for line, _, own in cell], end])
+    old = "\n".join([*first, *[line.format(entry) for line, entry, _ in cell], end])
+    new = "\n".join([*first, *[line.format(entry) for line, _, entry in cell], end])
     try:
         found = reread(old, new)
     except Finding:

@@ -45,7 +45,7 @@ class Shell:
         self.parent = {"header": {"msg_id": id_}, "metadata": metadata}
 
 
-class Told:
+class EventLog:
     """A listener that records its notifications."""
 
     def __init__(self) -> None:
@@ -88,8 +88,8 @@ def pauses() -> Pauses:
 
 
 @pytest.fixture
-def told(shell: Shell, pauses: Pauses) -> Told:
-    it = Told()
+def log(shell: Shell, pauses: Pauses) -> EventLog:
+    it = EventLog()
     CellWatcher(shell, it, pauses).start()
     return it
 
@@ -98,13 +98,13 @@ def observations() -> int:
     return len(capture._gate.blocks.open)
 
 
-def test_a_tagged_cell_is_observed_from_its_begin_to_its_end(shell: Shell, told: Told) -> None:
+def test_a_tagged_cell_is_observed_from_beginning_to_end(shell: Shell, log: EventLog) -> None:
     shell.request("1", tags=["attention", "other"])
     shell.fire("pre_run_cell")
     assert observations() == 1
     shell.fire("post_run_cell")
     assert observations() == 0
-    assert told.events == [("began", "c"), ("ended", "c")]
+    assert log.events == [("began", "c"), ("ended", "c")]
 
 
 @pytest.mark.parametrize(
@@ -112,17 +112,17 @@ def test_a_tagged_cell_is_observed_from_its_begin_to_its_end(shell: Shell, told:
     [{}, {"tags": []}, {"tags": "attention"}, {"tags": None}, {"tags": [{}, 3, "Attention"]}],
 )
 def test_other_cells_are_not_observed_whatever_their_tags_look_like(
-    shell: Shell, told: Told, metadata: dict[str, Any]
+    shell: Shell, log: EventLog, metadata: dict[str, Any]
 ) -> None:
     shell.request("1", **metadata)
     shell.fire("pre_run_cell")
     assert observations() == 0
     shell.fire("post_run_cell")
-    assert told.events == []
+    assert log.events == []
 
 
-def test_a_host_without_parent_messages_or_cell_ids_is_no_obstacle(
-    shell: Shell, told: Told
+def test_a_host_without_parent_messages_or_cell_ids_is_supported(
+    shell: Shell, log: EventLog
 ) -> None:
     shell.parent = None
     shell.fire("pre_run_cell")
@@ -131,41 +131,43 @@ def test_a_host_without_parent_messages_or_cell_ids_is_no_obstacle(
     shell.request("1", tags=["attention"])
     shell.fire("pre_run_cell")
     shell.fire("post_run_cell")
-    assert told.events == [("began", ""), ("ended", "")]
+    assert log.events == [("began", ""), ("ended", "")]
 
 
-def test_cells_within_a_cell_belong_to_its_run(shell: Shell, told: Told) -> None:
+def test_cells_within_a_cell_belong_to_its_run(shell: Shell, log: EventLog) -> None:
     shell.request("1", tags=["attention"])
     for event in ("pre_run_cell", "pre_run_cell", "post_run_cell"):
         shell.fire(event)
     assert observations() == 1
     shell.fire("post_run_cell")
     assert observations() == 0
-    assert told.events == [("began", "c"), ("ended", "c")]
+    assert log.events == [("began", "c"), ("ended", "c")]
 
 
-def test_a_run_whose_end_was_lost_ends_when_the_next_cell_begins(shell: Shell, told: Told) -> None:
+def test_a_run_whose_end_was_lost_ends_when_the_next_cell_begins(
+    shell: Shell, log: EventLog
+) -> None:
     shell.request("1", tags=["attention"])
     shell.fire("pre_run_cell")
     shell.request("2")
     shell.fire("pre_run_cell")
     assert observations() == 0
-    assert told.events == [("began", "c"), ("ended", "c")]
+    assert log.events == [("began", "c"), ("ended", "c")]
 
 
 def test_stopping_within_a_run_leaves_nothing_behind(shell: Shell) -> None:
-    told = Told()
-    watcher = CellWatcher(shell, told, Pauses())
+    log = EventLog()
+    watcher = CellWatcher(shell, log, Pauses())
     watcher.start()
     shell.request("1", tags=["attention"])
     shell.fire("pre_run_cell")
     watcher.stop()
     assert observations() == 0
     assert not any(shell.callbacks.values())
-    assert told.events == [("began", "c"), ("ended", "c")]
+    assert log.events == [("began", "c"), ("ended", "c")]
 
 
-def test_passes_wait_while_any_cell_runs(shell: Shell, told: Told, pauses: Pauses) -> None:
+def test_passes_wait_while_any_cell_runs(shell: Shell, log: EventLog, pauses: Pauses) -> None:
     for tags in ([], ["attention"]):
         shell.request(f"r{tags}", tags=tags)
         shell.fire("pre_run_cell")
@@ -178,7 +180,7 @@ def test_passes_wait_while_any_cell_runs(shell: Shell, told: Told, pauses: Pause
 
 
 def test_passes_wait_once_for_a_run_whose_end_was_lost(
-    shell: Shell, told: Told, pauses: Pauses
+    shell: Shell, log: EventLog, pauses: Pauses
 ) -> None:
     for request in ("one", "two"):
         shell.request(request)

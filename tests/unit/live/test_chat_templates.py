@@ -32,9 +32,7 @@ CHAT = tokenizer()
 @pytest.mark.parametrize("tools", [None, TOOLS], ids=["plain", "tools"])
 @pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=CONVERSATIONS)
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
-def test_a_template_gives_what_the_library_gives(
-    template: str, conversation: Any, tools: Any
-) -> None:
+def test_a_template_renders_as_in_the_library(template: str, conversation: Any, tools: Any) -> None:
     options = {
         "tokenize": False,
         "chat_template": template,
@@ -56,13 +54,15 @@ pieces = st.recursive(
     ),
     lambda inner: st.one_of(
         st.tuples(inner, inner).map("".join),
-        inner.map(lambda own: f"{{% for m in messages %}}{own}{{% endfor %}}"),
-        inner.map(lambda own: f"{{% for i in range(2) if i %}}{own}{{% else %}}e{{% endfor %}}"),
-        st.tuples(inner, inner).map(
-            lambda own: f"{{% if x == 'y' %}}{own[0]}{{% else %}}{own[1]}{{% endif %}}"
+        inner.map(lambda value: f"{{% for m in messages %}}{value}{{% endfor %}}"),
+        inner.map(
+            lambda value: f"{{% for i in range(2) if i %}}{value}{{% else %}}e{{% endfor %}}"
         ),
-        inner.map(lambda own: f"{{% set x %}}{own}{{% endset %}}{{{{ x | trim }}}}"),
-        inner.map(lambda own: f"{{% macro f(x) %}}{own}{{% endmacro %}}{{{{ f('y') }}}}"),
+        st.tuples(inner, inner).map(
+            lambda value: f"{{% if x == 'y' %}}{value[0]}{{% else %}}{value[1]}{{% endif %}}"
+        ),
+        inner.map(lambda value: f"{{% set x %}}{value}{{% endset %}}{{{{ x | trim }}}}"),
+        inner.map(lambda value: f"{{% macro f(x) %}}{value}{{% endmacro %}}{{{{ f('y') }}}}"),
     ),
     max_leaves=8,
 )
@@ -70,7 +70,7 @@ pieces = st.recursive(
 
 @given(inner=pieces)
 @settings(deadline=None, max_examples=150)
-def test_any_template_gives_what_the_library_gives(inner: str) -> None:
+def test_any_template_renders_as_in_the_library(inner: str) -> None:
     start = "{% set ns = namespace(n=0) %}{% set x = 'x' %}{% set m = messages[0] %}"
     options = {"tokenize": False, "chat_template": start + inner}
     try:
@@ -98,10 +98,10 @@ class Own(PreTrainedTokenizerFast):
 
 
 def test_code_of_a_user_is_not_run() -> None:
-    own = tokenizer(Own, chat_template="x")
+    made_tokenizer = tokenizer(Own, chat_template="x")
     patched = tokenizer(chat_template="x")
     patched.apply_chat_template = Own.apply_chat_template
-    for chat in (own, patched):
+    for chat in (made_tokenizer, patched):
         with pytest.raises(NotComputedError):
             render_conversation(chat, (CONVERSATIONS["one"],), {"tokenize": False}, Budget())
 

@@ -72,7 +72,7 @@ HELD = {
 
 
 @pytest.mark.parametrize("source", KNOWN)
-def test_a_known_expression_is_worth_what_python_says(source):
+def test_a_known_expression_has_pythons_value(source):
     assert value(source, **HELD) == eval(source, dict(HELD))
 
 
@@ -89,20 +89,20 @@ UNKNOWN = [
     ("(y := a)", "cannot be evaluated while typing"),
     ("names.append(a)", "`.append`"),
     ("a.encode()", "`.encode`"),
-    ("a is b", "identity"),
+    ("a is b", "`is` cannot be evaluated"),
     ("b'bytes'", "a bytes is not plain text"),
-    ("len(a)", "`len`", {"len": lambda own: 7}),
+    ("len(a)", "`len`", {"len": lambda value: 7}),
     ("await a", "cannot be evaluated while typing"),
 ]
 
 
 @pytest.mark.parametrize(("source", "why", "shadow"), [(*case, {})[:3] for case in UNKNOWN])
-def test_what_is_not_known_says_why(source, why, shadow):
+def test_unknown_values_have_a_reason(source, why, shadow):
     with pytest.raises(Finding, match=why.replace("(", r"\(")):
         value(source, **HELD, load=print, model=object(), tensor=object(), **shadow)
 
 
-def test_a_reason_points_at_its_place():
+def test_a_reason_has_the_position_of_its_cause():
     with pytest.raises(Finding) as found:
         value("f'é {a}' + \\\n  load(a)", a="x", load=print)
     assert (found.value.line, found.value.column) == (2, 2)
@@ -134,7 +134,7 @@ def test_a_reason_points_at_its_place():
         "textwrap.indent('a\\n' * 500000, 'a' * 500000)",
     ],
 )
-def test_a_slip_of_the_finger_fills_no_memory(source):
+def test_a_typing_mistake_does_not_fill_the_memory(source):
     with pytest.raises(Finding):
         value(source, big="a" * (LARGEST // 2), textwrap=textwrap)
 
@@ -159,13 +159,15 @@ texts = st.recursive(
     lambda inner: st.one_of(
         st.tuples(inner, inner).map(" + ".join),
         st.tuples(inner, st.sampled_from(["upper", "strip", "title", "swapcase"])).map(
-            lambda own: f"({own[0]}).{own[1]}()"
+            lambda value: f"({value[0]}).{value[1]}()"
         ),
-        inner.map(lambda own: f"f'<{{{own}}}>'" if "'" not in own and "\\" not in own else own),
-        inner.map(lambda own: f"({own})[1:]"),
-        st.tuples(inner, inner).map(lambda own: f"' '.join([{own[0]}, {own[1]}])"),
-        st.tuples(inner, inner).map(lambda own: f"({own[0]} if n > 3 else {own[1]})"),
-        st.tuples(inner, inner).map(lambda own: f"({own[0]}).replace({own[1]}, 'z')"),
+        inner.map(
+            lambda value: f"f'<{{{value}}}>'" if "'" not in value and "\\" not in value else value
+        ),
+        inner.map(lambda value: f"({value})[1:]"),
+        st.tuples(inner, inner).map(lambda value: f"' '.join([{value[0]}, {value[1]}])"),
+        st.tuples(inner, inner).map(lambda value: f"({value[0]} if n > 3 else {value[1]})"),
+        st.tuples(inner, inner).map(lambda value: f"({value[0]}).replace({value[1]}, 'z')"),
     ),
     max_leaves=12,
 )
@@ -173,13 +175,13 @@ texts = st.recursive(
 
 @given(source=texts)
 @settings(deadline=None, max_examples=300)
-def test_any_text_is_worth_what_python_says(source):
+def test_any_text_has_pythons_value(source):
     assert value(source, **HELD) == eval(source, dict(HELD))
 
 
 @given(held=plain)
 @settings(deadline=None)
-def test_plain_data_is_itself(held):
+def test_plain_data_is_unchanged(held):
     assert value("held", held=held) == held
     assert value(repr(held)) == held
 
@@ -188,14 +190,18 @@ def test_plain_data_is_itself(held):
 def chat() -> Any:
     """Create a tokenizer with a template and special tokens."""
     backend = Tokenizer(WordLevel({"[UNK]": 0, "[MASK]": 1, "hi": 2}, unk_token="[UNK]"))
-    own = PreTrainedTokenizerFast(tokenizer_object=backend, mask_token="[MASK]")
-    own.chat_template = "{% for own in messages %}<{{ own.role }}>{{ own.content }}{% endfor %}"
-    return own
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, mask_token="[MASK]")
+    tokenizer.chat_template = (
+        "{% for own in messages %}<{{ own.role }}>{{ own.content }}{% endfor %}"
+    )
+    return tokenizer
 
 
-def test_a_chat_template_that_gives_a_text_is_filled_in(chat: Any) -> None:
-    told = "chat.apply_chat_template([{'role': 'user', 'content': 'hi ' * 2}], tokenize=False)"
-    assert value(told, chat=chat) == "<user>hi hi "
+def test_a_chat_template_that_returns_text_is_rendered(chat: Any) -> None:
+    conversation = (
+        "chat.apply_chat_template([{'role': 'user', 'content': 'hi ' * 2}], tokenize=False)"
+    )
+    assert value(conversation, chat=chat) == "<user>hi hi "
 
 
 def test_a_special_token_of_a_tokenizer_is_a_text(chat: Any) -> None:
@@ -203,9 +209,12 @@ def test_a_special_token_of_a_tokenizer_is_a_text(chat: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("conversation", "why"),
     [
-        ("chat.apply_chat_template([{'role': 'user', 'content': 'hi'}])", "tokenized at once"),
+        (
+            "chat.apply_chat_template([{'role': 'user', 'content': 'hi'}])",
+            "only with tokenize=False",
+        ),
         ("chat.apply_chat_template([{'role': 'user'}], tokenize=False, x=open('y'))", "`open`"),
         ("other.mask_token", "not a tokenizer"),
         ("other.apply_chat_template('x', tokenize=False)", "not a tokenizer"),
@@ -213,7 +222,7 @@ def test_a_special_token_of_a_tokenizer_is_a_text(chat: Any) -> None:
     ],
 )
 def test_other_uses_of_a_tokenizer_are_known_only_by_running(
-    chat: Any, told: str, why: str
+    chat: Any, conversation: str, why: str
 ) -> None:
     with pytest.raises(Finding, match=why):
-        value(told, chat=chat, other="text")
+        value(conversation, chat=chat, other="text")

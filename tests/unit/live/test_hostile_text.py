@@ -87,18 +87,18 @@ def test_a_tripwire_trips(kind: str, position: str) -> None:
 @pytest.mark.parametrize("kind", WIRES)
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_no_code_of_a_user_runs(kind: str, statement: str) -> None:
-    own = WIRES[kind]
-    inside = [own, [own], {"a": own}, (own,)]
+    wired = WIRES[kind]
+    inside = [wired, [wired], {"a": wired}, (wired,)]
     TRIPPED.clear()
     for at, position in enumerate(POSITIONS):
-        held = {"x": own if at % 2 else inside[at % 4], "textwrap": textwrap}
+        held = {"x": wired if at % 2 else inside[at % 4], "textwrap": textwrap}
         source = f"{statement.format(position)}\n{CALL}"
         with contextlib.suppress(Finding):
             typed(source, held)
         assert not TRIPPED, source
     for position in POSITIONS:
         with contextlib.suppress(Finding):
-            typed(f"{statement.format(position)}\n{CALL}", {"x": own, "textwrap": textwrap})
+            typed(f"{statement.format(position)}\n{CALL}", {"x": wired, "textwrap": textwrap})
         assert not TRIPPED, position
 
 
@@ -142,12 +142,12 @@ def test_a_namespace_runs_no_code(held: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", WIRES)
-def test_what_a_call_was_given_is_not_asked(kind: str) -> None:
+def test_arguments_of_a_call_are_not_queried(kind: str) -> None:
     tree = ast.parse("tok('a')")
     place = (1, 1, 0, 8)
     TRIPPED.clear()
-    own = WIRES[kind]
-    for text in (own, [own], {"content": own}, [{"role": own}], ("a", own)):
+    wired = WIRES[kind]
+    for text in (wired, [wired], {"content": wired}, [{"role": wired}], ("a", wired)):
         with pytest.raises(Finding):
             TextArguments.of(tree, place, {"text": text}, {})
     assert not TRIPPED
@@ -164,7 +164,7 @@ texts = st.recursive(
     leaves | numbers.map(lambda n: f"str({n})"),
     lambda inner: st.one_of(
         *(
-            st.tuples(inner, inner, numbers).map(lambda own, form=form: form.format(*own))
+            st.tuples(inner, inner, numbers).map(lambda value, form=form: form.format(*value))
             for form in (
                 *("({0} * ({2}))", "(({2}) * {0})", "({0} + {1})", "f'{{{0}:>{{{2}}}}}'"),
                 *("'%{2}d' % ({2})", "('%*d' % ({2}, 1))", "('%(a)9999s' * ({2})) % {{'a': {0}}}"),
@@ -229,7 +229,7 @@ HARMLESS = {
     max_examples=500,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-def test_any_expression_is_worth_what_python_says_or_too_much(source: str) -> None:
+def test_any_expression_has_pythons_value_or_is_refused(source: str) -> None:
     try:
         tree = ast.parse(source, mode="eval")
     except SyntaxError:
@@ -279,17 +279,17 @@ def test_a_cell_as_a_whole_keeps_to_its_budget(source: str) -> None:
     )
 
 
-def test_a_self_containing_or_huge_value_of_the_notebook_costs_others_nothing() -> None:
+def test_a_cyclic_or_huge_value_does_not_affect_other_names() -> None:
     loop: list[Any] = []
     loop.append(loop)
     shared: list[Any] = ["a"]
     for _ in range(99):
         shared = [shared, shared]
     huge = ["a"] * 10**6
-    for own in (loop, shared, huge):
+    for entry in (loop, shared, huge):
         with pytest.raises(Finding, match="`x` is unknown"):
-            typed("tok(x)", {"x": own})
-        assert typed("print(x)\nx.sort()\ntok('a')", {"x": own}) == "a"
+            typed("tok(x)", {"x": entry})
+        assert typed("print(x)\nx.sort()\ntok('a')", {"x": entry}) == "a"
 
 
 def test_a_large_text_of_the_notebook_may_be_sliced() -> None:

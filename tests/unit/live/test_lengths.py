@@ -71,7 +71,7 @@ class Never:
         {"text": "a" * LONGEST, "text_pair": "b"},
     ],
 )
-def test_long_texts_are_refused_before_the_tokenizer_has_them(texts: Any) -> None:
+def test_long_texts_are_refused_before_the_tokenizer_runs(texts: Any) -> None:
     with pytest.raises(TooLongError, match=f"{LONGEST:,}"):
         check_texts(called(["a"]), [texts], Budget())
 
@@ -105,9 +105,7 @@ def chatting(template: str) -> Any:
         ("{{ 'a' * messages[0].content|int ** 2 }}", "would create a text"),
     ],
 )
-def test_what_a_recorded_template_makes_of_a_typed_text_is_checked_first(
-    template: str, why: str
-) -> None:
+def test_a_rendered_conversation_is_checked_before_it_is_tokenized(template: str, why: str) -> None:
     feed, typed = chatting(template), [{"role": "user", "content": "99000"}]
     with pytest.raises(Finding, match=why):
         check_texts(feed, [{"conversation": typed}], Budget())

@@ -63,7 +63,7 @@ def written(source: str, place: tuple[int, int]) -> str:
 
 @settings(max_examples=500, deadline=None)
 @given(written_cell())
-def test_every_character_is_written_where_it_is_said_to_be(source: str) -> None:
+def test_every_character_has_the_reported_position(source: str) -> None:
     tree = parsed(source)
     if tree is None:
         return
@@ -99,9 +99,9 @@ def test_changing_a_plain_character_changes_that_one_alone(
     changed = parsed(apply_change(source, *place, "Z"))
     assert changed is not None
     pairs = zip(constants(tree), constants(changed), strict=True)
-    ((own, new),) = [pair for pair in pairs if pair[0].value != pair[1].value]
-    assert own is constant
-    assert new.value == str(own.value)[:at] + "Z" + str(own.value)[at + 1 :]
+    ((found, new),) = [pair for pair in pairs if pair[0].value != pair[1].value]
+    assert found is constant
+    assert new.value == str(found.value)[:at] + "Z" + str(found.value)[at + 1 :]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_awkward_literal_is_followed(source: str, pieces: list[str]) -> None:
     ] == pieces
 
 
-def test_an_escape_that_is_none_warns_nobody() -> None:
+def test_an_invalid_escape_sequence_causes_no_warning() -> None:
     source = r"'\d\w'"
     tree = parsed(source)
     assert tree is not None

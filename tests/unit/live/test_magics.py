@@ -39,7 +39,7 @@ def test_a_cell_becomes_what_the_shell_makes_of_it(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", wires())
-def test_what_a_typed_name_stands_for_is_not_looked_up(kind: str) -> None:
+def test_a_typed_name_is_not_looked_up(kind: str) -> None:
     script = Script.of("x = 1\ny = 2", SHELL.transform_cell)
     SHELL.user_ns["tok"] = wires()[kind]
     TRIPPED.clear()
@@ -55,21 +55,21 @@ def test_what_a_typed_name_stands_for_is_not_looked_up(kind: str) -> None:
 def test_a_transformer_of_a_user_does_not_run_on_typed_text() -> None:
     seen: list[Any] = []
 
-    def own(lines: list[str]) -> list[str]:
+    def transformer(lines: list[str]) -> list[str]:
         seen.append(lines)
         return lines
 
     script = Script.of("x = 1\ny = 2", SHELL.transform_cell)
     for added in (SHELL.input_transformers_post, SHELL.input_transformers_cleanup):
-        added.append(own)
+        added.append(transformer)
         with pytest.raises(Finding, match="input transformers"):
             script.edited("x = 1\ny = 3", SHELL.transform_cell)
-        added.remove(own)
+        added.remove(transformer)
     assert not seen
     assert script.edited("x = 1\ny = 3", SHELL.transform_cell).code == "x = 1\ny = 3\n"
 
 
-def test_a_cell_that_was_changed_otherwise_is_not_guessed() -> None:
+def test_other_changes_of_a_cell_are_not_guessed() -> None:
     script = Script.of("x = 1", lambda text: text.replace("1", "2"))
     with pytest.raises(Finding, match="custom transformation"):
         script.edited("x = 3", lambda text: text)

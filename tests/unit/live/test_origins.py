@@ -158,9 +158,9 @@ def test_changing_a_character_changes_what_came_of_it(source: str, data: st.Data
         return
     at, place = data.draw(st.sampled_from(plain))
     changed = text_of(apply_change(source, *place, "z"))
-    same = [other for other, own in enumerate(found) if own == place]
+    same = [other for other, thread in enumerate(found) if thread == place]
     assert at in same
-    expected = [("z" if other in same else own) for other, own in enumerate(text)]
+    expected = [("z" if other in same else thread) for other, thread in enumerate(text)]
     assert changed == "".join(expected)
 
 
@@ -188,7 +188,7 @@ def test_an_expression_has_its_range() -> None:
     assert [written(source, found) for found in ranges] == ['"🐈"', "b"]
 
 
-def test_a_text_that_only_running_gives_has_no_places() -> None:
+def test_a_text_that_only_a_run_computes_has_no_positions() -> None:
     with pytest.raises(Finding):
         places("tok(open('x').read())")
 
@@ -198,8 +198,8 @@ def evaluations(source: str) -> tuple[str, int]:
     tree = ast.parse(source)
     call = call_of(tree)
     seen: list[str] = []
-    found = origins(source, tree, call, call.args[0], {}, lambda own: seen.append(own) or own)
-    marked = [own for own in seen[0] if not own.isspace()]
+    found = origins(source, tree, call, call.args[0], {}, lambda value: seen.append(value) or value)
+    marked = [entry for entry in seen[0] if not entry.isspace()]
     assert sum(place is not None for place in found) == len(marked)
     return seen[0], len(seen)
 
@@ -220,7 +220,7 @@ def test_a_long_text_of_many_literals_is_followed_at_once(source: str) -> None:
     assert times == 2
 
 
-def test_a_role_that_decides_leaves_the_text_of_a_message_known() -> None:
+def test_a_template_that_branches_on_the_role_keeps_the_text_known() -> None:
     says = "".join(
         f'm += [{{"role": "{role}", "text": "{role} says {turn}"}}]\n'
         for turn in range(20)
@@ -233,5 +233,5 @@ def test_a_role_that_decides_leaves_the_text_of_a_message_known() -> None:
     assert text.startswith("user says 0 assistant says 0")
 
 
-def test_a_text_that_is_too_long_has_no_places() -> None:
+def test_a_text_that_is_too_long_has_no_positions() -> None:
     assert places('tok("ab" * 40_000)') == [None] * 80_000

@@ -83,9 +83,9 @@ class Held(Text):
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    own = Stage()
-    with own.instead_of(*STOOD_FOR):
-        yield own
+    stage = Stage()
+    with stage.instead_of(*STOOD_FOR):
+        yield stage
 
 
 # --- in words -------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_a_newer_text_takes_the_place_of_the_one_that_waits(stage: Stage) -> Non
     assert (running.ends, newest.ends, waiting.begun) == (["done"], ["done"], 0)
 
 
-def test_the_document_that_was_typed_in_last_comes_first_and_none_is_forgotten(
+def test_the_document_edited_last_comes_first_and_none_is_skipped(
     stage: Stage,
 ) -> None:
     passes, order = scheduler(stage), []
@@ -135,29 +135,29 @@ def test_the_document_that_was_typed_in_last_comes_first_and_none_is_forgotten(
     assert order == ["c1", "c3", "c2"]
 
 
-def test_a_cell_of_the_user_waits_for_the_pass_and_the_pass_is_made_anew_after_it(
+def test_a_cell_waits_for_a_running_pass_and_the_pass_is_repeated_after_it(
     stage: Stage,
 ) -> None:
-    passes, own, other = scheduler(stage), Held(stage), Text("c1")
-    passes.submit(own)
+    passes, job, other = scheduler(stage), Held(stage), Text("c1")
+    passes.submit(job)
     stage.rest()
     cell = stage.enter(passes.pause)
     stage.rest()
     assert not cell.ended  # The pass is still in its layer.
-    own.allowed = 1
+    job.allowed = 1
     stage.rest()
     assert cell.ended
     passes.submit(other)
     stage.rest()
-    assert (own.begun, own.ends, other.begun) == (1, [], 0)
+    assert (job.begun, job.ends, other.begun) == (1, [], 0)
     assert passes.busy
     passes.resume()
-    own.allowed = own.layers
+    job.allowed = job.layers
     stage.rest()
-    assert (own.begun, own.ends, other.ends) == (2, ["done"], ["done"])
+    assert (job.begun, job.ends, other.ends) == (2, ["done"], ["done"])
 
 
-def test_a_pass_that_fails_is_not_made_anew_because_an_earlier_one_was(stage: Stage) -> None:
+def test_a_failed_pass_is_not_repeated_because_an_earlier_one_was(stage: Stage) -> None:
     class Faulty(Held):
         def compute(self) -> None:
             super().compute()
@@ -181,76 +181,76 @@ def test_a_pass_that_fails_is_not_made_anew_because_an_earlier_one_was(stage: St
 
 
 def test_a_cell_within_a_cell_does_not_let_passes_go_on(stage: Stage) -> None:
-    passes, own = scheduler(stage), Text()
+    passes, job = scheduler(stage), Text()
     passes.pause()
     passes.pause()
-    passes.submit(own)
+    passes.submit(job)
     passes.resume()
     stage.rest()
-    assert own.begun == 0
+    assert job.begun == 0
     passes.resume()
     stage.rest()
-    assert own.ends == ["done"]
+    assert job.ends == ["done"]
 
 
-def test_an_interrupt_while_a_cell_waits_leaves_no_pass_waiting_for_ever(stage: Stage) -> None:
-    passes, own = scheduler(stage), Held(stage)
-    passes.submit(own)
+def test_an_interrupt_while_a_cell_waits_leaves_no_pass_waiting_forever(stage: Stage) -> None:
+    passes, job = scheduler(stage), Held(stage)
+    passes.submit(job)
     stage.rest()
     cell = stage.enter(passes.pause)
     stage.rest()
     cell.step(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         stage.rest()
-    own.allowed = 1
+    job.allowed = 1
     stage.rest()
-    assert (own.begun, own.ends) == (1, [])  # The cell has begun; it is paused all the same.
+    assert (job.begun, job.ends) == (1, [])  # The cell has begun; it is paused all the same.
     passes.resume()
-    own.allowed = own.layers
+    job.allowed = job.layers
     stage.rest()
-    assert (own.begun, own.ends) == (2, ["done"])
+    assert (job.begun, job.ends) == (2, ["done"])
 
 
-def test_a_pause_that_was_interrupted_before_it_began_may_be_taken_back(stage: Stage) -> None:
-    passes, own = scheduler(stage), Text()
+def test_a_pause_that_was_interrupted_before_it_began_can_be_undone(stage: Stage) -> None:
+    passes, job = scheduler(stage), Text()
     passes.resume()
-    passes.submit(own)
+    passes.submit(job)
     stage.rest()
-    assert own.ends == ["done"]
+    assert job.ends == ["done"]
     passes.pause()
     passes.submit(late := Text())
     stage.rest()
     assert late.begun == 0
 
 
-def test_a_pass_that_its_client_gives_up_is_lost_wherever_it_is(stage: Stage) -> None:
+def test_a_pass_that_its_client_cancels_is_dropped_at_any_stage(stage: Stage) -> None:
     passes, running, waiting, done = scheduler(stage), Held(stage), Text("c1"), Text("c2")
     passes.submit(done)
     stage.rest()
     passes.submit(running)
     stage.rest()
     passes.submit(waiting)
-    for own in (done, waiting, running):
-        passes.withdraw(own)
+    for entry in (done, waiting, running):
+        passes.withdraw(entry)
     assert waiting.ends == ["lost"]
     running.allowed = 1
     stage.rest()
     assert (done.ends, waiting.begun, running.ends) == (["done"], 0, ["lost"])
 
 
-def test_a_pass_that_is_given_up_while_a_cell_runs_is_not_made_after_it(stage: Stage) -> None:
-    passes, own = scheduler(stage), Held(stage)
-    passes.submit(own)
+def test_a_pass_that_was_abandoned_during_a_cell_does_not_run_after_it(stage: Stage) -> None:
+    passes, job = scheduler(stage), Held(stage)
+    passes.submit(job)
     stage.rest()
     cell = stage.enter(passes.pause)
     stage.rest()
-    own.allowed = 1
+    job.allowed = 1
     stage.rest()
     assert cell.ended
-    passes.withdraw(own)
+    passes.withdraw(job)
     passes.resume()
     stage.rest()
-    assert (own.begun, own.ends) == (1, ["lost"])
+    assert (job.begun, job.ends) == (1, ["lost"])
 
 
 @pytest.mark.parametrize("fault", ["run", "discard"])
@@ -280,7 +280,7 @@ def test_whatever_a_job_raises_is_logged_and_the_next_is_done(
     assert "a fault of the job" in caplog.text
 
 
-def test_nothing_is_left_after_close(stage: Stage) -> None:
+def test_closing_leaves_nothing(stage: Stage) -> None:
     passes, running, waiting, late = scheduler(stage), Held(stage), Text("c1"), Text("c2")
     passes.submit(running)
     stage.rest()
@@ -296,7 +296,7 @@ def test_nothing_is_left_after_close(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("layers", [30, 1], ids=["stopped in a layer", "never stopped"])
-def test_of_200_edits_at_20_a_second_the_last_is_the_next_picture_after_the_running_pass(
+def test_after_200_fast_edits_the_last_one_is_shown_after_the_running_pass(
     stage: Stage, layers: int
 ) -> None:
     now, passes = 0, scheduler(stage)
@@ -337,7 +337,7 @@ def test_of_200_edits_at_20_a_second_the_last_is_the_next_picture_after_the_runn
     assert not passes.busy
 
 
-def test_a_pass_is_made_on_a_thread_of_its_own_which_starts_with_the_first() -> None:
+def test_passes_run_on_a_separate_thread_that_starts_with_the_first() -> None:
     passes, made = PassScheduler(), threading.Event()
     before = set(threading.enumerate())
 
@@ -346,17 +346,17 @@ def test_a_pass_is_made_on_a_thread_of_its_own_which_starts_with_the_first() -> 
             self.thread = threading.current_thread()
             made.set()
 
-    own = Threaded()
+    threads = Threaded()
     passes.pause()
     passes.resume()
     assert set(threading.enumerate()) <= before
-    passes.submit(own)
+    passes.submit(threads)
     assert made.wait(20)
-    assert own.thread not in before
-    assert own.thread.daemon  # It holds up no kernel that exits.
+    assert threads.thread not in before
+    assert threads.thread.daemon  # It holds up no kernel that exits.
     passes.close()
-    own.thread.join(20)
-    assert not own.thread.is_alive()
+    threads.thread.join(20)
+    assert not threads.thread.is_alive()
 
 
 # --- passes that do not end -----------------------------------------------------------
@@ -372,11 +372,11 @@ def begun(stage: Stage, passes: PassScheduler, text: Held) -> Held:
 
 def measured(stage: Stage, passes: PassScheduler, seconds: float) -> None:
     """Run a pass of the first document with a layer of the given time."""
-    own = begun(stage, passes, Held(stage, layers=2))
+    job = begun(stage, passes, Held(stage, layers=2))
     stage.now += seconds
-    own.allowed = 2
+    job.allowed = 2
     stage.rest()
-    assert own.ends == ["done"]
+    assert job.ends == ["done"]
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_a_cell_waits_for_the_longest_layer_and_a_margin_at_most(
 ) -> None:
     passes = scheduler(stage)
     measured(stage, passes, layer)
-    own = begun(stage, passes, Held(stage))
+    job = begun(stage, passes, Held(stage))
     stage.now += 60  # It may have been stuck for as long as you like.
     cell = stage.enter(passes.pause)
     stage.rest()
@@ -397,30 +397,30 @@ def test_a_cell_waits_for_the_longest_layer_and_a_margin_at_most(
     stage.now += bound * 0.02
     stage.rest()
     assert cell.ended
-    assert (own.ends, own.why) == (["given up"], SLOW)
+    assert (job.ends, job.why) == (["given up"], SLOW)
 
 
 def test_a_pass_that_hung_makes_no_later_cell_wait_longer(stage: Stage) -> None:
     passes = scheduler(stage)
     for _ in range(2):
-        own = begun(stage, passes, Held(stage, layers=1))
+        job = begun(stage, passes, Held(stage, layers=1))
         cell = stage.enter(passes.pause)
         stage.rest()
         stage.now += MARGIN * 1.01
         stage.rest()
         assert cell.ended
-        assert own.ends == ["given up"]
+        assert job.ends == ["given up"]
         stage.now += 60
-        own.allowed = 1
+        job.allowed = 1
         passes.resume()
         stage.rest()
 
 
-def test_what_a_pass_that_was_given_up_comes_to_is_dropped_and_it_is_not_made_anew(
+def test_the_result_of_an_abandoned_pass_is_dropped_and_it_is_not_repeated(
     stage: Stage,
 ) -> None:
     passes, other = scheduler(stage), Text("c1")
-    own = begun(stage, passes, Held(stage, layers=1))
+    job = begun(stage, passes, Held(stage, layers=1))
     cell = stage.enter(passes.pause)
     stage.rest()
     stage.now += MOST
@@ -432,76 +432,76 @@ def test_what_a_pass_that_was_given_up_comes_to_is_dropped_and_it_is_not_made_an
     passes.resume()
     stage.rest()
     assert other.ends == ["done"]
-    own.allowed = 1
+    job.allowed = 1
     stage.rest()
-    assert (own.begun, own.ends) == (1, ["given up"])
+    assert (job.begun, job.ends) == (1, ["given up"])
     assert not passes.busy
 
 
-def test_what_ends_in_time_is_made_anew_also_where_it_computes_slowly(stage: Stage) -> None:
+def test_a_slow_pass_that_stops_in_time_is_repeated(stage: Stage) -> None:
     passes = scheduler(stage)
     measured(stage, passes, 0.25)
-    own = begun(stage, passes, Held(stage))
+    job = begun(stage, passes, Held(stage))
     cell = stage.enter(passes.pause)
     stage.rest()
     stage.now += 0.3
-    own.allowed = 1
+    job.allowed = 1
     stage.rest()
     assert cell.ended
     passes.resume()
-    own.allowed = own.layers
+    job.allowed = job.layers
     stage.rest()
-    assert (own.begun, own.ends) == (2, ["done"])
+    assert (job.begun, job.ends) == (2, ["done"])
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_pass_that_is_stuck_is_given_up_once_another_text_waits(stage: Stage, key: str) -> None:
+def test_a_stuck_pass_is_abandoned_when_another_text_waits(stage: Stage, key: str) -> None:
     passes, newer = scheduler(stage), Text(key)
-    own = begun(stage, passes, Held(stage))
+    job = begun(stage, passes, Held(stage))
     stage.now += 60
     stage.rest()
-    assert own.ends == []  # Nobody waits.
+    assert job.ends == []  # Nobody waits.
     passes.submit(newer)
     stage.rest()
     stage.now += MOST
     stage.rest()
-    assert (own.ends, newer.ends) == (["given up"], ["done"])
+    assert (job.ends, newer.ends) == (["given up"], ["done"])
     assert not passes.busy
 
 
-def test_a_pass_that_goes_on_is_not_given_up_for_another_document(stage: Stage) -> None:
+def test_a_running_pass_is_not_abandoned_for_another_document(stage: Stage) -> None:
     passes, other = scheduler(stage), Text("c1")
-    own = begun(stage, passes, Held(stage, layers=10))
+    job = begun(stage, passes, Held(stage, layers=10))
     passes.submit(other)
-    for _ in range(own.layers):
+    for _ in range(job.layers):
         stage.now += MOST * 0.9
         stage.rest()
-        own.allowed = 1
+        job.allowed = 1
         stage.rest()
-    assert (own.ends, other.ends) == (["done"], ["done"])
+    assert (job.ends, other.ends) == (["done"], ["done"])
 
 
-def test_a_pass_that_can_be_broken_off_leaves_no_thread(stage: Stage) -> None:
+def test_a_pass_that_can_be_stopped_leaves_no_thread(stage: Stage) -> None:
     passes = scheduler(stage)
-    own = Held(stage)
-    own.stubborn = False
-    begun(stage, passes, own)
+    job = Held(stage)
+    job.stubborn = False
+    begun(stage, passes, job)
     stage.enter(passes.pause)
     stage.rest()
     stage.now += MOST
     stage.rest()
-    assert own.ends == ["given up"]
+    assert job.ends == ["given up"]
     passes.close()
     stage.rest()
     assert all(actor.ended for actor in stage.actors)
 
 
-def test_beyond_three_that_are_stuck_no_pass_begins_until_one_of_them_ends(stage: Stage) -> None:
+def test_after_three_stuck_passes_none_begins_until_one_ends(stage: Stage) -> None:
     passes = scheduler(stage)
     stuck = [Held(stage, f"c{number}") for number in range(MOST_ABANDONED)]
-    for own in stuck[:-1]:
-        begun(stage, passes, own)
-        passes.submit(Text(own.key))
+    for entry in stuck[:-1]:
+        begun(stage, passes, entry)
+        passes.submit(Text(entry.key))
         stage.rest()
         stage.now += MOST
         stage.rest()
@@ -512,9 +512,9 @@ def test_beyond_three_that_are_stuck_no_pass_begins_until_one_of_them_ends(stage
     stage.now += MOST
     stage.rest()
     passes.submit(late)
-    assert [own.ends for own in stuck] == [["given up"]] * MOST_ABANDONED
-    for own in (waiting, late):
-        assert (own.begun, own.ends, own.why) == (0, ["given up"], BEHIND)
+    assert [entry.ends for entry in stuck] == [["given up"]] * MOST_ABANDONED
+    for entry in (waiting, late):
+        assert (entry.begun, entry.ends, entry.why) == (0, ["given up"], BEHIND)
     stuck[0].allowed = 1
     stage.rest()
     passes.submit(after)
@@ -522,15 +522,15 @@ def test_beyond_three_that_are_stuck_no_pass_begins_until_one_of_them_ends(stage
     assert after.ends == ["done"]
 
 
-def test_a_cell_waits_for_what_runs_as_it_begins_and_for_nothing_else(stage: Stage) -> None:
+def test_a_cell_waits_only_for_passes_that_were_running_when_it_began(stage: Stage) -> None:
     passes = scheduler(stage)
-    own = begun(stage, passes, Held(stage))
+    job = begun(stage, passes, Held(stage))
     cells = [stage.enter(passes.pause), stage.enter(passes.pause)]
     stage.rest()
     passes.resume()
     passes.resume()  # Both are over, and the pass is made anew, before they look again.
-    own.allowed = 1
-    while own.begun < 2:
+    job.allowed = 1
+    while job.begun < 2:
         next(actor for actor in stage.ready if actor not in cells).step()
     stage.rest()
     assert all(cell.ended for cell in cells)
@@ -598,7 +598,7 @@ class Ordered(Held):
 
     def discard(self) -> None:
         machine = self.machine
-        newest = max(own.number for own in machine.texts if own.key == self.key)
+        newest = max(text.number for text in machine.texts if text.key == self.key)
         wanted = self.number == newest and not (self.leaving or machine.closing or self.failed)
         machine.check(not wanted, "a wanted text was lost")
         super().discard()
@@ -659,12 +659,12 @@ class Orders(RuleBasedStateMachine):
     @property
     def running(self) -> Ordered | None:
         """The running pass, without abandoned ones."""
-        return next((own for own in self.inside if own not in self.abandoned), None)
+        return next((entry for entry in self.inside if entry not in self.abandoned), None)
 
     @property
     def stuck(self) -> list[Ordered]:
         """Abandoned passes that still run."""
-        return [own for own in self.inside if own in self.abandoned]
+        return [entry for entry in self.inside if entry in self.abandoned]
 
     def check(self, holds: object, what: str) -> None:
         """Record a violation: an exception would be caught by the scheduler."""
@@ -687,7 +687,7 @@ class Orders(RuleBasedStateMachine):
         try:
             self.passes.pause()
             if self.running is not None:
-                self.abandoned.add(self.running)  # It is told on another thread.
+                self.abandoned.add(self.running)  # It is reported on another thread.
             self.cells += 1
         except KeyboardInterrupt:
             pass  # The cell begins nevertheless, and will end.
@@ -776,7 +776,7 @@ class Orders(RuleBasedStateMachine):
     @rule()
     def all_come_to_rest(self) -> None:
         self.stage.rest()
-        assert all(own.ends for own in self.abandoned)
+        assert all(entry.ends for entry in self.abandoned)
         open_ = [text for text in self.texts if not text.ends and text is not self.running]
         # Neither texts nor cells may wait longer than this.
         if self.running and open_ and not self.closed:
@@ -818,9 +818,9 @@ class Orders(RuleBasedStateMachine):
         with self.exits:
             self.finish()
             for key in KEYS:
-                own = [text for text in self.texts if text.key == key]
-                if own and not (self.closed or own[-1].leaving or own[-1].failed):
-                    assert own[-1].ends in (["done"], ["given up"])
+                found = [text for text in self.texts if text.key == key]
+                if found and not (self.closed or found[-1].leaving or found[-1].failed):
+                    assert found[-1].ends in (["done"], ["given up"])
             self.kernel.append(self.close)
             self.stage.rest()
             self.a_text_is_typed("c0", 1, faulty=False, stubborn=True, allowed=0, turns=0)

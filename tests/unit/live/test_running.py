@@ -69,7 +69,7 @@ class Beside:
         assert not self.thread.is_alive()
 
 
-def test_a_loop_in_code_of_others_is_broken_off() -> None:
+def test_a_loop_in_library_code_is_stopped() -> None:
     beside = Beside("__main__")
     beside.work.interrupt()
     beside.join()
@@ -78,7 +78,7 @@ def test_a_loop_in_code_of_others_is_broken_off() -> None:
 
 
 @pytest.mark.parametrize("module", ["attnlab.capture.reading.attention_recorder", "contextlib"])
-def test_what_attnlab_does_itself_is_not_torn_up(module: str) -> None:
+def test_operations_of_attnlab_are_not_interrupted(module: str) -> None:
     beside = Beside(module)
     beside.work.interrupt()
     beside.released.set()
@@ -86,7 +86,7 @@ def test_what_attnlab_does_itself_is_not_torn_up(module: str) -> None:
     assert beside.results == [done]
 
 
-def test_what_waits_in_another_language_is_broken_off_once_it_returns() -> None:
+def test_a_job_in_native_code_is_stopped_when_it_returns() -> None:
     entered, released, after = threading.Event(), threading.Event(), []
 
     def function() -> None:
@@ -104,7 +104,7 @@ def test_what_waits_in_another_language_is_broken_off_once_it_returns() -> None:
     assert (results, after) == ([None], [])
 
 
-def test_a_work_that_has_not_begun_or_has_ended_is_not_broken_off() -> None:
+def test_a_job_that_has_not_begun_or_has_ended_is_not_stopped() -> None:
     work = RunningJob(Calling(lambda: None), lambda: 0.0)
     work.interrupt()
     assert work.run() == done
@@ -112,7 +112,7 @@ def test_a_work_that_has_not_begun_or_has_ended_is_not_broken_off() -> None:
     assert sum(range(1000)) == 499500  # Nothing is raised here.
 
 
-def test_no_exception_leaves_the_work_that_it_is_to_end() -> None:
+def test_no_exception_escapes_from_the_stopped_job() -> None:
     works = [
         RunningJob(Calling(lambda turns=turns: spin(turns)), lambda: 0.0) for turns in range(400)
     ]

@@ -61,7 +61,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("source", KNOWN.values(), ids=KNOWN)
-def test_a_cell_that_runs_straight_on_is_followed(source):
+def test_a_cell_without_branches_is_evaluated(source):
     assert followed(source, textwrap=textwrap) == run(source)
 
 
@@ -72,7 +72,11 @@ UNKNOWN = {
     "a function": ("def f():\n    seen('a')\nf()", "comes from a function", 1),
     "a lambda": ("(lambda: seen('a'))()", "comes from a function", 1),
     "a condition": ("if load():\n    seen('a')", "depends on a condition", 1),
-    "a condition's other side": ("if name:\n    pass\nelse:\n    seen('a')", "does not hold", 1),
+    "a condition's other side": (
+        "if name:\n    pass\nelse:\n    seen('a')",
+        "branch that is not run",
+        1,
+    ),
     "a handler": ("try:\n    1 / 0\nexcept Exception:\n    seen('a')", "depends on a cond", 1),
     "a name from a loop": ("for text in ['a']:\n    pass\nseen(text)", "`text`.*loop", 1),
     "a name from a condition": ("text = 'a'\nif load():\n    text = 'b'\nseen(text)", "cond", 3),
@@ -90,7 +94,11 @@ UNKNOWN = {
     "assigned in an expression": ("print(text := load())\nseen(text)", "cannot be evaluated", 1),
     "deleted": ("text = 'a'\ndel text\nseen(text)", "`text`", 2),
     "the cell's own function": ("def f():\n    pass\nseen(f)", "function of the cell", 1),
-    "too few values": ("a, b = names + names\nseen(a)", "4 values for 2 names", 1),
+    "too few values": (
+        "a, b = names + names\nseen(a)",
+        "4 values cannot be assigned to 2 names",
+        1,
+    ),
     "another name of it": ("a = b = []\na.append('x')\nseen(b)", "may be `a`", 1),
     "an earlier cell's, appended to": ("names.append('x')\nseen(names)", "changed", 1),
     "an earlier cell's, added to": ("names[0] = 'x'\nseen(names)", "value of .* cannot be", 1),
@@ -99,7 +107,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize(("source", "why", "line"), UNKNOWN.values(), ids=UNKNOWN)
-def test_a_cell_that_does_not_says_why_and_where(source, why, line):
+def test_a_cell_that_is_not_live_reports_why_and_where(source, why, line):
     with pytest.raises(Finding, match=why) as found:
         followed(source, text="of the last run")
     assert found.value.line == line
@@ -133,9 +141,9 @@ blocks = st.recursive(
         ),
         inner,
     ).map(
-        lambda own: (
-            [own[0], *[f"    {line}" for line in own[1]]]
-            + (["except ZeroDivisionError:", "    a = 'never'"] if own[0] == "try:" else [])
+        lambda value: (
+            [value[0], *[f"    {line}" for line in value[1]]]
+            + (["except ZeroDivisionError:", "    a = 'never'"] if value[0] == "try:" else [])
         )
     ),
     max_leaves=3,
@@ -144,7 +152,7 @@ blocks = st.recursive(
 
 @given(parts=st.lists(blocks, max_size=5), asked=st.sampled_from("abcd"))
 @settings(deadline=None, max_examples=400)
-def test_whatever_is_known_is_true(parts, asked):
+def test_every_known_value_is_correct(parts, asked):
     lines = ["a, b, c, d = 'p', 'q', [], []", *[line for part in parts for line in part]]
     source = "\n".join([*lines, f"seen({asked})"])
     try:

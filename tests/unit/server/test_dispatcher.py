@@ -120,7 +120,7 @@ def test_a_request_is_answered_to_its_client_with_its_id_and_buffers(peer: Peer)
     assert peer.sent[0][2] == [b"x"]
 
 
-def test_ids_of_two_clients_do_not_meet(peer: Peer) -> None:
+def test_ids_of_two_clients_do_not_collide(peer: Peer) -> None:
     peer.slow(1)
     peer.ask(1, "state", client="b")
     assert peer.answers()[0]["result"] == "held"
@@ -162,7 +162,7 @@ def test_a_cancel_that_comes_before_its_request_is_remembered(peer: Peer) -> Non
     assert peer.code(7) is ErrorCode.REQUEST_CANCELLED
 
 
-def test_an_early_cancel_is_of_its_own_client_alone(peer: Peer) -> None:
+def test_an_early_cancel_affects_only_its_client(peer: Peer) -> None:
     peer.cancel(7, client="b")
     peer.ask(7, "state")
     assert peer.answer(7)["result"] == "held"
@@ -201,7 +201,7 @@ def test_an_id_that_is_open_is_refused_and_its_first_request_keeps_its_answer(pe
         ({"jsonrpc": "2.0", "id": 1.5, "method": "state"}, None),
     ],
 )
-def test_what_is_no_request_is_refused(peer: Peer, rpc: Any, id_: Any) -> None:
+def test_a_message_that_is_not_a_request_is_refused(peer: Peer, rpc: Any, id_: Any) -> None:
     peer.dispatcher.receive("a", rpc)
     assert peer.code(id_) is ErrorCode.INVALID_REQUEST
 
@@ -213,7 +213,7 @@ SELECTED = {
     "heads": [0],
     "query": None,
     "key": None,
-    "neuron": None,
+    "dimension": None,
     "pairs": "all",
 }
 
@@ -263,7 +263,7 @@ def test_wrong_params_are_refused_by_the_name_of_the_field(peer: Peer) -> None:
         (RuntimeError("broken"), ErrorCode.INTERNAL_ERROR),
         (MemoryError("much"), ErrorCode.OUT_OF_MEMORY),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), ErrorCode.OUT_OF_MEMORY),
-        (IndexError("head 9 is not in site 0"), ErrorCode.NO_SUCH_HEAD),
+        (IndexError("site 0 has no head 9"), ErrorCode.NO_SUCH_HEAD),
         (RpcError(ErrorCode.TRACE_GONE, "gone"), ErrorCode.TRACE_GONE),
         (KeyboardInterrupt(), ErrorCode.INTERNAL_ERROR),
         (SystemExit(1), ErrorCode.INTERNAL_ERROR),
@@ -280,7 +280,13 @@ def test_whatever_a_handler_raises_on_the_worker_is_answered_and_the_worker_live
     assert peer.answer(2)["result"] == 3
 
 
-def test_an_interrupt_on_the_kernels_thread_is_answered_and_then_the_kernels(peer: Peer) -> None:
+def test_an_index_error_reaches_the_panel_as_a_sentence(peer: Peer) -> None:
+    peer.error = IndexError("site 0 has no head 9")
+    peer.ask(1, "trace/row", {"trace": "t", "item": 0, "site": 0, "query": 0})
+    assert peer.answer(1)["error"]["message"] == "Site 0 has no head 9."
+
+
+def test_an_interrupt_on_the_kernels_thread_is_answered_and_then_raised(peer: Peer) -> None:
     peer.error = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         peer.ask(1, "unsubscribe", {"panel": "p"})
@@ -311,7 +317,7 @@ def test_the_newest_of_waiting_requests_is_answered_first(peer: Peer) -> None:
     assert [rpc["id"] for rpc in peer.answers(5)] == ["first", 3, 2, 1, 0]
 
 
-def test_a_running_request_makes_way_for_a_push_and_is_answered_after_it(peer: Peer) -> None:
+def test_a_running_request_yields_to_a_push_and_is_answered_after_it(peer: Peer) -> None:
     pushed = threading.Event()
     peer.slow(1)
     assert peer.entered.wait(PATIENCE)
@@ -322,7 +328,7 @@ def test_a_running_request_makes_way_for_a_push_and_is_answered_after_it(peer: P
     assert peer.answer(1)["result"] == "drawn"
 
 
-def test_a_request_that_makes_way_can_still_be_cancelled(peer: Peer) -> None:
+def test_a_request_that_yields_can_still_be_cancelled(peer: Peer) -> None:
     holding, go = threading.Event(), threading.Event()
 
     def push() -> None:
@@ -338,7 +344,7 @@ def test_a_request_that_makes_way_can_still_be_cancelled(peer: Peer) -> None:
     assert peer.code(1) is ErrorCode.REQUEST_CANCELLED
 
 
-def test_a_long_request_tells_its_progress_but_not_too_often(
+def test_a_long_request_reports_its_progress_but_not_too_often(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("attnlab.server.protocol.request.FIRST_PROGRESS", 0.05)
@@ -354,11 +360,11 @@ def test_a_long_request_tells_its_progress_but_not_too_often(
     )
     dispatcher.receive("a", {"jsonrpc": "2.0", "id": 1, "method": "state"})
     peer.answers()
-    told = [rpc["params"] for _, rpc, _ in peer.sent if rpc.get("method") == "$/progress"]
-    assert 1 <= len(told) <= 3
-    assert told[0]["id"] == 1
-    assert told[0]["done"] >= 4
-    assert (told[0]["total"], told[0]["operation"]) == (30, "heads")
+    reported = [rpc["params"] for _, rpc, _ in peer.sent if rpc.get("method") == "$/progress"]
+    assert 1 <= len(reported) <= 3
+    assert reported[0]["id"] == 1
+    assert reported[0]["done"] >= 4
+    assert (reported[0]["total"], reported[0]["operation"]) == (30, "heads")
 
 
 Action = tuple[str, int]

@@ -53,7 +53,7 @@ def call_of(word: str) -> RecordedCall:
 def document_of(cell: str, execution: int, word: str) -> CellDocument:
     """Create the document of a run."""
     text = cell_of(word)
-    document = CellDocument(cell, execution, text, lambda own: own, {})
+    document = CellDocument(cell, execution, text, lambda value: value, {})
     tree = ast.parse(text)
     outer = tree.body[0].value  # type: ignore[attr-defined]
     inner = outer.args[0]
@@ -268,7 +268,7 @@ class Orders(RuleBasedStateMachine):
             patch.stop()
 
 
-def test_a_text_typed_back_before_the_one_between_is_shown_has_its_own_trace() -> None:
+def test_an_undo_before_the_edit_is_shown_has_a_separate_trace() -> None:
     orders = Orders()
     orders.begin()
     orders.runs("c0", "bird", refused=False)

@@ -106,11 +106,11 @@ def edit_that_cannot_be_shown(notebook: Notebook) -> None:
 
 def tries(notebook: Notebook) -> None:
     notebook.cell(CAT)
-    own = trace(notebook)
+    recording = trace(notebook)
     for text in ("a dog", "two big dogs"):
-        assert "error" not in notebook.attempt(own, text)
-    assert "error" in notebook.attempt(own, "a dog", "too many")
-    assert "error" in notebook.attempt(own, "a dog " * 2000)
+        assert "error" not in notebook.attempt(recording, text)
+    assert "error" in notebook.attempt(recording, "a dog", "too many")
+    assert "error" in notebook.attempt(recording, "a dog " * 2000)
 
 
 def requests(notebook: Notebook) -> None:
@@ -118,7 +118,7 @@ def requests(notebook: Notebook) -> None:
     notebook.cell(CAT)
     place = {"trace": trace(notebook), "item": 0, "site": 0, "head": 1}
     query = place | {"query": 1}
-    row = {name: own for name, own in query.items() if name != "head"}
+    row = {name: value for name, value in query.items() if name != "head"}
     whole = {"trace": place["trace"], "item": 0}
     for method, params in (
         ("trace/head", place),
@@ -161,7 +161,9 @@ def a_request_that_is_cancelled(notebook: Notebook) -> None:
     began.wait()
     notebook.tell("$/cancelRequest", {"id": id_})
     go.set()
-    sent = notebook.wait(lambda: [own for own, _ in notebook.sent if own["rpc"].get("id") == id_])
+    sent = notebook.wait(
+        lambda: [message for message, _ in notebook.sent if message["rpc"].get("id") == id_]
+    )
     assert sent[0]["rpc"]["error"]["code"] == ErrorCode.REQUEST_CANCELLED
     del site.head
 
@@ -185,8 +187,8 @@ DONE = [
 ]
 
 
-@pytest.mark.parametrize("do", DONE, ids=lambda own: own.__name__)
-def test_doing_the_same_again_and_again_leaves_no_more(
+@pytest.mark.parametrize("do", DONE, ids=lambda value: value.__name__)
+def test_repeated_use_keeps_no_more_objects(
     do: Callable[[Notebook], None], notebook: Notebook
 ) -> None:
     counts = []
@@ -204,20 +206,20 @@ def drop_all(store: Store) -> None:
         store.discard(id_)
 
 
-@pytest.mark.parametrize("do", DONE, ids=lambda own: own.__name__)
-def test_a_trace_goes_when_the_store_drops_it(
+@pytest.mark.parametrize("do", DONE, ids=lambda value: value.__name__)
+def test_a_trace_is_freed_when_the_store_drops_it(
     do: Callable[[Notebook], None], notebook: Notebook
 ) -> None:
     with uncollected():
         for _ in range(2):
             do(notebook)
         store = notebook.session._traces._store
-        traces = [weakref.ref(own) for own in notebook.session.traces]
-        records = [weakref.ref(site.record) for own in traces for site in own().sites]
+        traces = [weakref.ref(trace) for trace in notebook.session.traces]
+        records = [weakref.ref(site.record) for trace in traces for site in trace().sites]
         if store is not None:
             drop_all(store)
         notebook.rest()
-        assert [own() for own in (*traces, *records) if own() is not None] == []
+        assert [trace() for trace in (*traces, *records) if trace() is not None] == []
 
 
 # --- models that are deleted ------------------------------------------------------------
@@ -316,8 +318,8 @@ for name in set(globals()) - present - {kept}:
 MODELS = frozenset({"model", "models", "outer", "fast", "pipe", "generate", "tok"})
 
 
-def follows(own: Any) -> bool:
-    return isinstance(own, torch.nn.Module | torch.Tensor | Box) or hasattr(own, "vocab_size")
+def follows(value: Any) -> bool:
+    return isinstance(value, torch.nn.Module | torch.Tensor | Box) or hasattr(value, "vocab_size")
 
 
 Live = Callable[[Notebook, str], None]
@@ -335,8 +337,8 @@ def run_and_edited(notebook: Notebook, code: str) -> None:
 
 def run_and_tried(notebook: Notebook, code: str) -> None:
     notebook.cell(code)
-    for own in notebook.session.traces:
-        notebook.attempt(own.id, "a bird")
+    for trace in notebook.session.traces:
+        notebook.attempt(trace.id, "a bird")
 
 
 def run_without_a_tag(notebook: Notebook, code: str) -> None:
@@ -377,7 +379,7 @@ def survivors(
             assert "model" in gone
             if notebook.session.traces:
                 drop_all(notebook.session._traces._store)
-            left = {name for name, own in gone.items() if own() is not None}
+            left = {name for name, value in gone.items() if value() is not None}
             return {*left, "tensors"} if live() and not left else left
     finally:
         notebook.close()
@@ -386,10 +388,10 @@ def survivors(
 @pytest.mark.parametrize(
     "use",
     [merely_run, run_and_edited, run_and_tried, watched, watched_and_unwatched],
-    ids=lambda own: own.__name__,
+    ids=lambda value: value.__name__,
 )
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_deleted_is_gone_at_the_end_of_the_cell(case: str, use: Live) -> None:
+def test_deleted_objects_are_freed_at_the_end_of_the_cell(case: str, use: Live) -> None:
     expected = survivors_without(case)
     if "model" in expected and use is watched:
         expected = {*expected, "tok"}  # It is kept as long as its model is watched.
@@ -399,14 +401,14 @@ def test_what_is_deleted_is_gone_at_the_end_of_the_cell(case: str, use: Live) ->
 
 
 @pytest.mark.parametrize("case", [*MADE, *WRITER, *PIPED])
-def test_inputs_that_are_deleted_are_gone_though_the_model_stays(case: str) -> None:
+def test_deleted_inputs_are_freed_although_the_model_stays(case: str) -> None:
     expected = survivors_without(case, MODELS)
     assert survivors(CASES[case], maker(case), run_and_edited, MODELS) == expected
     assert "model" in expected
     assert not expected - MODELS
 
 
-def test_a_model_in_a_context_variable_is_gone_once_the_variable_is_reset(
+def test_a_model_in_a_context_variable_is_freed_when_the_variable_is_reset(
     notebook: Notebook,
 ) -> None:
     with uncollected():
@@ -432,13 +434,15 @@ def maker(case: str) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("deleted", "why"),
     [
-        ("model", "The model is gone; run the cell."),
-        ("tok", "The tokenizer is gone; run the cell."),
+        ("model", "The model is no longer in memory; run the cell."),
+        ("tok", "The tokenizer is no longer in memory; run the cell."),
     ],
 )
-def test_a_document_says_what_is_gone(deleted: str, why: str, notebook: Notebook) -> None:
+def test_a_document_reports_which_object_was_deleted(
+    deleted: str, why: str, notebook: Notebook
+) -> None:
     notebook.cell(CAT)
-    own = trace(notebook)
+    recording = trace(notebook)
     assert notebook.edit(DOG)["result"]["live"]
     notebook.cell(f"del {deleted}", tags=())
     notebook.rest()
@@ -457,13 +461,13 @@ def test_a_document_says_what_is_gone(deleted: str, why: str, notebook: Notebook
         notebook.ask("trace/trialTexts", {"trace": trace(notebook)})[0]["result"]["reason"] == why
     )
     assert notebook.attempt(trace(notebook), "a bird")["error"]["message"] == why
-    assert own != trace(notebook)
+    assert recording != trace(notebook)
     notebook.names.update({"model": encoder(), "tok": tokenizer()})
     notebook.cell(DOG)
     assert notebook.edit(CAT)["result"]["live"]
 
 
-def test_an_edit_says_which_argument_is_gone(notebook: Notebook) -> None:
+def test_an_edit_reports_which_argument_was_deleted(notebook: Notebook) -> None:
     notebook.names.update({"scaled": Scaled(notebook.names["model"]), "big": torch.ones(1 << 19)})
     cell = 'scaled(**tok("the cat", return_tensors="pt"), scale=big)'
     notebook.cell(cell)

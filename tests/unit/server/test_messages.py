@@ -58,7 +58,7 @@ def test_a_type_without_a_typescript_form_is_an_error() -> None:
         typescript.type_of(bytes)
 
 
-def test_what_fits_the_protocol_passes() -> None:
+def test_valid_params_pass() -> None:
     check(GOOD, SubscribeParams, "params")
     check({**GOOD, "focus": None, "query": 3}, SubscribeParams, "params")
 
@@ -81,7 +81,7 @@ def test_fields_of_a_newer_panel_are_allowed() -> None:
         ({"query": {}}, "params.query must be an integer or null, not {}"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_a_message_that_names_the_field(
+def test_an_invalid_value_is_refused_with_the_name_of_its_field(
     change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(MisfitError, match=message):
@@ -94,12 +94,12 @@ def test_a_missing_field_is_named() -> None:
 
 
 @pytest.mark.parametrize("value", [None, [], "text", 3])
-def test_what_is_no_object_is_refused(value: Any) -> None:
+def test_a_message_that_is_not_an_object_is_refused(value: Any) -> None:
     with pytest.raises(MisfitError, match=r"envelope must be an object \(Envelope\)"):
         check(value, Envelope, "envelope")
 
 
-def test_the_place_in_a_list_is_named() -> None:
+def test_the_position_in_a_list_is_named() -> None:
     summary = {name: [] for name in ("sequences", "sites")}
     texts = {"id": "t", "cell": "c", "model": "M"}
     numbers = {"execution": 1, "call": 0, "calls": 1, "items": 1, "item": 0, "milliseconds": 1}

@@ -73,15 +73,15 @@ def payload(page: Page, method: str, trace: str, **place: Any) -> tuple[dict[str
 
 
 @pytest.mark.parametrize("place", [(0, 0), (1, 1), (2, 0), (2, 2)])
-def test_a_tile_of_the_finest_level_holds_the_weights_themselves(
+def test_a_tile_of_the_finest_level_contains_the_weights(
     page: Page, place: tuple[int, int]
 ) -> None:
     made = causal(LONG)
-    own = {"site": 1, "head": 2, "level": 0, "y": place[0], "x": place[1]}
-    told, found = payload(page, "trace/tile", shown(page, made), **own)
-    assert (told["kind"], told["site"], told["head"]) == ("tile", 1, 2)
-    assert "query" not in told
-    assert (told["level"], told["y"], told["x"]) == (0, *place)
+    params = {"site": 1, "head": 2, "level": 0, "y": place[0], "x": place[1]}
+    fields, found = payload(page, "trace/tile", shown(page, made), **params)
+    assert (fields["kind"], fields["site"], fields["head"]) == ("tile", 1, 2)
+    assert "query" not in fields
+    assert (fields["level"], fields["y"], fields["x"]) == (0, *place)
     rows, columns = (slice(256 * at, min(256 * at + 256, LONG)) for at in place)
     np.testing.assert_allclose(found, truth(made, 1, 2)[rows, columns], atol=1e-6)
 
@@ -91,9 +91,9 @@ def test_a_pixel_of_a_coarse_tile_is_the_maximum_of_its_block(
     page: Page, level: int, place: tuple[int, int]
 ) -> None:
     made = causal(LONG)
-    own = {"site": 0, "head": 1, "level": level, "y": place[0], "x": place[1]}
-    told, found = payload(page, "trace/tile", shown(page, made), **own)
-    assert (told["level"], told["y"], told["x"]) == (level, *place)
+    params = {"site": 0, "head": 1, "level": level, "y": place[0], "x": place[1]}
+    fields, found = payload(page, "trace/tile", shown(page, made), **params)
+    assert (fields["level"], fields["y"], fields["x"]) == (level, *place)
     side = 2**level
     whole = truth(made, 0, 1)
     y, x = (256 * side * at for at in place)
@@ -119,11 +119,11 @@ def test_queries_without_any_key_are_undefined_in_tiles_unless_they_share_a_pixe
     terms = (*made.records[0].terms, Causal(-3))  # the first three queries see nothing
     made.records[0] = replace(made.records[0], terms=terms)
     trace = shown(page, made)
-    own = {"site": 0, "head": 0, "y": 0, "x": 0}
-    _, fine = payload(page, "trace/tile", trace, level=0, **own)
+    params = {"site": 0, "head": 0, "y": 0, "x": 0}
+    _, fine = payload(page, "trace/tile", trace, level=0, **params)
     assert np.isnan(fine[:3]).all()
     assert not np.isnan(fine[3:]).any()
-    _, coarse = payload(page, "trace/tile", trace, level=1, **own)
+    _, coarse = payload(page, "trace/tile", trace, level=1, **params)
     assert (coarse[0] == UNDEFINED).all()
     # The third query has nothing to say beside the fourth, whose only key is the first.
     assert coarse[1, 0] == TILE_ONE
@@ -140,13 +140,13 @@ def test_padded_queries_that_see_no_key_are_undefined_in_tiles_of_their_item_alo
     mask[1, ..., LONG - 9 :] = False  # keys
     made.records[0] = replace(made.records[0], terms=(Mask(mask),))
     trace = shown(page, made)
-    own = {"site": 0, "head": 0, "level": 2, "y": 0, "x": 0}
-    _, padded = payload(page, "trace/tile", trace, item=1, **own)
+    params = {"site": 0, "head": 0, "level": 2, "y": 0, "x": 0}
+    _, padded = payload(page, "trace/tile", trace, item=1, **params)
     # 591 queries see keys: the 148th pixel down shows three of them and one that does not.
     assert (padded[148:] == UNDEFINED).all()
     assert (padded[:148] <= TILE_ONE).all()
     assert not padded[:148, 148:].any(), "keys that nobody sees have no weight, which is a number"
-    _, whole = payload(page, "trace/tile", trace, item=0, **own)
+    _, whole = payload(page, "trace/tile", trace, item=0, **params)
     assert (whole <= TILE_ONE).all()
 
 
@@ -160,7 +160,7 @@ def test_padded_queries_that_see_no_key_are_undefined_in_tiles_of_their_item_alo
         ({"level": 0, "x": -1}, "params.x must be 0 to 2"),
     ],
 )
-def test_a_tile_that_is_none_of_the_heads_is_refused_with_those_there_are(
+def test_a_tile_outside_the_head_is_refused_with_the_valid_ones(
     page: Page, place: dict[str, int], words: str
 ) -> None:
     of = {"trace": shown(page, causal(LONG)), "item": 0, "site": 0, "head": 0, "y": 0, "x": 0}
@@ -184,12 +184,12 @@ def test_the_coarsest_level_of_a_head_is_one_pixel(length: int, levels: int) -> 
 # --- top-k weights ------------------------------------------------------------------------------
 
 
-def test_topk_weights_are_each_querys_heaviest_keys_and_what_they_leave_out(page: Page) -> None:
+def test_topk_weights_are_each_querys_heaviest_keys_and_the_remainder(page: Page) -> None:
     made = causal(40)
-    told, found = payload(page, "trace/topk", shown(page, made), site=1, head=0)
+    fields, found = payload(page, "trace/topk", shown(page, made), site=1, head=0)
     k = heads.TOPK
-    assert (told["kind"], told["site"], told["head"]) == ("topk", 1, 0)
-    assert "query" not in told
+    assert (fields["kind"], fields["site"], fields["head"]) == ("topk", 1, 0)
+    assert "query" not in fields
     assert found.shape == (40, 2 * k + 1)
     whole = truth(made, 1, 0)
     heaviest, keys, rest = found[:, :k], found[:, k : 2 * k].astype(int), found[:, -1]
@@ -214,16 +214,18 @@ def test_topk_weights_of_a_short_text_are_all_of_its_weights(page: Page) -> None
 @pytest.mark.parametrize(
     ("tokens", "kind"), [(FULL_HEAD_LIMIT, "head"), (FULL_HEAD_LIMIT + 1, "topk")]
 )
-def test_a_push_brings_a_large_head_by_its_topk_weights(page: Page, tokens: int, kind: str) -> None:
+def test_a_push_contains_the_topk_weights_of_a_large_head(
+    page: Page, tokens: int, kind: str
+) -> None:
     page.initialize()
     page.subscribe(size=0, focus={"site": 0, "head": 1})
     made = causal(tokens)
     page.run(made)
     (params, buffers), *_ = (push for push in page.pushes() if "trace" in push[0])
-    (told,) = params["payloads"]
-    assert (told["kind"], told["site"], told["head"]) == (kind, 0, 1)
+    (reported,) = params["payloads"]
+    assert (reported["kind"], reported["site"], reported["head"]) == (kind, 0, 1)
     expected = truth(made, 0, 1).max(1)
-    found = numbers(told, buffers)
+    found = numbers(reported, buffers)
     heaviest = found[:, 0] if kind == "topk" else found.max(1)
     np.testing.assert_allclose(heaviest, expected, atol=1e-6)
 
@@ -237,8 +239,8 @@ def test_vectors_are_the_keys_of_the_group_that_the_head_reads(page: Page) -> No
     assert record.key is not None
     made.records[1] = replace(record, key=record.key[:, 1:2], value=None)  # one group for all
     trace = shown(page, made)
-    told, found = payload(page, "trace/vectors", trace, site=1, head=2, item=1)
-    assert (told["kind"], told["item"], told["head"]) == ("vectors", 1, 2)
+    fields, found = payload(page, "trace/vectors", trace, site=1, head=2, item=1)
+    assert (fields["kind"], fields["item"], fields["head"]) == ("vectors", 1, 2)
     np.testing.assert_array_equal(found, record.key[1, 1].numpy())
     _, found = payload(page, "trace/neuron", trace, site=1, head=2, query=3, item=1)
     query = made.records[1].query
@@ -250,24 +252,24 @@ def test_vectors_are_the_keys_of_the_group_that_the_head_reads(page: Page) -> No
 # --- the neuron -------------------------------------------------------------------------
 
 
-def test_a_neuron_leads_from_the_querys_vector_to_its_weights(page: Page) -> None:
+def test_the_steps_of_a_query_lead_from_its_vector_to_its_weights(page: Page) -> None:
     made = causal()
-    told, found = payload(page, "trace/neuron", shown(page, made), site=0, head=1, query=2)
-    assert (told["kind"], told["site"], told["head"], told["query"]) == ("neuron", 0, 1, 2)
-    assert told["labels"] == ["q·k", "scale", "causal"]
-    assert told["shape"] == [WIDTH + 3 * TOKENS + TOKENS + 2]
+    fields, found = payload(page, "trace/neuron", shown(page, made), site=0, head=1, query=2)
+    assert (fields["kind"], fields["site"], fields["head"], fields["query"]) == ("neuron", 0, 1, 2)
+    assert fields["labels"] == ["q·k", "scale", "causal"]
+    assert fields["shape"] == [WIDTH + 3 * TOKENS + TOKENS + 2]
     record = made.records[0]
     assert record.query is not None
     np.testing.assert_array_equal(found[:WIDTH], record.query[0, 1, 2].numpy())
     after = found[WIDTH : WIDTH + 3 * TOKENS].reshape(3, TOKENS)
-    for own, expected in zip(after, steps(made, 0, 1), strict=True):
-        np.testing.assert_allclose(own, expected[2].numpy(), atol=1e-6)
-    own = found[-2 - TOKENS : -2]
-    np.testing.assert_allclose(own, truth(made, 0, 1)[2], atol=1e-6)
+    for entry, expected in zip(after, steps(made, 0, 1), strict=True):
+        np.testing.assert_allclose(entry, expected[2].numpy(), atol=1e-6)
+    entry = found[-2 - TOKENS : -2]
+    np.testing.assert_allclose(entry, truth(made, 0, 1)[2], atol=1e-6)
     assert np.isnan(found[-2:]).all(), "the head has no sink"
 
 
-def test_a_neurons_sink_takes_what_the_keys_do_not_get(page: Page) -> None:
+def test_the_learned_sink_gets_the_weight_that_the_keys_do_not_get(page: Page) -> None:
     made = call()
     sinks = torch.tensor([0.5, 1.0, -2.0])
     made.records[0] = replace(made.records[0], sinks=sinks)
@@ -279,9 +281,7 @@ def test_a_neurons_sink_takes_what_the_keys_do_not_get(page: Page) -> None:
 
 
 @pytest.mark.parametrize("method", ["trace/vectors", "trace/neuron"])
-def test_where_only_weights_are_known_it_says_why_and_where_more_is(
-    page: Page, method: str
-) -> None:
+def test_where_only_weights_are_known_the_error_names_other_layers(page: Page, method: str) -> None:
     made = call()
     kept = torch.full((1, HEADS, TOKENS, TOKENS), 1 / TOKENS)
     at = ("layer.1", "layer.#", "encoder", 1, "returned")
@@ -291,27 +291,27 @@ def test_where_only_weights_are_known_it_says_why_and_where_more_is(
     assert code(answer) is ErrorCode.NO_SUCH_HEAD
     message = answer["error"]["message"]
     assert message.startswith("The queries and keys of site 1 were not recorded")
-    assert message.endswith("Look at the weights themselves, or choose one of the layers 0.")
+    assert message.endswith("Look at its weights in the head view, or select one of the layers 0.")
     assert "result" in page.ask("trace/topk", of)[0]
 
 
 # --- scores -----------------------------------------------------------------------------
 
 
-def test_scores_are_those_of_the_traces_own_analysis_and_right(page: Page) -> None:
+def test_scores_equal_those_of_the_analysis_package(page: Page) -> None:
     made = causal(12)
-    told, found = payload(page, "trace/scores", shown(page, made))
-    assert told["kind"] == "scores"
-    assert not {"site", "head"} & set(told)
-    assert told["labels"] == list(table.COLUMNS)
+    fields, found = payload(page, "trace/scores", shown(page, made))
+    assert fields["kind"] == "scores"
+    assert not {"site", "head"} & set(fields)
+    assert fields["labels"] == list(table.COLUMNS)
     assert found.shape == (SITES * HEADS, len(table.COLUMNS))
     trace = Trace.from_call(made, "t", "c", 1, 0)
-    own = [scores(trace, site) for site in trace.sites]
+    matching = [scores(trace, site) for site in trace.sites]
     expected = np.concatenate(
-        [np.stack([getattr(it, name) for name in table.COLUMNS], axis=1) for it in own]
+        [np.stack([getattr(it, name) for name in table.COLUMNS], axis=1) for it in matching]
     )
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-    columns = dict(zip(told["labels"], found.T, strict=True))
+    columns = dict(zip(fields["labels"], found.T, strict=True))
     rows = np.stack([truth(made, site, head) for site in range(SITES) for head in range(HEADS)])
     rows = rows[:, :4]  # the others are padding
     entropy = -np.where(rows > 0, rows * np.log(np.where(rows > 0, rows, 1)), 0).sum(-1)
@@ -322,18 +322,18 @@ def test_scores_are_those_of_the_traces_own_analysis_and_right(page: Page) -> No
     assert np.isnan(columns["induction"]).all(), "no token comes twice"
 
 
-def test_a_head_that_nothing_is_known_of_is_neither_a_sink_head_nor_none(page: Page) -> None:
+def test_a_head_without_data_has_no_sink_score(page: Page) -> None:
     made = call()
     nothing = torch.full((1, HEADS, TOKENS, TOKENS), torch.nan)
     at = ("layer.1", "layer.#", "encoder", 1, "returned")
     made.records[1] = AttentionRecord(*at, weights=nothing)
-    told, found = payload(page, "trace/scores", shown(page, made))
-    sink = found[:, told["labels"].index("sink")]
+    fields, found = payload(page, "trace/scores", shown(page, made))
+    sink = found[:, fields["labels"].index("sink")]
     assert np.isnan(sink[HEADS:]).all()
     assert not np.isnan(sink[:HEADS]).any()
 
 
-def test_scores_are_worked_out_once_for_an_item_of_a_trace(
+def test_scores_are_computed_once_for_an_item_of_a_trace(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
@@ -345,7 +345,12 @@ def test_scores_are_worked_out_once_for_an_item_of_a_trace(
     monkeypatch.setattr(table, "numbers", counted)
     trace = shown(page, causal(items=2))
     found = [payload(page, "trace/scores", trace, item=item) for item in (0, 1, 1, 0)]
-    assert [(told["item"], own[0, 0]) for told, own in found] == [(0, 0), (1, 1), (1, 1), (0, 0)]
+    assert [(reported["item"], entry[0, 0]) for reported, entry in found] == [
+        (0, 0),
+        (1, 1),
+        (1, 1),
+        (0, 0),
+    ]
     assert asked == [0, 1]
 
 
@@ -376,10 +381,10 @@ def test_progress_counts_every_portion_up_to_a_true_total(
     picture_of = {"trace": trace, "item": 0, **place}
     answer, _ = page.ask(method, picture_of)
     assert "result" in answer
-    told = [it[0]["rpc"] for it in page.sent if it[0]["rpc"].get("method") == "$/progress"]
-    total = told[0]["params"]["total"]
-    assert [it["params"]["done"] for it in told] == list(range(total))
-    assert {it["params"]["total"] for it in told} == {total}
+    reported = [it[0]["rpc"] for it in page.sent if it[0]["rpc"].get("method") == "$/progress"]
+    total = reported[0]["params"]["total"]
+    assert [it["params"]["done"] for it in reported] == list(range(total))
+    assert {it["params"]["total"] for it in reported} == {total}
     assert total > 1 or method in ("trace/row", "trace/neuron", "trace/vectors")
 
 
@@ -393,7 +398,7 @@ def test_progress_counts_every_portion_up_to_a_true_total(
         ("trace/vectors", {"site": 0, "head": 0}),
     ],
 )
-def test_what_is_cancelled_while_it_is_computed_ends_at_its_next_portion(
+def test_a_cancelled_computation_ends_at_its_next_portion(
     page: Page, monkeypatch: pytest.MonkeyPatch, method: str, place: dict[str, Any]
 ) -> None:
     watched = requests.polled
@@ -492,7 +497,7 @@ def test_scores_that_wait_for_others_are_cancelled_at_once(
         ("scores", {"trace": "x"}, ErrorCode.TRACE_GONE, "Run the cell"),
     ],
 )
-def test_what_a_trace_does_not_have_is_refused_with_what_it_has(
+def test_an_invalid_index_is_refused_with_the_valid_range(
     page: Page, method: str, place: dict[str, Any], error: ErrorCode, words: str
 ) -> None:
     whole = {"item": 0, "site": 0, "head": 0, "query": 0, "level": 0, "y": 0, "x": 0}
@@ -505,16 +510,16 @@ def test_what_a_trace_does_not_have_is_refused_with_what_it_has(
 # --- what a push brings -----------------------------------------------------------------
 
 
-def test_a_push_brings_all_heads_that_are_drawn_and_the_query_that_is_taken_apart(
+def test_a_push_contains_all_drawn_heads_and_the_steps_of_the_query(
     page: Page,
 ) -> None:
     page.initialize()
     page.subscribe(focus={"site": 1, "head": 2}, heads=(0, 2, 99), query=3, neuron=True)
     page.run(causal())
     brought = {
-        (told["kind"], told.get("head"), told.get("query"))
+        (reported["kind"], reported.get("head"), reported.get("query"))
         for params, _ in page.pushes()
-        for told in params["payloads"]
+        for reported in params["payloads"]
     }
     assert brought >= {
         ("head", 0, None),

@@ -33,7 +33,7 @@ START: dict[str, Any] = {
     "heads": [2],
     "query": None,
     "key": None,
-    "neuron": None,
+    "dimension": None,
     "pairs": "all",
 }
 
@@ -83,10 +83,10 @@ def test_without_a_panel_all_parts_are_none(selection: Selection, page: Page) ->
 
 
 def test_a_panel_is_read_part_by_part(selection: Selection, page: Page) -> None:
-    shown(page, heads=[0, 2], query=3, key=1, neuron=2, pairs="ab")
+    shown(page, heads=[0, 2], query=3, key=1, dimension=2, pairs="ab")
     parts = {name: getattr(selection, name) for name in START}
-    told = {"heads": [0, 2], "query": 3, "key": 1, "neuron": 2, "pairs": "ab"}
-    assert parts == {**START, **told}
+    expected = {"heads": [0, 2], "query": 3, "key": 1, "dimension": 2, "pairs": "ab"}
+    assert parts == {**START, **expected}
     assert (selection.layer, selection.kind) == (1, "encoder")
 
 
@@ -95,18 +95,18 @@ def test_a_panel_is_read_part_by_part(selection: Selection, page: Page) -> None:
     [
         ({}, "layer=1, head=2"),
         ({"site": 0, "head": 1, "heads": [1], "query": 4, "key": 0}, "layer=0, head=1, query=4, key=0"),  # noqa: E501
-        ({"heads": [0, 2], "neuron": 3, "pairs": "ba"}, "layer=1, head=2, heads=[0, 2], neuron=3, pairs='ba'"),  # noqa: E501
+        ({"heads": [0, 2], "dimension": 3, "pairs": "ba"}, "layer=1, head=2, heads=[0, 2], dimension=3, pairs='ba'"),  # noqa: E501
         ({"site": 7}, "site=7, head=2"),
     ],
 )  # fmt: skip
-def test_its_repr_names_what_is_out_of_the_ordinary(
+def test_its_repr_names_what_is_unusual(
     selection: Selection, page: Page, parts: dict[str, Any], text: str
 ) -> None:
     shown(page, **parts)
     assert repr(selection) == f"Selection({text})"
 
 
-def test_the_layer_is_the_models_own_number_in_the_trace_that_the_panel_shows(
+def test_the_layer_is_the_models_number_in_the_trace_on_display(
     selection: Selection, page: Page
 ) -> None:
     opened(page)
@@ -132,7 +132,7 @@ def test_it_is_the_selection_of_the_panel_that_was_used_last(
     assert selection.head == 0
 
 
-def test_a_panel_that_is_hidden_gives_way_and_is_back_when_it_is_seen_again(
+def test_a_hidden_panel_yields_to_others_until_it_is_shown_again(
     selection: Selection, page: Page
 ) -> None:
     opened(page, "a", "first", head=0)
@@ -150,7 +150,7 @@ def test_a_panel_that_is_hidden_gives_way_and_is_back_when_it_is_seen_again(
     assert selection.head is None
 
 
-def test_a_client_that_goes_takes_its_panels_along(selection: Selection, page: Page) -> None:
+def test_a_client_that_leaves_removes_its_panels(selection: Selection, page: Page) -> None:
     opened(page, "a", "first")
     page.ask("leave", client="a")
     assert selection.head is None
@@ -164,9 +164,7 @@ def test_a_client_that_goes_takes_its_panels_along(selection: Selection, page: P
     assert selection.head is None, "the kernel does not know the client any more"
 
 
-def test_a_panel_whose_page_was_reloaded_keeps_what_it_has_selected(
-    selection: Selection, page: Page
-) -> None:
+def test_a_panel_keeps_its_selection_over_a_reload(selection: Selection, page: Page) -> None:
     shown(page, head=1)
     page.initialize("after")
     page.subscribe("after")
@@ -178,7 +176,7 @@ def test_a_panel_whose_page_was_reloaded_keeps_what_it_has_selected(
 # --- observing --------------------------------------------------------------------------
 
 
-def test_a_change_is_told_once_for_each_part_that_differs(selection: Selection, page: Page) -> None:
+def test_observers_are_called_once_for_each_changed_field(selection: Selection, page: Page) -> None:
     shown(page, query=1)
     seen: list[tuple[str, Any, Any, Any]] = []
     selection.observe(lambda it: seen.append((it.name, it.old, it.new, selection.site)))
@@ -193,7 +191,7 @@ def test_a_change_is_told_once_for_each_part_that_differs(selection: Selection, 
     assert len(seen) == 4
 
 
-def test_who_observes_no_longer_is_told_nothing(selection: Selection, page: Page) -> None:
+def test_a_removed_observer_is_not_called(selection: Selection, page: Page) -> None:
     shown(page)
     seen: list[Any] = []
     selection.observe(seen.append, names="query")
@@ -247,7 +245,7 @@ def test_an_observer_of_the_layer_may_ask_for_the_trace_that_changed_it(
     assert time.monotonic() - began < PATIENCE / 2, "the worker did not wait for itself"
 
 
-def test_an_observer_that_waits_holds_up_no_other_thread(selection: Selection, page: Page) -> None:
+def test_an_observer_that_waits_blocks_no_other_thread(selection: Selection, page: Page) -> None:
     shown(page)
     entered, released = threading.Event(), threading.Event()
 
@@ -270,7 +268,7 @@ def test_an_observer_that_waits_holds_up_no_other_thread(selection: Selection, p
 # --- setting ----------------------------------------------------------------------------
 
 
-def test_what_is_set_is_asked_of_the_panel_and_true_once_it_says_so(
+def test_an_assignment_is_requested_from_the_panel_and_applied_when_it_answers(
     selection: Selection, page: Page
 ) -> None:
     shown(page)
@@ -290,13 +288,13 @@ PARTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "heads": ([0, 2], {}),
     "query": (3, {}),
     "key": (4, {}),
-    "neuron": (2, {}),
+    "dimension": (2, {}),
     "pairs": ("ab", {}),
 }
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_part_is_set_answered_read_back_and_observed(
+def test_every_field_is_set_answered_read_back_and_observed(
     selection: Selection, page: Page, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     page.run(call(items=2))
@@ -329,7 +327,7 @@ def test_only_the_client_of_the_panel_used_last_is_asked(selection: Selection, p
     ]
 
 
-def test_parts_that_are_set_one_after_the_other_come_together(
+def test_fields_that_are_set_in_sequence_are_sent_together(
     selection: Selection, page: Page
 ) -> None:
     shown(page)
@@ -343,7 +341,7 @@ def test_parts_that_are_set_one_after_the_other_come_together(
     assert all(type(it) is int for it in (asked(page)[-1][2][name] for name in ("query", "key")))
 
 
-def test_once_a_panel_has_answered_its_own_changes_are_built_upon(
+def test_after_a_panel_has_answered_its_changes_are_the_base(
     selection: Selection, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown(page)
@@ -371,7 +369,7 @@ def test_a_head_that_is_not_drawn_with_the_others_is_drawn_alone(
     assert asked(page)[-1][2] == {**START, "head": 1, "heads": [1, 2]}
 
 
-def test_another_site_keeps_what_it_has_itself(selection: Selection, page: Page) -> None:
+def test_another_site_keeps_its_part_of_the_selection(selection: Selection, page: Page) -> None:
     made = call()
     record = made.records[0]
     assert record.query is not None
@@ -383,9 +381,9 @@ def test_another_site_keeps_what_it_has_itself(selection: Selection, page: Page)
         terms=record.terms,
     )
     page.run(made)
-    opened(page, heads=[0, 1, 2], query=1, key=4, neuron=3)
+    opened(page, heads=[0, 1, 2], query=1, key=4, dimension=3)
     selection.site = 0
-    want = {**START, "site": 0, "head": 1, "heads": [0, 1], "query": 1, "key": None, "neuron": 3}
+    want = {**START, "site": 0, "head": 1, "heads": [0, 1], "query": 1, "key": None, "dimension": 3}
     assert asked(page)[-1][2] == want
 
 
@@ -396,13 +394,13 @@ def test_another_site_keeps_what_it_has_itself(selection: Selection, page: Page)
         ("site", -1, "sites 0 to 1"),
         ("item", 1, "items 0 to 0"),
         ("head", HEADS, "heads 0 to 2"),
-        ("heads", [0, HEADS], "head 3 is not in site 1: it has the heads 0 to 2"),
+        ("heads", [0, HEADS], "site 1 has no head 3, only heads 0 to 2"),
         ("query", TOKENS, "queries 0 to 4"),
         ("key", -1, "keys 0 to 4"),
-        ("neuron", WIDTH, "neurons 0 to 3"),
+        ("dimension", WIDTH, "dimensions 0 to 3"),
     ],
 )
-def test_what_the_trace_does_not_have_is_an_index_error_that_says_what_it_has(
+def test_an_invalid_index_is_an_error_that_gives_the_valid_range(
     selection: Selection, page: Page, part: str, value: Any, words: str
 ) -> None:
     shown(page)
@@ -424,7 +422,7 @@ def test_what_the_trace_does_not_have_is_an_index_error_that_says_what_it_has(
         ("kind", "cross"),
     ],
 )
-def test_what_is_no_such_part_is_a_trait_error(
+def test_an_invalid_value_is_a_trait_error(
     selection: Selection, page: Page, part: str, value: Any
 ) -> None:
     shown(page)
@@ -440,10 +438,10 @@ def test_a_neuron_of_a_site_with_weights_alone_is_refused(selection: Selection, 
     page.run(made)
     opened(page)
     with pytest.raises(IndexError, match="only its weights are known"):
-        selection.neuron = 0
+        selection.dimension = 0
 
 
-def test_without_a_panel_or_a_trace_setting_says_the_way_out(
+def test_setting_without_a_panel_or_trace_explains_the_remedy(
     selection: Selection, page: Page
 ) -> None:
     for nothing in (selection, Selection()):
@@ -454,7 +452,7 @@ def test_without_a_panel_or_a_trace_setting_says_the_way_out(
         selection.head = 1
 
 
-def test_many_threads_may_set_and_tell_at_once(selection: Selection, page: Page) -> None:
+def test_many_threads_may_set_and_report_at_once(selection: Selection, page: Page) -> None:
     shown(page)
     failed: list[BaseException] = []
 

@@ -32,7 +32,7 @@ from tests.unit.page import page as page
 # --- who is talked to -------------------------------------------------------------------
 
 
-def test_initialize_says_what_the_kernel_can_and_holds(page: Page) -> None:
+def test_initialize_returns_capabilities_and_traces(page: Page) -> None:
     page.run(call())
     result = page.initialize()["result"]
     assert result["protocol"] == PROTOCOL
@@ -47,7 +47,7 @@ def test_initialize_says_what_the_kernel_can_and_holds(page: Page) -> None:
     ("theirs", "remedy"),
     [(PROTOCOL + 1, "restart the kernel"), (PROTOCOL - 1, "reload the page")],
 )
-def test_another_version_of_the_protocol_is_refused_with_the_way_out(
+def test_another_version_of_the_protocol_is_refused_with_the_remedy(
     page: Page, theirs: int, remedy: str
 ) -> None:
     answer = page.initialize(protocol=theirs)
@@ -59,7 +59,7 @@ def test_another_version_of_the_protocol_is_refused_with_the_way_out(
     assert message.endswith(f"then {remedy}.")
 
 
-def test_a_package_that_was_installed_meanwhile_is_missing_no_more(page: Page) -> None:
+def test_a_package_that_was_installed_since_is_no_longer_missing(page: Page) -> None:
     assert page.initialize()["result"]["missing"] == ["torch"]
     page.missing = []
     assert page.initialize()["result"]["missing"] == []
@@ -72,7 +72,7 @@ def test_nothing_is_answered_before_initialize(page: Page) -> None:
         assert code(page.ask(method, params)[0]) is ErrorCode.NOT_INITIALIZED
 
 
-def test_clients_that_have_been_silent_longest_are_given_up(page: Page) -> None:
+def test_clients_that_have_been_silent_longest_are_removed(page: Page) -> None:
     for number in range(MAX_CLIENTS):
         page.initialize(f"page {number}")
     page.ask("state", client="page 0")
@@ -94,7 +94,7 @@ def test_clients_that_have_been_silent_longest_are_given_up(page: Page) -> None:
         {"sender": "b", "to": "a", "session": "", "rpc": {"id": 1, "method": "state"}},
     ],
 )
-def test_what_is_not_for_the_kernel_is_left_alone(page: Page, content: Any) -> None:
+def test_messages_for_others_are_ignored(page: Page, content: Any) -> None:
     page.endpoint.receive(content)
     assert not page.sent
 
@@ -128,7 +128,7 @@ def test_without_a_client_nothing_is_sent(page: Page) -> None:
     assert page.changes == [(1, None), (2, None), (3, None)]
 
 
-def test_one_message_brings_a_new_trace_with_all_that_panels_show(page: Page) -> None:
+def test_one_message_contains_a_new_trace_with_all_that_panels_show(page: Page) -> None:
     page.initialize("a")
     page.initialize("b")
     page.subscribe("a", focus={"site": 1, "head": 2}, query=3)
@@ -149,7 +149,7 @@ def test_one_message_brings_a_new_trace_with_all_that_panels_show(page: Page) ->
     assert params["trace"]["sites"][1]["name"] == "layer.1"
 
 
-def test_a_panel_that_is_gone_gets_no_pictures(page: Page) -> None:
+def test_a_removed_panel_gets_no_payloads(page: Page) -> None:
     page.initialize()
     page.subscribe()
     assert page.ask("unsubscribe", {"panel": "p"})[0]["result"] is None
@@ -174,7 +174,7 @@ def test_a_page_that_asks_twice_keeps_its_panels(page: Page) -> None:
     assert any(params["payloads"] for params, _ in page.pushes())
 
 
-def test_a_page_that_has_left_has_no_panels_when_it_comes_again(page: Page) -> None:
+def test_a_page_that_reconnects_has_no_panels(page: Page) -> None:
     page.initialize()
     page.subscribe(focus={"site": 0, "head": 0}, query=0)
     page.ask("leave")
@@ -187,7 +187,7 @@ def test_a_page_that_has_left_has_no_panels_when_it_comes_again(page: Page) -> N
     ("focus", "query"),
     [({"site": SITES, "head": 0}, 0), ({"site": -1, "head": 0}, 0), ({"site": 0, "head": 9}, 99)],
 )
-def test_a_subscription_beyond_the_trace_brings_what_there_is(
+def test_a_subscription_beyond_the_trace_gets_what_exists(
     page: Page, focus: Any, query: int
 ) -> None:
     page.initialize()
@@ -197,7 +197,7 @@ def test_a_subscription_beyond_the_trace_brings_what_there_is(
     assert kinds == ["thumbnails"]
 
 
-def test_of_calls_made_at_once_all_are_traces_and_the_last_has_pictures(page: Page) -> None:
+def test_simultaneous_calls_are_all_traces_and_the_last_has_payloads(page: Page) -> None:
     page.initialize()
     page.subscribe()
     page.run(call(0), call(1), call(2))
@@ -230,7 +230,7 @@ def test_a_run_that_generates_keeps_its_newest_traces(page: Page) -> None:
     assert sum(len(params["removed"]) for params, _ in page.pushes()) == 3
 
 
-def test_pinned_traces_that_exceed_the_budget_are_said_with_each_trace(
+def test_pinned_traces_that_exceed_the_budget_add_a_note_to_each_trace(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = call().nbytes
@@ -244,8 +244,7 @@ def test_pinned_traces_that_exceed_the_budget_are_said_with_each_trace(
     assert notes[:2] == [[], []]
     ((note,),) = notes[2:]
     assert note.startswith(
-        "The traces that panels are pinned to take 2.8 KiB, more than the 1.4 KiB for all traces "
-        "(ATTNLAB_MEMORY)"
+        "The pinned traces take 2.8 KiB, more than the limit of 1.4 KiB for all traces, "
     )
     newest = page.session.newest()
     assert newest is not None
@@ -253,7 +252,7 @@ def test_pinned_traces_that_exceed_the_budget_are_said_with_each_trace(
     page.subscribe(panel="a", pinned=None)
     page.run(call(), cell="d")
     assert page.session.newest().notes == []  # type: ignore[union-attr]
-    assert [own.cell for own in page.session.traces] == ["b", "d"]
+    assert [trace.cell for trace in page.session.traces] == ["b", "d"]
 
 
 def test_calls_that_wait_for_the_worker_stay_within_the_budget(
@@ -265,7 +264,7 @@ def test_calls_that_wait_for_the_worker_stay_within_the_budget(
     for index, nbytes in enumerate(sizes):
         outcome = call() if nbytes else refusal
         pending.add(PendingCall(Run("c", 1), outcome, index, False, nbytes))
-    assert [own.index for own in pending.take()] == [2, 6, 7, 8]
+    assert [entry.index for entry in pending.take()] == [2, 6, 7, 8]
     assert pending.take() == []
     pending.add(PendingCall(Run("c", 1), call(), 0, False, 500))
     assert len(pending.take()) == 1
@@ -292,7 +291,7 @@ def test_a_problem_keeps_the_cells_last_trace_and_is_resolved_when_it_runs_again
     assert page.ask("state")[0]["result"]["problems"] == []
 
 
-def test_a_run_that_calls_no_model_says_that_its_cells_trace_is_old(page: Page) -> None:
+def test_a_run_without_a_model_call_marks_the_cells_trace_as_old(page: Page) -> None:
     page.initialize()
     page.run(execution=1)
     assert page.ask("state")[0]["result"]["problems"] == []
@@ -320,7 +319,7 @@ def test_a_call_that_cannot_be_kept_is_a_problem_and_later_ones_are_kept(
     assert "could not keep a trace" in caplog.text
 
 
-def test_a_lost_push_shows_as_a_gap_and_the_state_heals_it(page: Page) -> None:
+def test_a_lost_push_is_detected_as_a_gap_and_the_state_repairs_it(page: Page) -> None:
     page.initialize()
     page.run(call(0), cell="c")
     page.run(Refusal("t", "c", "r"), cell="d", execution=2)
@@ -358,7 +357,7 @@ def test_pushes_alone_lead_to_the_same_state(page: Page) -> None:
 # --- batches ----------------------------------------------------------------------------
 
 
-def test_a_summary_names_what_stands_along_the_axes_of_one_item(page: Page) -> None:
+def test_a_summary_names_the_sequences_along_the_axes_of_one_item(page: Page) -> None:
     page.run(call(items=3, generated=2))
     (trace,) = page.initialize()["result"]["state"]["traces"]
     assert (trace["items"], trace["item"], trace["generated"]) == (3, 0, 2)
@@ -375,7 +374,7 @@ def summary_of(made: RecordedCall) -> dict[str, Any]:
     return dict(summary(trace, 1))
 
 
-def test_a_summary_says_how_each_call_was_read_and_what_is_open_about_it() -> None:
+def test_a_summary_has_the_capture_method_of_each_call_and_its_doubts() -> None:
     made = call()
     known, other = made.records
     assert known.query is not None
@@ -401,7 +400,7 @@ def test_exact_weights_carry_no_reason() -> None:
     assert all("uncertified" not in site for site in summary_of(made)["sites"])
 
 
-def test_any_item_and_its_pictures_can_be_asked_for(page: Page) -> None:
+def test_any_item_and_its_payloads_can_be_requested(page: Page) -> None:
     page.initialize()
     made = call(items=3)
     page.run(made)
@@ -424,7 +423,7 @@ def test_any_item_and_its_pictures_can_be_asked_for(page: Page) -> None:
     np.testing.assert_allclose(small, whole * 255, atol=0.51)
 
 
-def test_an_axis_that_all_items_share_serves_each_of_them() -> None:
+def test_an_axis_that_all_items_share_is_sent_for_each_of_them() -> None:
     made = call(items=2)
     patches = Sequence("patches", [Tokens([TokenInfo(-1, "0,0", "")] * TOKENS)])
     made.sequences.append(patches)
@@ -434,7 +433,7 @@ def test_an_axis_that_all_items_share_serves_each_of_them() -> None:
     assert "text" not in first
 
 
-def test_a_push_brings_the_items_that_panels_show(page: Page) -> None:
+def test_a_push_contains_the_items_that_panels_show(page: Page) -> None:
     for client, item in (("a", 2), ("b", 0), ("c", 7)):
         page.initialize(client)
         page.subscribe(client, client, focus={"site": 0, "head": 1}, item=item)
@@ -452,7 +451,7 @@ def test_a_push_brings_the_items_that_panels_show(page: Page) -> None:
 # --- long texts and full memory ---------------------------------------------------------
 
 
-def test_a_push_brings_sampled_thumbnails_where_sampling_saves_time(
+def test_a_push_contains_sampled_thumbnails_if_sampling_saves_time(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(thumbnails, "AT_ONCE", 0)
@@ -473,7 +472,7 @@ def test_a_push_brings_sampled_thumbnails_where_sampling_saves_time(
     assert answer["result"]["sampled"] is False, "each pixel has few queries"
 
 
-def test_a_trace_that_was_dropped_says_why(page: Page) -> None:
+def test_a_dropped_trace_is_refused_with_the_reason(page: Page) -> None:
     page.initialize()
     page.run(call())
     old = page.ask("state")[0]["result"]["traces"][0]["id"]
@@ -486,7 +485,7 @@ def test_a_trace_that_was_dropped_says_why(page: Page) -> None:
     )
 
 
-def test_what_a_panel_is_pinned_to_outlives_the_traces_of_other_cells(
+def test_a_pinned_trace_outlives_the_traces_of_other_cells(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, "1")
@@ -503,9 +502,7 @@ def test_what_a_panel_is_pinned_to_outlives_the_traces_of_other_cells(
     assert [(trace["cell"], trace["execution"]) for trace in traces] == [("kept", 4)]
 
 
-def test_a_panel_that_lets_go_of_its_pin_lets_the_trace_go(
-    page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unpinning_a_panel_releases_its_trace(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "1")
     page.initialize()
     page.run(call(), cell="kept")
@@ -521,7 +518,7 @@ def test_a_panel_that_lets_go_of_its_pin_lets_the_trace_go(
 # --- what is asked of a trace -----------------------------------------------------------
 
 
-def test_pictures_are_exact_and_name_their_place(page: Page) -> None:
+def test_payloads_are_exact_and_name_their_position(page: Page) -> None:
     page.initialize()
     made = call()
     page.run(made)
@@ -560,7 +557,7 @@ def test_pictures_are_exact_and_name_their_place(page: Page) -> None:
         ("trace/head", {"trace": "x", "site": 0, "head": 0}, ErrorCode.TRACE_GONE, "Run the cell"),
     ],
 )
-def test_what_a_trace_does_not_have_is_refused_with_what_it_has(
+def test_an_invalid_index_is_refused_with_the_valid_range(
     page: Page, method: str, params: dict[str, Any], error: ErrorCode, words: str
 ) -> None:
     page.initialize()
@@ -575,7 +572,7 @@ def test_what_a_trace_does_not_have_is_refused_with_what_it_has(
     ("method", "place"),
     [("head", {"site": 0, "head": 0}), ("row", {"site": 0, "query": 0})],
 )
-def test_what_is_not_wanted_any_more_stops_and_is_answered_as_cancelled(
+def test_a_cancelled_request_stops_and_is_answered_as_cancelled(
     page: Page, monkeypatch: pytest.MonkeyPatch, method: str, place: dict[str, Any]
 ) -> None:
     entered = threading.Event()

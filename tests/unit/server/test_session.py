@@ -49,13 +49,13 @@ def test_a_trial_that_cannot_be_kept_is_answered_with_the_error(
     monkeypatch.setattr(TraceRegistry, "add", fails)
     answers: list[Any] = []
     session().add_trial(Run("c", 1), call(), 0, answers.append)
-    assert [type(own) for own in answers] == [MemoryError]
+    assert [type(answer) for answer in answers] == [MemoryError]
 
 
 def test_no_two_traces_have_one_id_whichever_threads_make_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    own = session()
+    kernel_session = session()
     inside = []
     make = TraceRegistry._next_id
 
@@ -70,28 +70,28 @@ def test_no_two_traces_have_one_id_whichever_threads_make_them(
         return make(registry)
 
     monkeypatch.setattr(TraceRegistry, "_next_id", noting)
-    own.called(Run("c", 1), call())
-    own.add_trial(Run("c", 1), call(), 0, lambda _: None)
+    kernel_session.called(Run("c", 1), call())
+    kernel_session.add_trial(Run("c", 1), call(), 0, lambda _: None)
     assert inside == [[False], [False]], "ids are made under the lock"
 
 
 def test_nothing_waits_while_the_parameters_of_models_are_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    own = session()
-    own.connect("page")
+    kernel_session = session()
+    kernel_session.connect("page")
     document: Any = SimpleNamespace(cell="c", execution=1)
-    own._documents._documents["c"] = document
+    kernel_session._documents._documents["c"] = document
     monkeypatch.setattr(CellDocuments, "source", lambda *_: {"outdated": False})
     waited = []
 
     def compared(*_: Any) -> dict[str, Any]:
-        beside = threading.Thread(target=lambda: waited.append(own.document("c")))
+        beside = threading.Thread(target=lambda: waited.append(kernel_session.document("c")))
         beside.start()
         beside.join(PATIENCE)
         return {"outdated": True}
 
     monkeypatch.setattr(documents_module, "compared", compared)
-    own.compare()
-    own.state(lambda: False)
+    kernel_session.compare()
+    kernel_session.state(lambda: False)
     assert waited == [document, document]

@@ -129,7 +129,7 @@ PLACES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("method", [f"trace/{kind}" for kind in PAYLOADS])
-def test_every_answer_with_numbers_has_the_limit_and_may_be_as_large(
+def test_every_array_may_be_as_large_as_the_limit_but_not_larger(
     page: Page, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     page.initialize()
@@ -147,16 +147,16 @@ def test_every_answer_with_numbers_has_the_limit_and_may_be_as_large(
 
 
 @pytest.mark.parametrize("fit", range(HEADS + 1))
-def test_a_push_brings_as_many_pictures_as_fit(
+def test_a_push_contains_as_many_payloads_as_fit(
     page: Page, monkeypatch: pytest.MonkeyPatch, fit: int
 ) -> None:
     page.initialize()
     page.subscribe(size=0, focus={"site": 0, "head": 0}, heads=tuple(range(HEADS)))
     monkeypatch.setattr(lazy, "MAX_MESSAGE_BYTES", fit * 4 * TOKENS**2)
     page.run(call())
-    ((told, buffers),) = [push for push in page.pushes() if "trace" in push[0]]
-    assert [own["head"] for own in told["payloads"]] == list(range(fit))
-    assert [own["buffer"] for own in told["payloads"]] == list(range(fit))
+    ((reported, buffers),) = [push for push in page.pushes() if "trace" in push[0]]
+    assert [payload["head"] for payload in reported["payloads"]] == list(range(fit))
+    assert [payload["buffer"] for payload in reported["payloads"]] == list(range(fit))
     assert sum(map(len, buffers)) == fit * 4 * TOKENS**2
 
 
@@ -191,7 +191,7 @@ class Largest(TorchDispatchMode):
         return result
 
 
-def test_what_all_queries_give_a_key_is_summed_without_the_whole_head(
+def test_the_weights_on_a_key_are_summed_without_the_whole_head(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trace = Trace.from_call(call(tokens=300), "t", "c", 1, 0)
@@ -277,7 +277,7 @@ def test_an_array_above_half_of_the_free_memory_is_refused(
         assert "row(query)" in str(raised.value)
 
 
-def test_a_head_of_a_long_text_names_what_it_takes_and_what_to_read_instead(
+def test_the_head_of_a_long_text_names_its_size_and_an_alternative(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("ATTNLAB_MEMORY", raising=False)
@@ -299,7 +299,7 @@ def test_a_head_of_a_long_text_names_what_it_takes_and_what_to_read_instead(
         (None, None, None, None),
     ],
 )
-def test_free_memory_is_what_system_and_container_leave(
+def test_free_memory_is_limited_by_system_and_container(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     meminfo: str | None,

@@ -71,7 +71,7 @@ def rest(page: Page) -> None:
     assert done.wait(PATIENCE)
 
 
-def test_a_run_that_nobody_sees_computes_and_sends_nothing(page: Page, computed: Any) -> None:
+def test_a_run_without_panels_computes_and_sends_nothing(page: Page, computed: Any) -> None:
     for execution in range(1, 4):
         ran(page, execution=execution)
     page.session.compare()
@@ -83,7 +83,7 @@ def test_a_run_that_nobody_sees_computes_and_sends_nothing(page: Page, computed:
     assert page.session.newest() is page.session.traces[-1]
 
 
-def test_the_last_page_that_leaves_takes_all_work_with_it(page: Page, computed: Any) -> None:
+def test_all_work_ends_when_the_last_page_leaves(page: Page, computed: Any) -> None:
     for client in ("a", "b"):
         page.initialize(client)
         page.subscribe(client, client, focus=HEAD, query=1)
@@ -99,7 +99,7 @@ def test_the_last_page_that_leaves_takes_all_work_with_it(page: Page, computed: 
     assert code(page.ask("state", client="b")[0]) is ErrorCode.NOT_INITIALIZED
 
 
-def test_what_a_page_finds_when_it_comes_was_computed_for_it(page: Page, computed: Any) -> None:
+def test_a_page_that_connects_finds_computed_payloads(page: Page, computed: Any) -> None:
     ran(page)
     state = page.initialize()["result"]["state"]
     assert computed() == (1, 0, 1)
@@ -111,7 +111,7 @@ def test_what_a_page_finds_when_it_comes_was_computed_for_it(page: Page, compute
     assert [payload["kind"] for payload in params["payloads"]] == ["thumbnails", "head"]
 
 
-def test_a_page_that_comes_while_a_cell_runs_and_goes_hears_of_it(page: Page) -> None:
+def test_a_page_that_connects_and_leaves_during_a_run_is_updated(page: Page) -> None:
     run = Run("c", 1)
     page.session.began(run)
     rest(page)
@@ -155,7 +155,8 @@ def call_of(text: str) -> RecordedCall:
     """Create the recording of a call with a text, with one token per character."""
     made = call(seed=len(text), tokens=len(text))
     infos = [
-        TokenInfo(ord(own), own, own, start=place, end=place + 1) for place, own in enumerate(text)
+        TokenInfo(ord(thread), thread, thread, start=place, end=place + 1)
+        for place, thread in enumerate(text)
     ]
     return RecordedCall(
         made.model, made.records, [Sequence("tokens", [Tokens(infos, text)])], made.axes, 1
@@ -167,7 +168,7 @@ def document_of(
 ) -> CellDocument:
     """Create the document of a run."""
     text = cell_of(word)
-    document = CellDocument(cell, execution, text, lambda own: own, held)
+    document = CellDocument(cell, execution, text, lambda value: value, held)
     tree = ast.parse(text)
     outer: Any = tree.body[0].value  # type: ignore[attr-defined]
     inner = outer.args[0]
@@ -201,15 +202,15 @@ class View:
     @property
     def cell(self) -> str | None:
         """The cell whose trace is shown."""
-        cells = [own["cell"] for own in self.panel.traces.values()]
+        cells = [trace["cell"] for trace in self.panel.traces.values()]
         return self.last if self.last in cells or not cells else cells[-1]
 
     def seen(self, document: CellDocument | None, edited: set[str]) -> Any:
         """Return the content; traces are identified by position, as ids depend on deleted ones."""
         panel = self.panel
-        own = [trace for trace in panel.traces.values() if trace["cell"] == self.cell]
-        place = {trace["id"]: at for at, trace in enumerate(own)}
-        traces = [{**trace, "id": place[trace["id"]]} for trace in own]
+        found = [trace for trace in panel.traces.values() if trace["cell"] == self.cell]
+        place = {trace["id"]: at for at, trace in enumerate(found)}
+        traces = [{**trace, "id": place[trace["id"]]} for trace in found]
         source = self.sources.get(self.cell or "")
         if source is not None:
             held = [it for it in source["origins"] if it["trace"] in place]
@@ -219,7 +220,7 @@ class View:
             source = {**source, "origins": origins, "outdated": true or "wrong"}
         # A failed run is reported until an edit is processed; an edit that was undone while no
         # page was open may not be processed.
-        problems = [own for cell, own in sorted(panel.problems.items()) if cell not in edited]
+        problems = [value for cell, value in sorted(panel.problems.items()) if cell not in edited]
         return panel.running, self.last, traces, problems, source
 
 
@@ -252,9 +253,14 @@ class Kernel:
         self.texts[cell] = text
         if self.view is not None:
             self.version += 1
-            told: dict[str, Any] = {"cell": cell, "base": 0, "version": self.version, "limit": 99}
-            told |= {"changes": [{"text": text}], "earlier": earlier}
-            self.page.ask("textDocument/didChange", told)
+            expected: dict[str, Any] = {
+                "cell": cell,
+                "base": 0,
+                "version": self.version,
+                "limit": 99,
+            }
+            expected |= {"changes": [{"text": text}], "earlier": earlier}
+            self.page.ask("textDocument/didChange", expected)
 
     def run(
         self, cell: str, execution: int, word: str, outcomes: list[RecordedCall | Refusal]
@@ -285,7 +291,7 @@ class Kernel:
     def followed(self) -> bool:
         """Whether no edit waits for a page."""
         documents = self.page.session._documents._documents
-        return all(own.text == self.texts[cell] for cell, own in documents.items())
+        return all(value.text == self.texts[cell] for cell, value in documents.items())
 
     def seen(self) -> Any:
         """The content of the page; None if it is closed."""
@@ -341,12 +347,12 @@ class Orders(RuleBasedStateMachine):
             self.renamed.discard(cell)
         self.executions += 1
         for kernel in self.kernels:
-            own = call_of(f"{kernel.held['name']} {word}")
+            made_call = call_of(f"{kernel.held['name']} {word}")
             outcomes: dict[str, list[RecordedCall | Refusal]] = {
-                "call": [own],
-                "calls": [own, call_of("another")],
+                "call": [made_call],
+                "calls": [made_call, call_of("another")],
                 "refused": [REFUSAL],
-                "both": [own, REFUSAL],
+                "both": [made_call, REFUSAL],
                 "nothing": [],
             }
             kernel.run(cell, self.executions, word, outcomes[left])

@@ -29,22 +29,22 @@ def certified(record, change=lambda output: output):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_recorded_calls_are_certified_and_falsified_ones_are_not(name):
     family = FAMILIES[name]()
-    _, told = record(family.model(), family.inputs)
-    for site in trace(told[0]).sites:
-        own = site.record
-        assert certify(own).exact
+    _, outcomes = record(family.model(), family.inputs)
+    for site in trace(outcomes[0]).sites:
+        own_record = site.record
+        assert certify(own_record).exact
         for changed in (
-            {"terms": (*own.terms, Scale(1.1))},
-            {"terms": (*own.terms, Causal(-1))},
-            {"query": own.query.roll(1, dims=1)},
-            {"key": own.key.roll(1, dims=2)},
+            {"terms": (*own_record.terms, Scale(1.1))},
+            {"terms": (*own_record.terms, Causal(-1))},
+            {"query": own_record.query.roll(1, dims=1)},
+            {"key": own_record.key.roll(1, dims=2)},
         ):
-            verdict = certify(dataclasses.replace(own, **changed))
+            verdict = certify(dataclasses.replace(own_record, **changed))
             assert not verdict.exact, changed
-            assert "differs" in verdict.reason or "any key" in verdict.reason
+            assert "difference" in verdict.reason or "any key" in verdict.reason
 
 
-def test_the_error_is_told_in_units_of_the_largest_value():
+def test_the_error_is_relative_to_the_largest_value():
     exact = certify(certified(plain()))
     assert exact.exact
     assert exact.error < 1e-6
@@ -53,13 +53,13 @@ def test_the_error_is_told_in_units_of_the_largest_value():
     off = certify(certified(plain(), lambda output: output + 0.01 * unit))
     assert not off.exact
     assert off.error == pytest.approx(0.01, rel=1e-3)
-    assert "differs by 0.01 of the largest value" in off.reason
+    assert "the difference is 0.01 of the largest value" in off.reason
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_rounding_of_the_models_own_type_is_no_error(dtype):
-    own = plain(**{name: getattr(plain(), name).to(dtype) for name in ("query", "key", "value")})
-    assert certify(certified(own)).exact
+def test_rounding_in_the_models_dtype_is_not_an_error(dtype):
+    record = plain(**{name: getattr(plain(), name).to(dtype) for name in ("query", "key", "value")})
+    assert certify(certified(record)).exact
 
 
 def test_every_item_is_compared():
@@ -72,7 +72,7 @@ def test_every_item_is_compared():
 
 
 @pytest.mark.parametrize("number", [torch.nan, torch.inf])
-def test_an_output_that_is_no_number_is_not_certified_in_whatever_item(number):
+def test_an_output_with_nan_is_not_certified_in_any_item(number):
     for item in (0, 1):
 
         def broken(output, item=item):
@@ -85,12 +85,12 @@ def test_an_output_that_is_no_number_is_not_certified_in_whatever_item(number):
 
 
 def test_grouped_values_are_compared_head_by_head():
-    own = plain(heads=4)
-    own = dataclasses.replace(own, key=own.key[:, :2], value=own.value[:, :2])
-    output = weights(own, slice(0, 4), list(ROWS)) @ own.value[0][[0, 0, 1, 1]]
-    own = dataclasses.replace(own, rows=ROWS, output=output.transpose(0, 1)[None])
-    assert certify(own).exact
-    assert not certify(dataclasses.replace(own, value=own.value.flip(1))).exact
+    record = plain(heads=4)
+    record = dataclasses.replace(record, key=record.key[:, :2], value=record.value[:, :2])
+    output = weights(record, slice(0, 4), list(ROWS)) @ record.value[0][[0, 0, 1, 1]]
+    record = dataclasses.replace(record, rows=ROWS, output=output.transpose(0, 1)[None])
+    assert certify(record).exact
+    assert not certify(dataclasses.replace(record, value=record.value.flip(1))).exact
 
 
 def test_a_record_without_the_kernels_output_is_not_certified():
@@ -108,7 +108,7 @@ def test_a_record_of_padding_only_is_not_certified():
     assert "attends to any key" in verdict.reason
 
 
-def test_a_doubt_stays_beside_a_comparison_that_passes():
+def test_a_doubt_remains_even_if_the_comparison_passes():
     verdict = certify(certified(plain(doubt="it was recorded in a second pass")))
     assert not verdict.exact
     assert verdict.error < 1e-6

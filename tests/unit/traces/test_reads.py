@@ -71,12 +71,12 @@ def test_weights_and_rows_are_those_of_the_definition(record, data):
     item, head, query, _ = choose(data, record)
     expected, before = expected_weights(record, item), untouched(record)
     with portioned(data):
-        own = site_of(record).weights(head, item)
+        site = site_of(record).weights(head, item)
         row = site_of(record).row(query, item)
-    assert own.dtype == row.dtype == np.float32
-    np.testing.assert_allclose(own, expected[head], **CLOSE)
+    assert site.dtype == row.dtype == np.float32
+    np.testing.assert_allclose(site, expected[head], **CLOSE)
     np.testing.assert_allclose(row, expected[:, query], **CLOSE)
-    own[:], row[:] = 7, 7
+    site[:], row[:] = 7, 7
     for tensor, was in zip(record.tensors, before, strict=True):
         assert torch.equal(tensor.nan_to_num(), was.nan_to_num())
 
@@ -94,14 +94,14 @@ def expected_tile(weights, shape, pooling):
 
     result = np.full(shape, np.nan)
     for row, column in np.ndindex(*shape):
-        own = weights[
+        actual = weights[
             np.ix_(
                 places(weights.shape[0], shape[0], row), places(weights.shape[1], shape[1], column)
             )
         ]
-        own = own[~np.isnan(own)]
-        if len(own):
-            result[row, column] = own.max() if pooling == "max" else own.mean()
+        actual = actual[~np.isnan(actual)]
+        if len(actual):
+            result[row, column] = actual.max() if pooling == "max" else actual.mean()
     return result
 
 
@@ -116,10 +116,10 @@ def test_tiles_show_their_part_at_any_zoom(record, data):
             queries, keys = part_of(data, record.queries), part_of(data, record.keys)
             shape = (data.draw(st.integers(1, 13)), data.draw(st.integers(1, 13)))
             pooling = data.draw(st.sampled_from(["max", "mean"]))
-            own = site.tile(head, queries, keys, shape, pooling, item)
+            actual = site.tile(head, queries, keys, shape, pooling, item)
             part = expected[queries.start : queries.stop, keys.start : keys.stop]
-            assert own.dtype == np.float32
-            np.testing.assert_allclose(own, expected_tile(part, shape, pooling), **CLOSE)
+            assert actual.dtype == np.float32
+            np.testing.assert_allclose(actual, expected_tile(part, shape, pooling), **CLOSE)
 
 
 @given(records(), st.data())
@@ -137,16 +137,16 @@ def test_blocks_of_parts_that_fit_together_are_blocks_of_the_whole(record, data)
     with portioned(data):
         parts = [[site.blocks(head, *part, side, item) for part in product([row], columns)]
                  for row in rows]  # fmt: skip
-    own = np.block(parts)
+    actual = np.block(parts)
     down, across = (
         [range(at, min(at + side, count)) for at in range(0, count, side)]
         for count in (record.queries, record.keys)
     )
-    assert own.shape == (len(down), len(across))
+    assert actual.shape == (len(down), len(across))
     for (y, row), (x, column) in product(enumerate(down), enumerate(across)):
         block = expected[row.start : row.stop, column.start : column.stop]
         highest = np.nan if np.isnan(block).all() else np.nanmax(block)
-        np.testing.assert_allclose(own[y, x], highest, **CLOSE)
+        np.testing.assert_allclose(actual[y, x], highest, **CLOSE)
 
 
 def test_a_block_has_at_least_one_weight_of_the_site():
@@ -157,12 +157,12 @@ def test_a_block_has_at_least_one_weight_of_the_site():
         site.blocks(0, range(4), range(5), 2)
 
 
-def test_a_query_without_any_key_has_no_tile_even_beside_a_sink():
+def test_a_query_without_any_key_has_no_tile_even_with_a_learned_sink():
     for sinks in (None, torch.zeros(2)):
         site = site_of(plain(4, sinks=sinks, terms=[Causal(-1)]))  # the first sees nothing
         for keys in (range(3), range(4)):
-            own = site.tile(0, range(4), keys, (4, 1))
-            assert np.isnan(own[:, 0]).tolist() == [True, False, False, False]
+            actual = site.tile(0, range(4), keys, (4, 1))
+            assert np.isnan(actual[:, 0]).tolist() == [True, False, False, False]
 
 
 def test_rows_of_a_head_are_computed_once_for_all_its_tiles(monkeypatch):
@@ -198,12 +198,15 @@ def test_rows_are_kept_of_a_few_heads_alone():
 @quick
 def test_thumbnails_are_pooled_by_their_maximum_and_sampled_ones_are_never_more(record, size, data):
     item = data.draw(st.integers(0, record.items - 1))
-    own = trace_of(record)
+    recording = trace_of(record)
     with portioned(data) as patch:
-        exact = own.thumbnails(size, item=item)
+        exact = recording.thumbnails(size, item=item)
         patch.setattr(pictures, "AT_ONCE", 0)
         patch.setattr(pictures, "SAMPLES", 2)
-        sampled, differs = own.thumbnails(size, item=item, sampled=True), own.samples(size)
+        sampled, differs = (
+            recording.thumbnails(size, item=item, sampled=True),
+            recording.samples(size),
+        )
     shape = (min(size, record.queries), min(size, record.keys))
     assert exact.shape == sampled.shape == (record.heads, *shape)
     for head, weights in enumerate(expected_weights(record, item)):
@@ -218,9 +221,9 @@ def test_sampled_thumbnails_read_a_few_queries_of_each_pixel_with_all_their_keys
     record = plain(64, 64, heads=1, terms=[Scale(0.0)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "AT_ONCE", 0)
-        own = trace_of(record)
-        assert own.samples(8)
-        assert not own.samples(32)  # two queries a pixel: all of them are read
+        recording = trace_of(record)
+        assert recording.samples(8)
+        assert not recording.samples(32)  # two queries a pixel: all of them are read
         read = []
         true = pictures.weights
 
@@ -229,7 +232,7 @@ def test_sampled_thumbnails_read_a_few_queries_of_each_pixel_with_all_their_keys
             return true(record, heads, queries, item, keys)
 
         patch.setattr(pictures, "weights", reading)
-        drawn = own.thumbnails(8, sampled=True)
+        drawn = recording.thumbnails(8, sampled=True)
     assert read == [[8 * pixel + at for pixel in range(8) for at in (3, 7)]]
     assert (drawn == round(255 / 64)).all()
 
@@ -243,7 +246,7 @@ def test_short_texts_are_not_sampled():
 
 @given(records(), st.data())
 @quick
-def test_the_heaviest_edges_and_their_rest_are_those_of_the_weights(record, data):
+def test_the_topk_weights_and_their_remainder_match_the_weights(record, data):
     site = site_of(record)
     item, head, _, _ = choose(data, record)
     k = data.draw(st.integers(1, 13))
@@ -275,7 +278,7 @@ def test_the_heaviest_edges_and_their_rest_are_those_of_the_weights(record, data
             assert np.isnan(rest)
 
 
-def test_the_rest_holds_what_went_to_keys_and_not_to_the_sink():
+def test_the_remainder_includes_keys_but_not_the_learned_sink():
     site = site_of(plain(6, 6, sinks=torch.tensor([1.0, 2.0])))
     edges = site.topk(2, head=1)
     sums = site.weights(1).sum(1)
@@ -291,37 +294,37 @@ def test_the_rest_holds_what_went_to_keys_and_not_to_the_sink():
 @quick
 def test_a_neuron_adds_up_to_the_weights(record, data):
     item, head, query, _ = choose(data, record)
-    own = site_of(record).neuron(query, head, item)
-    assert own.q.shape == (record.query.shape[3],)
-    assert own.k.shape == own.products.shape == (record.keys, record.query.shape[3])
+    site = site_of(record).neuron(query, head, item)
+    assert site.q.shape == (record.query.shape[3],)
+    assert site.k.shape == site.products.shape == (record.keys, record.query.shape[3])
     group = head // (record.heads // record.groups)
-    assert np.array_equal(own.q, record.query[item, head, query].float(), equal_nan=True)
-    assert np.array_equal(own.k, record.key[item, group].float(), equal_nan=True)
-    np.testing.assert_allclose(own.products.sum(1), own.steps[0][1], **CLOSE)
+    assert np.array_equal(site.q, record.query[item, head, query].float(), equal_nan=True)
+    assert np.array_equal(site.k, record.key[item, group].float(), equal_nan=True)
+    np.testing.assert_allclose(site.products.sum(1), site.steps[0][1], **CLOSE)
     names = [type(term).__name__.lower() for term in record.terms]
-    assert [name for name, _ in own.steps] == ["q·k", *names]
-    for (_, scores), expected in zip(own.steps, expected_scores(record, item), strict=True):
+    assert [name for name, _ in site.steps] == ["q·k", *names]
+    for (_, scores), expected in zip(site.steps, expected_scores(record, item), strict=True):
         low = np.finfo(np.float32).min  # what is lower than any float32 shows as the lowest
         expected = np.where(np.isfinite(expected), expected.clip(low), expected)[head, query]
         np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=2e-5)
-    np.testing.assert_allclose(own.weights, site_of(record).row(query, item)[head], atol=1e-6)
+    np.testing.assert_allclose(site.weights, site_of(record).row(query, item)[head], atol=1e-6)
     with np.errstate(all="ignore"):
-        last = own.steps[-1][1].astype(float)
+        last = site.steps[-1][1].astype(float)
         highest = last.max()
-        shift = highest if own.sink is None else max(highest, own.sink)
+        shift = highest if site.sink is None else max(highest, site.sink)
         powers = np.exp(last - shift)
-        total = powers.sum() + (0 if own.sink is None else np.exp(own.sink - shift))
+        total = powers.sum() + (0 if site.sink is None else np.exp(site.sink - shift))
     if np.isfinite(highest):
-        np.testing.assert_allclose(own.weights, powers / total, atol=1e-5)
+        np.testing.assert_allclose(site.weights, powers / total, atol=1e-5)
     else:
-        assert np.isnan(own.weights).all()
+        assert np.isnan(site.weights).all()
     if record.sinks is None:
-        assert own.sink is None
-        assert own.sink_weight is None
+        assert site.sink is None
+        assert site.sink_weight is None
     else:
-        assert own.sink == float(record.sinks[head])
+        assert site.sink == float(record.sinks[head])
         whole = 1 if np.isfinite(highest) else np.nan
-        np.testing.assert_allclose(own.weights.sum() + own.sink_weight, whole, atol=1e-5)
+        np.testing.assert_allclose(site.weights.sum() + site.sink_weight, whole, atol=1e-5)
 
 
 def test_reads_are_the_same_in_inference_mode_and_after_it():

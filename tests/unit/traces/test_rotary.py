@@ -109,8 +109,8 @@ ROTARY = {
 
 def _recorded(family: Family, dtype: torch.dtype | None = None, **inputs: Any) -> Trace:
     model = family.model() if dtype is None else family.model().to(dtype)
-    _, told = record(model, family.inputs | inputs)
-    return trace(told[0])
+    _, outcomes = record(model, family.inputs | inputs)
+    return trace(outcomes[0])
 
 
 @pytest.mark.parametrize("name", ROTARY)
@@ -132,7 +132,7 @@ def test_in_half_precision_no_pair_is_wrong_and_the_fastest_are_found(name: str)
 @pytest.mark.parametrize(
     "make",
     [tiny_models.bert, tiny_models.gpt2, tiny_models.t5, _bloom],
-    ids=lambda own: own.__name__,
+    ids=lambda value: value.__name__,
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_a_model_that_rotates_nothing_has_no_pairs(make: Any, dtype: torch.dtype) -> None:
@@ -151,7 +151,7 @@ def test_wavelengths_are_those_of_the_model() -> None:
     assert [pair.wavelength for pair in site.pairs] == pytest.approx(truth, rel=0.01)
 
 
-def test_a_scaled_rotation_is_one() -> None:
+def test_a_scaled_rotation_is_detected() -> None:
     """YaRN scales its vectors by a constant, and slow pairs more than fast ones."""
     yarn = {
         "rope_type": "yarn",
@@ -179,7 +179,7 @@ def test_angles_that_do_not_grow_by_position_have_no_wavelength() -> None:
     ],
     ids=["three tokens", "all at position 0"],
 )
-def test_nothing_is_said_where_nothing_can_be_verified(inputs: dict[str, Any]) -> None:
+def test_unverifiable_weights_have_no_note(inputs: dict[str, Any]) -> None:
     assert _recorded(_llama(), **inputs).sites[0].pairs == ()
 
 
@@ -197,14 +197,14 @@ def test_outputs_and_gradients_stay_as_they_are() -> None:
     for watched in (False, True):
         model = family.model()
         if watched:
-            told: list[Any] = []
-            with tiny_models.observing(told.append, {}):
+            outcomes: list[Any] = []
+            with tiny_models.observing(outcomes.append, {}):
                 logits = model(**TEXT).logits
-            assert trace(told[0]).sites[0].pairs
+            assert trace(outcomes[0]).sites[0].pairs
         else:
             logits = model(**TEXT).logits
         logits.square().sum().backward()
-        results.append([logits, *(own.grad for own in model.parameters())])
+        results.append([logits, *(parameter.grad for parameter in model.parameters())])
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
@@ -213,13 +213,13 @@ def test_only_a_few_tokens_are_kept_and_they_are_counted() -> None:
     record = _recorded(family, input_ids=ids(2, 60)).sites[0].record
     seen = record.rotary_sample
     assert seen is not None
-    assert [tuple(own.shape) for own in seen.samples] == [(ROWS, 64), (ROWS, 32), (ROWS, 32)]
+    assert [tuple(sample.shape) for sample in seen.samples] == [(ROWS, 64), (ROWS, 32), (ROWS, 32)]
     assert seen.query.shape == (4, ROWS, 16)
-    counted = {id(own) for own in record.tensors}
-    assert all(id(own) in counted for own in seen.tensors)
+    counted = {id(tensor) for tensor in record.tensors}
+    assert all(id(tensor) in counted for tensor in seen.tensors)
 
 
-def test_what_a_model_showed_once_serves_its_later_calls() -> None:
+def test_samples_of_a_model_are_shared_by_its_later_calls() -> None:
     model = _llama().model()
     first, second, third = (
         trace(record(model, {"input_ids": ids(1, count)})[1][0]) for count in (3, 24, 2)
@@ -235,16 +235,16 @@ def test_after_an_error_inside_the_next_pass_is_sampled_as_before() -> None:
     model = _llama().model()
     broken = model.model.layers[1].self_attn.o_proj
     hook = broken.register_forward_hook(lambda *_: 1 / 0)
-    told: list[Any] = []
-    with tiny_models.observing(told.append, {}), torch.no_grad():
+    outcomes: list[Any] = []
+    with tiny_models.observing(outcomes.append, {}), torch.no_grad():
         with pytest.raises(ZeroDivisionError):
             model(**TEXT)
         hook.remove()
         model(**TEXT)
-    assert all(len(site.pairs) == 8 for site in trace(told[1]).sites)
+    assert all(len(site.pairs) == 8 for site in trace(outcomes[1]).sites)
 
 
-def test_the_picture_of_the_key_vectors_tells_the_pairs() -> None:
+def test_the_payload_of_the_key_vectors_lists_the_pairs() -> None:
     payload = neurons.vectors(_recorded(_llama()), 0, 1, 3).payload
     assert payload["pairs"][0] == [0, 8, pytest.approx(6.28)]
     plain = neurons.vectors(_recorded(tiny_models.bert()), 0, 1, 3).payload

@@ -31,7 +31,7 @@ def test_all_calls_of_one_run_are_kept_and_those_of_the_run_before_dropped():
     assert store.dropped("never was") is None
 
 
-def test_the_oldest_go_when_the_budget_is_exceeded_but_never_the_newest():
+def test_the_oldest_are_dropped_over_budget_but_never_the_newest():
     size = stored("x", length=100).nbytes
     store = Store(limit_bytes=2 * size)
     gone = [store.add(stored(name, cell=name, length=100)) for name in "abcd"]
@@ -77,7 +77,7 @@ def test_pinned_traces_count_towards_the_budget():
     assert store.add(stored("f", cell="f", length=100)) == ["a", "b", "e"]
 
 
-def test_what_is_not_held_cannot_be_pinned():
+def test_an_unknown_trace_cannot_be_pinned():
     store = Store()
     store.pin("later")
     store.add(stored("later"))
@@ -85,7 +85,7 @@ def test_what_is_not_held_cannot_be_pinned():
     store.unpin("never was")
 
 
-def test_a_pinned_trace_can_be_discarded_and_its_pin_goes_with_it():
+def test_discarding_a_pinned_trace_removes_its_pin():
     store = Store()
     store.add(stored("1"))
     store.pin("1")
@@ -98,7 +98,7 @@ def test_a_pinned_trace_can_be_discarded_and_its_pin_goes_with_it():
     assert store.add(stored("2", execution=2)) == ["1"]
 
 
-def test_it_is_remembered_of_the_last_few_hundred_why_they_are_gone(monkeypatch):
+def test_the_reasons_for_the_last_dropped_traces_are_remembered(monkeypatch):
     monkeypatch.setattr(stores, "REMEMBERED", 3)
     store = Store()
     for number in range(6):
@@ -110,7 +110,7 @@ def test_it_is_remembered_of_the_last_few_hundred_why_they_are_gone(monkeypatch)
     ]
 
 
-def test_threads_may_add_and_ask_at_once():
+def test_threads_may_add_and_read_at_once():
     store = Store(limit_bytes=10 * stored("x").nbytes)
     adding = threading.Lock()  # Until it is pinned, another thread's trace may replace one.
     failures = []
@@ -137,11 +137,11 @@ def test_threads_may_add_and_ask_at_once():
 def test_memory_that_records_share_is_counted_once():
     mask = torch.ones(1, 1, 6, 6, dtype=torch.bool)
     one, two = plain(6, terms=[Mask(mask)]), plain(6, terms=[Mask(mask[..., :5])])
-    own = one.query.nbytes * 3
-    assert trace_of(one).nbytes == own + 36
-    assert trace_of(one, two).nbytes == 2 * own + 36
+    actual = one.query.nbytes * 3
+    assert trace_of(one).nbytes == actual + 36
+    assert trace_of(one, two).nbytes == 2 * actual + 36
     # A view keeps the whole tensor in memory.
-    assert trace_of(two).nbytes == own + 36
+    assert trace_of(two).nbytes == actual + 36
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ from tests.unit.tiny_models import bert, llama, record, t5, trace
 
 def recorded(family=None):
     family = family or llama()
-    _, told = record(family.model(), family.inputs)
-    return trace(told[0])
+    _, outcomes = record(family.model(), family.inputs)
+    return trace(outcomes[0])
 
 
 def called(*places, **more):
@@ -47,44 +47,46 @@ def weights_alone(**more):
 
 
 def test_weights_are_found_by_layer_and_head():
-    own = recorded()
+    recording = recorded()
     for layer in (0, 1):
-        assert own.site(layer) is own.sites[layer]
-        assert np.array_equal(own.weights(layer, 3), own.head(layer, 3))
+        assert recording.site(layer) is recording.sites[layer]
+        assert np.array_equal(recording.weights(layer, 3), recording.head(layer, 3))
 
 
 def test_a_layer_of_several_kinds_is_found_by_its_kind():
-    own = recorded(t5())
+    recording = recorded(t5())
     with pytest.raises(AmbiguousLayerError, match=r"'encoder', 'decoder' and 'cross'.*kind="):
-        own.site(1)
-    assert {own.site(1, kind).kind for kind in ("encoder", "decoder", "cross")} == {
+        recording.site(1)
+    assert {recording.site(1, kind).kind for kind in ("encoder", "decoder", "cross")} == {
         *("encoder", "decoder", "cross")
     }
-    assert own.weights(1, 0, "cross").shape == (5, 9)
+    assert recording.weights(1, 0, "cross").shape == (5, 9)
 
 
 def test_a_layer_of_several_stacks_is_found_by_its_stack():
-    own = called({"stack": "text.#", "layer": 1}, {"stack": "vision.#", "layer": 1})
+    recording = called({"stack": "text.#", "layer": 1}, {"stack": "vision.#", "layer": 1})
     with pytest.raises(AmbiguousLayerError, match=r"'text.#' and 'vision.#', e.g. stack='text.#'"):
-        own.weights(1, 0)
-    assert own.site(1, stack="vision.#") is own.sites[1]
-    assert own.weights(1, 0, stack="vision.#").shape == (5, 5)
+        recording.weights(1, 0)
+    assert recording.site(1, stack="vision.#") is recording.sites[1]
+    assert recording.weights(1, 0, stack="vision.#").shape == (5, 5)
 
 
 def test_a_layer_that_was_called_several_times_is_found_among_the_sites():
-    own = called({"layer": 0}, {"layer": 2}, {"layer": 2})
+    recording = called({"layer": 0}, {"layer": 2}, {"layer": 2})
     with pytest.raises(AmbiguousLayerError, match=r"the sites 1, 2, e\.g\. trace\.sites\[1\]"):
-        own.site(2)
+        recording.site(2)
 
 
-def test_a_layer_that_is_not_there_is_an_error_that_says_which_are():
-    own = called({"layer": 3}, {"layer": 7, "kind": "cross"})
-    with pytest.raises(NoSuchLayerError, match=r"layer 1 is not .* layers 3; cross '#' .* 7$"):
-        own.site(1)
-    with pytest.raises(NoSuchLayerError, match="layer 3 of the kind 'cross' is not"):
-        own.site(3, "cross")
-    with pytest.raises(NoSuchLayerError, match=r"in the stack 'h\.#' is not"):
-        own.site(3, stack="h.#")
+def test_a_missing_layer_is_an_error_that_lists_the_layers():
+    recording = called({"layer": 3}, {"layer": 7, "kind": "cross"})
+    with pytest.raises(
+        NoSuchLayerError, match=r"this trace has no layer 1: .* layers 3; cross '#' .* 7$"
+    ):
+        recording.site(1)
+    with pytest.raises(NoSuchLayerError, match="no layer 3 of the kind 'cross': it has"):
+        recording.site(3, "cross")
+    with pytest.raises(NoSuchLayerError, match=r"no layer 3 in the stack 'h\.#': it has"):
+        recording.site(3, stack="h.#")
     assert issubclass(NoSuchLayerError, IndexError)
 
 
@@ -95,15 +97,23 @@ def test_a_layer_that_is_not_there_is_an_error_that_says_which_are():
         (lambda t: t.head(-1, 0), NoSuchSiteError, "sites 0 to 1"),
         (lambda t: t.head(0, 4), NoSuchHeadError, "heads 0 to 3"),
         (lambda t: t.head(0, -1), NoSuchHeadError, "heads 0 to 3"),
-        (lambda t: t.head(0, 0, 1), NoSuchItemError, "not in this trace: .* items 0 to 0"),
+        (
+            lambda t: t.head(0, 0, 1),
+            NoSuchItemError,
+            "this trace has no batch item 1, only items 0 to 0",
+        ),
         (lambda t: t.row(0, 9), NoSuchQueryError, "queries 0 to 8"),
         (lambda t: t.row(5, 0), NoSuchSiteError, "sites 0 to 1"),
         (lambda t: t.tile(5, 0, range(1), range(1), (1, 1)), NoSuchSiteError, "sites 0 to 1"),
-        (lambda t: t.weights(0, 9), NoSuchHeadError, "head 9 is not in site 0"),
+        (lambda t: t.weights(0, 9), NoSuchHeadError, "site 0 has no head 9"),
         (lambda t: t.weights(0, 0, item=2), NoSuchItemError, "items 0 to 0"),
         (lambda t: t.thumbnails(3, item=-1), NoSuchItemError, "items 0 to 0"),
-        (lambda t: t.sites[1].weights(7), NoSuchHeadError, "head 7 is not in site 1"),
-        (lambda t: t.sites[1].row(7, 1), NoSuchItemError, "not in site 1: .* items 0 to 0"),
+        (lambda t: t.sites[1].weights(7), NoSuchHeadError, "site 1 has no head 7"),
+        (
+            lambda t: t.sites[1].row(7, 1),
+            NoSuchItemError,
+            "site 1 has no batch item 1, only items 0 to 0",
+        ),
         (lambda t: t.sites[1].topk(1, head=4), NoSuchHeadError, "heads 0 to 3"),
         (lambda t: t.sites[1].neuron(9, 0), NoSuchQueryError, "queries 0 to 8"),
         (lambda t: t.sites[1].neuron(0, 4), NoSuchHeadError, "heads 0 to 3"),
@@ -124,7 +134,7 @@ def test_a_layer_that_is_not_there_is_an_error_that_says_which_are():
         ),
     ],
 )
-def test_what_a_trace_does_not_have_is_an_index_error_that_says_what_it_has(ask, error, message):
+def test_an_invalid_index_is_an_error_that_gives_the_valid_range(ask, error, message):
     with pytest.raises(error, match=message) as caught:
         ask(recorded())
     assert isinstance(caught.value, IndexError)
@@ -139,24 +149,27 @@ def test_what_a_trace_does_not_have_is_an_index_error_that_says_what_it_has(ask,
         (lambda s: s.topk(1, "row", head=0), "by must be 'query' or 'key', not 'row'"),
     ],
 )
-def test_what_means_nothing_is_a_value_error(ask, message):
+def test_meaningless_arguments_are_a_value_error(ask, message):
     with pytest.raises(ValueError, match=message):
         ask(site_of(plain()))
 
 
 def test_the_items_of_a_tower_belong_to_those_of_the_batch():
-    own = trace_of(plain(items=2), plain(items=6), items=2)
-    assert np.array_equal(own.head(1, 0, 1), own.sites[1].weights(0, 3))
-    assert np.array_equal(own.row(1, 2, 1), own.sites[1].row(2, 3))
+    recording = trace_of(plain(items=2), plain(items=6), items=2)
+    assert np.array_equal(recording.head(1, 0, 1), recording.sites[1].weights(0, 3))
+    assert np.array_equal(recording.row(1, 2, 1), recording.sites[1].row(2, 3))
     part = (range(2), range(3), (2, 3))
-    assert np.array_equal(own.tile(1, 0, *part, item=1), own.sites[1].tile(0, *part, item=3))
-    assert not np.array_equal(own.thumbnails(5, item=0), own.thumbnails(5, item=1))
+    assert np.array_equal(
+        recording.tile(1, 0, *part, item=1), recording.sites[1].tile(0, *part, item=3)
+    )
+    assert not np.array_equal(recording.thumbnails(5, item=0), recording.thumbnails(5, item=1))
 
 
-def test_what_was_not_seen_is_not_taken_apart():
+def test_unrecorded_queries_and_keys_are_not_shown_step_by_step():
     site = site_of(weights_alone(terms=[]), 4)
     with pytest.raises(
-        NotSeenError, match=r"site 4 were not recorded \(its capture method is 'tap'\).*no terms"
+        NotSeenError,
+        match=r"site 4 were not recorded \(capture method: tap\).*only its weights are known",
     ):
         site.neuron(0, 0)
     with pytest.raises(NotSeenError, match="the terms scale are known"):
@@ -186,23 +199,23 @@ def test_pooling_equals_a_plain_reference(length, size, seed):
     parts = bins(length, size)
     maxima = np.stack([matrix[:, list(part)].max(axis=1) for part in parts], axis=1)
     sums = np.stack([matrix[:, list(part)].sum(axis=1) for part in parts], axis=1)
-    own = torch.from_numpy(matrix)
-    assert np.array_equal(pooled(own, parts).numpy(), maxima)
-    np.testing.assert_allclose(pooled(own, parts, "mean").numpy(), sums, rtol=1e-5)
+    actual = torch.from_numpy(matrix)
+    assert np.array_equal(pooled(actual, parts).numpy(), maxima)
+    np.testing.assert_allclose(pooled(actual, parts, "mean").numpy(), sums, rtol=1e-5)
 
 
 def test_thumbnails_of_sites_of_different_lengths_share_one_shape():
-    own = recorded(t5())
-    drawn = own.thumbnails(48)
+    recording = recorded(t5())
+    drawn = recording.thumbnails(48)
     assert drawn.dtype == np.uint8
     assert drawn.shape == (4 * 6, 9, 9)
-    head = own.head(2, 0)  # the decoder's: 5 by 5
+    head = recording.head(2, 0)  # the decoder's: 5 by 5
     repeated = head[np.ix_([j * 5 // 9 for j in range(9)], [j * 5 // 9 for j in range(9)])]
     assert np.abs(drawn[8].astype(float) - repeated * 255).max() <= 0.5001
 
 
 @pytest.mark.parametrize("sampled", [False, True])
-def test_thumbnails_stop_when_they_are_not_wanted_any_more(monkeypatch, sampled):
+def test_thumbnails_stop_when_they_are_cancelled(monkeypatch, sampled):
     monkeypatch.setattr(pictures, "AT_ONCE", 0)
     asked = []
 
@@ -234,33 +247,33 @@ def test_a_trace_computes_nothing_until_it_is_asked(monkeypatch):
         raise AssertionError("computed")
 
     family = bert()
-    _, told = record(family.model(), family.inputs)
+    _, outcomes = record(family.model(), family.inputs)
     monkeypatch.setattr("attnlab.traces.certificate.weights", forbidden)
-    own = trace(told[0])
-    assert "exact" not in repr(own)
-    assert "exact" not in repr(own.sites)
+    recording = trace(outcomes[0])
+    assert "exact" not in repr(recording)
+    assert "exact" not in repr(recording.sites)
 
 
-def test_a_trace_tells_what_it_holds():
-    own = recorded()
-    told = repr(own)
-    assert told.startswith("<Trace of LlamaForCausalLM: 9 tokens, 1 item; 2 layers × 4 heads")
-    assert "(decoder model.layers.#.self_attn); captured by interface (2); " in told
-    assert told.endswith("KiB>")
-    assert repr(own.sites[1]) == (
+def test_a_trace_describes_its_contents():
+    recording = recorded()
+    outcomes = repr(recording)
+    assert outcomes.startswith("<Trace of LlamaForCausalLM: 9 tokens, 1 item; 2 layers × 4 heads")
+    assert "(decoder model.layers.#.self_attn); captured by interface (2); " in outcomes
+    assert outcomes.endswith("KiB>")
+    assert repr(recording.sites[1]) == (
         "<Site 1: decoder layer 1, 4 heads in 2 groups, 9 × 9, captured by interface>"
     )
-    assert own.sites[1].certificate.exact
-    assert own.sites[0].checked is None
-    assert "; 1 of 1 checked sites are exact; " in repr(own)
-    assert repr(own.sites[1]).endswith("interface, exact>")
+    assert recording.sites[1].certificate.exact
+    assert recording.sites[0].checked is None
+    assert "; 1 of 1 checked sites are exact; " in repr(recording)
+    assert repr(recording.sites[1]).endswith("interface, exact>")
 
 
-def test_a_trace_of_several_stacks_tells_them_apart():
-    told = repr(recorded(t5()))
-    assert "9 source" in told
-    assert "5 target" in told
-    assert told.count("2 layers × 4 heads (") == 3
+def test_the_stacks_of_a_trace_are_distinguished():
+    outcomes = repr(recorded(t5()))
+    assert "9 source" in outcomes
+    assert "5 target" in outcomes
+    assert outcomes.count("2 layers × 4 heads (") == 3
     several = called({"layer": 2}, {"layer": 2}, {"layer": 3, "method": "tap"})
     assert "2 layers × 2 heads in 3 calls (encoder #); captured by interface (2), tap (1)" in repr(
         several

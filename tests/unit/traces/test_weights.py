@@ -17,12 +17,12 @@ def weights(record):
     return formula.weights(record, slice(0, record.heads), slice(0, record.queries))
 
 
-def test_a_query_without_any_key_has_no_weights_even_beside_a_sink():
+def test_a_query_without_any_key_has_no_weights_even_with_a_learned_sink():
     mask = torch.ones(1, 1, 5, 5, dtype=torch.bool)
     mask[0, 0, 2] = False
     for sinks in (None, torch.zeros(2)):
-        own = weights(plain(terms=[Scale(0.5), Mask(mask)], sinks=sinks))
-        assert own.isnan().all(-1).tolist() == [[False, False, True, False, False]] * 2
+        actual = weights(plain(terms=[Scale(0.5), Mask(mask)], sinks=sinks))
+        assert actual.isnan().all(-1).tolist() == [[False, False, True, False, False]] * 2
 
 
 @pytest.mark.parametrize("lowest", [torch.finfo(torch.float32).min, -torch.inf, -3e38])
@@ -37,10 +37,10 @@ def test_additive_masks_forbid_as_boolean_ones_do(lowest):
 def test_the_lowest_number_of_double_precision_fills_as_a_finite_one():
     # A row that is filled completely is uniform, as in the model.
     everywhere = torch.ones(1, 1, 1, 1, dtype=torch.bool)
-    own = weights(plain(terms=[Fill(everywhere, torch.finfo(torch.float64).min)]))
-    assert torch.equal(own, torch.full((2, 5, 5), 0.2))
-    own = weights(plain(terms=[Mask(~everywhere), Floor(torch.finfo(torch.float64).min)]))
-    assert torch.equal(own, torch.full((2, 5, 5), 0.2))
+    actual = weights(plain(terms=[Fill(everywhere, torch.finfo(torch.float64).min)]))
+    assert torch.equal(actual, torch.full((2, 5, 5), 0.2))
+    actual = weights(plain(terms=[Mask(~everywhere), Floor(torch.finfo(torch.float64).min)]))
+    assert torch.equal(actual, torch.full((2, 5, 5), 0.2))
 
 
 def test_terms_are_applied_in_their_order():
@@ -51,7 +51,7 @@ def test_terms_are_applied_in_their_order():
     assert (after[..., 4] > after[..., 0]).all()
 
 
-def test_places_count_from_the_offset():
+def test_positions_count_from_the_offset():
     hidden = weights(plain(3, 7, terms=[Causal(2), Window(3, 2)])) == 0
     assert [[int(k) for k in (~row).nonzero()] for row in hidden[0]] == [
         [0, 1, 2],
@@ -64,9 +64,9 @@ def test_weights_do_not_depend_on_the_surroundings():
     item = plain()
     expected = weights(item)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        own = weights(item)
-    assert own.dtype == torch.float32
-    assert torch.equal(own, expected)
+        actual = weights(item)
+    assert actual.dtype == torch.float32
+    assert torch.equal(actual, expected)
     item.query.requires_grad_()
     assert not weights(item).requires_grad
 
@@ -78,11 +78,11 @@ def test_some_heads_and_queries_are_a_part_of_the_whole():
     whole = formula.weights(grouped, slice(0, 6), slice(0, 9), 1)
     for heads in (slice(0, 1), slice(2, 5), slice(1, 6), slice(3, 6)):
         for queries in (slice(4, 9), [8, 0, 3]):
-            own = formula.weights(grouped, heads, queries, 1)
-            torch.testing.assert_close(own, whole[heads][:, queries], rtol=0, atol=1e-6)
+            actual = formula.weights(grouped, heads, queries, 1)
+            torch.testing.assert_close(actual, whole[heads][:, queries], rtol=0, atol=1e-6)
 
 
-def test_recorded_weights_are_handed_out_as_copies():
+def test_recorded_weights_are_returned_as_copies():
     kept = torch.rand(1, 2, 4, 4)
     record = plain(4, query=None, key=None, value=None, terms=[], weights=kept.clone())
     formula.weights(record, slice(0, 2), slice(0, 4)).zero_()
@@ -90,7 +90,7 @@ def test_recorded_weights_are_handed_out_as_copies():
     assert torch.equal(record.weights, kept)
 
 
-def test_portions_are_small_and_make_up_the_head():
+def test_portions_are_small_and_cover_the_head():
     record = plain(64, 512, heads=1)
     whole = weights(record)[0]
     with pytest.MonkeyPatch.context() as patch:
@@ -111,7 +111,7 @@ def test_portions_are_small_and_make_up_the_head():
         lambda site, stop: site.topk(2, "key", head=0, cancelled=stop),
     ],
 )
-def test_a_read_stops_when_it_is_not_wanted_any_more(read):
+def test_a_read_stops_when_it_is_cancelled(read):
     with pytest.raises(CancelledError):
         read(site_of(plain(9)), lambda: True)
     assert np.size(read(site_of(plain(9)), lambda: False))

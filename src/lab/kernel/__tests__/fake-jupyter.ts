@@ -20,8 +20,8 @@ interface Message {
   content: Record<string, unknown>;
 }
 
-/** What a page is told, in the order in which it is told: messages, and answers to its requests. */
-export type Told =
+/** What a page receives, in order: messages, and answers to its requests. */
+export type Incoming =
   | { is: 'message'; message: Message; process: Process }
   | { is: 'answer'; give: () => void; process: Process }
   | { is: 'restarting'; process: Process };
@@ -257,7 +257,7 @@ type Slot<T> = Signal<object, T>;
 /** A page's session context and kernel connection, as far as attnlab uses them. */
 export class FakePage {
   /** What is on its way to the page. */
-  readonly told: Told[] = [];
+  readonly incoming: Incoming[] = [];
   /** What is on its way to the kernel. */
   readonly sent: Sent[] = [];
   readonly statusChanged: Slot<string> = new Signal({});
@@ -265,7 +265,7 @@ export class FakePage {
   readonly kernelChanged: Slot<object> = new Signal({});
   readonly specsManager = { specs: null };
   session: { kernel: FakeConnection };
-  /** Numbers of the processes whose end this page has been told of, directly or not. */
+  /** Numbers of the processes whose end this page knows, directly or not. */
   ended = 0;
 
   constructor(readonly world: World) {
@@ -277,68 +277,68 @@ export class FakePage {
     return this as unknown as ISessionContext;
   }
 
-  hear(told: Told): void {
+  hear(next: Incoming): void {
     const { kernel } = this.session;
-    if (kernel.connectionStatus === 'connected' && kernel.id === told.process.kernel) {
-      this.told.push(told);
+    if (kernel.connectionStatus === 'connected' && kernel.id === next.process.kernel) {
+      this.incoming.push(next);
     }
   }
 
   /** Loses a message that is on its way, where it is of a kind that may be. */
   lose(n: number, kinds: ReadonlySet<string>): void {
-    const lost = this.told.filter(
-      told => told.is === 'message' && kinds.has(told.message.header.msg_type)
+    const lost = this.incoming.filter(
+      next => next.is === 'message' && kinds.has(next.message.header.msg_type)
     );
     const one = lost[n % (lost.length || 1)];
     if (one) {
-      this.told.splice(this.told.indexOf(one), 1);
+      this.incoming.splice(this.incoming.indexOf(one), 1);
     }
   }
 
   /** A message comes twice, the second time later. */
   repeat(n: number): void {
-    const told = this.told[n % (this.told.length || 1)];
-    if (told?.is === 'message') {
-      this.told.push(told);
+    const next = this.incoming[n % (this.incoming.length || 1)];
+    if (next?.is === 'message') {
+      this.incoming.push(next);
     }
   }
 
   /** A message comes after all that are on their way now. */
   delay(n: number): void {
-    const told = this.told[n % (this.told.length || 1)];
-    if (told?.is === 'message') {
-      this.told.splice(this.told.indexOf(told), 1);
-      this.told.push(told);
+    const next = this.incoming[n % (this.incoming.length || 1)];
+    if (next?.is === 'message') {
+      this.incoming.splice(this.incoming.indexOf(next), 1);
+      this.incoming.push(next);
     }
   }
 
   /** Takes the oldest of what has come. */
   take(): void {
-    const told = this.told.shift();
-    if (!told) {
+    const next = this.incoming.shift();
+    if (!next) {
       return;
     }
     const { kernel } = this.session;
-    if (told.is === 'answer') {
-      told.give();
-    } else if (told.is === 'restarting') {
-      this.ended = Math.max(this.ended, told.process.number);
+    if (next.is === 'answer') {
+      next.give();
+    } else if (next.is === 'restarting') {
+      this.ended = Math.max(this.ended, next.process.number);
       kernel.forget();
       kernel.be('autorestarting');
       this.drop();
     } else {
-      const { msg_type } = told.message.header;
-      const { execution_state } = told.message.content;
-      const { number } = told.process;
+      const { msg_type } = next.message.header;
+      const { execution_state } = next.message.content;
+      const { number } = next.process;
       this.ended = Math.max(this.ended, msg_type === 'shutdown_reply' ? number : number - 1);
-      kernel.anyMessage.emit({ msg: told.message, direction: 'recv' });
+      kernel.anyMessage.emit({ msg: next.message, direction: 'recv' });
       if (typeof execution_state === 'string') {
         kernel.be(execution_state);
       }
     }
   }
 
-  /** This page restarts its kernel; JupyterLab connects anew. */
+  /** This page restarts its kernel; JupyterLab connects again. */
   restarts(): void {
     const { kernel } = this.session;
     this.ended = Math.max(this.ended, this.world.process?.number ?? 0);
@@ -349,7 +349,7 @@ export class FakePage {
 
   /** The socket is gone, with all that was on its way. */
   drop(): void {
-    this.told.length = 0;
+    this.incoming.length = 0;
     this.sent.length = 0;
     this.session.kernel.connect('connecting');
   }
@@ -410,7 +410,7 @@ class FakeConnection {
     }
   }
 
-  /** What a page has asked is canceled by its own restart. */
+  /** Requests of a page are canceled by its own restart. */
   forget(): void {
     const open = [...this.#open];
     this.#open.clear();

@@ -104,7 +104,7 @@ afterEach(() => {
   state.session.dispose();
 });
 
-test('another version of the protocol is said with the command that updates attnlab', async () => {
+test('another version of the protocol is reported with the command that updates attnlab', async () => {
   const message = 'The panel speaks version 2 of attnlab’s protocol, the kernel version 1.';
   const remedy = 'pip install --upgrade attnlab';
   opened({});
@@ -114,7 +114,7 @@ test('another version of the protocol is said with the command that updates attn
   });
 });
 
-test('an environment without a package is told which, and how to install it', async () => {
+test('a missing package is reported with the command that installs it', async () => {
   const missing = ['torch', 'transformers'];
   await opened({ status: 'ok', data: { 'application/json': { missing } } }).start();
   expect(read()).toMatchObject({
@@ -123,7 +123,7 @@ test('an environment without a package is told which, and how to install it', as
   });
 });
 
-test('an environment without attnlab itself is told so', async () => {
+test('a missing attnlab is reported', async () => {
   const evalue = "No module named 'attnlab'";
   await opened({ status: 'error', ename: 'ModuleNotFoundError', evalue }).start();
   expect(read()).toMatchObject({
@@ -132,7 +132,7 @@ test('an environment without attnlab itself is told so', async () => {
   });
 });
 
-test('a backend that runs already but lacks a package says so when it is reached', async () => {
+test('a running backend that lacks a package reports that when it is reached', async () => {
   opened({});
   begun({
     result: {
@@ -152,7 +152,7 @@ test('a backend that runs already but lacks a package says so when it is reached
   });
 });
 
-test('an error in starting is said in full', async () => {
+test('an error while starting is reported in full', async () => {
   await opened({ status: 'error', ename: 'RuntimeError', evalue: 'no built files' }).start();
   expect(read()).toMatchObject({
     kind: 'dead',
@@ -160,7 +160,7 @@ test('an error in starting is said in full', async () => {
   });
 });
 
-test('a sentence is left to be translated, apart from what it is about', async () => {
+test('a message is translated before its values are filled in', async () => {
   await opened({ status: 'error', ename: 'RuntimeError', evalue: 'no built files' }).start();
   expect(state.follower.status.value).toMatchObject({
     message: 'attnlab failed to start in the kernel: %1',

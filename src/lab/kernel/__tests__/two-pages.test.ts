@@ -32,7 +32,7 @@ class Page extends FakePage {
 
   reload(): void {
     this.close();
-    this.told.length = 0;
+    this.incoming.length = 0;
     this.sent.length = 0;
     this.shown = this.#opened();
     // The page's first question was lost with what was on its way.
@@ -176,7 +176,7 @@ async function act([action, number, n]: Step): Promise<void> {
 
 /** All that is on its way arrives, and is done as far as the kernel can. */
 async function calm(): Promise<void> {
-  while (pages.some(page => page.told.length > 0 || world.process?.work(page))) {
+  while (pages.some(page => page.incoming.length > 0 || world.process?.work(page))) {
     pages.forEach(page => page.take());
     await vi.advanceTimersByTimeAsync(0);
   }
@@ -200,7 +200,7 @@ async function settle(): Promise<void> {
   }
 }
 
-/** Nobody who was told of a process's end is attached to it, or claims to be live on it. */
+/** Nobody who knows of a process's end is attached to it, or claims to be live on it. */
 function checkStep(): void {
   for (const page of pages) {
     const { backend } = page;

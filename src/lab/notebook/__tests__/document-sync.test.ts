@@ -132,7 +132,7 @@ test('a cell that is moved keeps its document', () => {
   expect(documents.document('a')).toBe(before);
 });
 
-test('a cell that is made anew under its id is still followed', () => {
+test('a cell that is recreated with the same id is still followed', () => {
   const before = documents.document('a');
   const again = new Cell('a', 'text = "one"');
   setTagged(again.model, true);
@@ -142,7 +142,7 @@ test('a cell that is made anew under its id is still followed', () => {
   expect(before!.text.value).toBe('text = "new"');
 });
 
-test('a copy is a document of its own', () => {
+test('a copied cell is a separate document', () => {
   const copy = new Cell('c', 'text = "one"');
   setTagged(copy.model, true);
   change([...cells, copy]);
@@ -160,7 +160,7 @@ test('a cell that is deleted leaves neither a document nor a listener', () => {
   expect(gone.listeners).toBe(0);
 });
 
-test('a cell says for itself whether its edits are followed', () => {
+test('live updates can be set for each cell', () => {
   live.setFollowsEdits(cells[0]!.model, false);
   expect(cells[0]!.getMetadata('attnlab')).toEqual({ live: false });
   expect(documents.document('a')!.live.value).toBe(false);
@@ -169,7 +169,7 @@ test('a cell says for itself whether its edits are followed', () => {
   expect(documents.document('a')!.live.value).toBe(true);
 });
 
-test('the default holds for cells that say nothing', () => {
+test('the default applies to cells without a setting', () => {
   live.followByDefault(false);
   expect(documents.document('a')!.live.value).toBe(false);
 });
@@ -186,7 +186,7 @@ test('the default of one notebook is not that of another', () => {
   others.dispose();
 });
 
-test('metadata that is not ours is taken for nothing said', () => {
+test('other metadata is ignored', () => {
   cells[0]!.setMetadata('attnlab', 'nonsense');
   expect(documents.document('a')!.live.value).toBe(true);
 });

@@ -44,7 +44,7 @@ const rowOf = (weights: { keys: number; at: (q: number, k: number) => number }, 
   Array.from({ length: weights.keys }, (_, k) => weights.at(q, k));
 const sum = (row: number[]) => row.reduce((a, b) => a + b, 0);
 
-describe('a reading', () => {
+describe('a query breakdown', () => {
   test('of nothing changed is the weights themselves', () => {
     expect(groupWeights(WEIGHTS, read({}))).toBe(WEIGHTS);
   });
@@ -78,7 +78,7 @@ describe('a reading', () => {
     expect(rest.at(0, 3)).toBeCloseTo(at(1, 4) / sum(kept.map(k => at(1, k))));
   });
 
-  test('by sentence is a slice, and not renormalised', () => {
+  test('by sentence is a slice and not renormalized', () => {
     const reading = read({ pairs: 'ab' });
     const slice = groupWeights(WEIGHTS, reading);
     expect([slice.queries, slice.keys]).toEqual([6, 2]);
@@ -91,7 +91,7 @@ describe('a reading', () => {
     expect([...queries.entryOf]).toEqual([-1, 0, 0, 0, 1, -1, -1, -1]);
   });
 
-  test('visits the weights that it gives, whatever is chosen', () => {
+  test('visits exactly the weights that it returns', () => {
     const choices = fc.record({
       pairs: fc.constantFrom<AxisOptions['pairs'][]>('all', 'aa', 'ab', 'ba', 'bb'),
       hideSpecial: fc.boolean(),
@@ -119,8 +119,8 @@ describe('a reading', () => {
   });
 });
 
-describe('of a share of the mass', () => {
-  test('each query’s heaviest are drawn until they have it, and the rest is one number', () => {
+describe('the mass', () => {
+  test('each query’s heaviest weights are drawn up to the share, and the remainder is one number', () => {
     const half = visibleWeights(WEIGHTS, 0.5);
     for (let q = 0; q < N; q++) {
       const row = rowOf(WEIGHTS, q);
@@ -159,7 +159,7 @@ describe('a long head', () => {
   });
   const long = longWeights({ shape: [N, 2 * K + 1], data: edges }, null, N);
 
-  test('has the exact weights of its heaviest keys, and does not know the others', () => {
+  test('has the exact weights of its heaviest keys; the others are unknown', () => {
     const [heavy, , light] = top[3]!;
     expect(long.known(3, heavy!.key)).toBe('exact');
     expect(long.at(3, heavy!.key)).toBe(at(3, heavy!.key));
@@ -179,7 +179,7 @@ describe('a long head', () => {
     expect(both.known(4, top[4]!.at(-1)!.key)).toBe('unknown');
   });
 
-  test('does not say a share of which it does not know the whole', () => {
+  test('shows no percentage if the total is unknown', () => {
     const hidden = groupWeights(long, read({ hideSpecial: true }));
     const { queries, keys } = read({ hideSpecial: true });
     for (let q = 0; q < hidden.queries; q++) {
@@ -192,7 +192,7 @@ describe('a long head', () => {
     }
   });
 
-  test('of which a query has no key at all is NaN there', () => {
+  test('is NaN where a query has no keys', () => {
     const none = Float32Array.of(NaN, NaN, -1, -1, NaN);
     const weights = longWeights({ shape: [1, 5], data: none }, null, 4);
     expect(weights.at(0, 2)).toBeNaN();

@@ -20,19 +20,22 @@ function weights(...rows: number[][]) {
   });
 }
 
-test('the heaviest weight is of two ordinary tokens where there are such', () => {
-  const own = weights([0.9, 0.1, 0], [0.2, 0.7, 0.1], [0.8, 0.15, 0.05]);
-  expect(heaviestPair(own, sides([true, false, false]))).toMatchObject({ query: 2, key: 1 });
+test('the heaviest weight is between ordinary tokens if there are any', () => {
+  const weightsOfHead = weights([0.9, 0.1, 0], [0.2, 0.7, 0.1], [0.8, 0.15, 0.05]);
+  expect(heaviestPair(weightsOfHead, sides([true, false, false]))).toMatchObject({
+    query: 2,
+    key: 1
+  });
 });
 
-test('where all are special, it is the heaviest of all', () => {
+test('if all are special, it is the heaviest of all', () => {
   expect(heaviestPair(weights([0.4, 0.6], [0.9, 0.1]), sides([true, true]))).toMatchObject({
     query: 1,
     key: 0
   });
 });
 
-test('rows of padding and weights that are none do not count', () => {
-  const own = weights([NaN, NaN], [0.9, 0.1]);
-  expect(heaviestPair(own, sides([false, false], [false, true]))).toBeNull();
+test('rows of padding and NaN weights do not count', () => {
+  const weightsOfHead = weights([NaN, NaN], [0.9, 0.1]);
+  expect(heaviestPair(weightsOfHead, sides([false, false], [false, true]))).toBeNull();
 });

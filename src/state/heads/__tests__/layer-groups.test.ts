@@ -96,7 +96,7 @@ describe('stacks of layers', () => {
     expect(parts(['decoder', 'h.#.attn'], ['decoder', 'h.#.attn'])).toEqual([['decoder', '']]);
   });
 
-  test('are named at length where a single name is not enough', () => {
+  test('have long names where one name is not enough', () => {
     expect(
       parts(['encoder', 'm.a.x.#.attn'], ['encoder', 'm.a.y.#.attn'], ['encoder', 'm.b.#.attn'])
     ).toEqual([
@@ -106,7 +106,7 @@ describe('stacks of layers', () => {
     ]);
   });
 
-  test('that are called twice have both calls in a row of their own', () => {
+  test('that are called twice have a row for each call', () => {
     const [group] = model({ layer: 0 }, { layer: 1 }, { layer: 0 }, { layer: 1 });
     expect(group?.rows.map(({ layer, nth, site }) => [layer, nth, site?.index])).toEqual([
       [0, 0, 0],

@@ -17,7 +17,7 @@ function payload(parts: number[][], labels: string[]) {
   return { shape: [data.length], data, labels };
 }
 
-describe('a neuron picture', () => {
+describe('a neuron payload', () => {
   test('is read as vector, steps, weights and sink', () => {
     const parts = [
       [1, -2, 3],
@@ -66,14 +66,14 @@ test('every dimension has exactly one place in either order', () => {
   );
 });
 
-test('the largest of numbers is found beside NaN and infinities', () => {
+test('the largest number is found among NaN and infinities', () => {
   expect(largest([NaN, -Infinity, 2, NaN, 5, 5])).toBe(4);
   expect(largest([-Infinity])).toBe(0);
   expect(largest([NaN])).toBeNull();
   expect(largest([])).toBeNull();
 });
 
-test('strength is odd, grows with magnitude and leaves out what is no number', () => {
+test('strength is odd, grows with magnitude and is zero for NaN', () => {
   expect(strength(0, 2)).toBe(0);
   expect(strength(-3, 2)).toBeCloseTo(-strength(3, 2));
   expect(strength(3, 2)).toBeCloseTo(Math.tanh(1.5));
@@ -81,13 +81,13 @@ test('strength is odd, grows with magnitude and leaves out what is no number', (
   expect(strength(-Infinity, 2)).toBe(-1);
 });
 
-test('the scale is twice the root mean square of what is finite', () => {
+test('the scale is twice the root mean square of the finite values', () => {
   expect(scaleOf(Float32Array.of(3, -3, -Infinity, NaN))).toBeCloseTo(6);
   expect(scaleOf(new Float32Array(4))).toBe(1);
 });
 
 describe('rotated pairs', () => {
-  test('are read from either dimension, and name no speed that did not show', () => {
+  test('are found from either dimension, without a period if it is unknown', () => {
     const pairs = [
       [0, 4, 6.28],
       [1, 5, 0]
@@ -98,7 +98,7 @@ describe('rotated pairs', () => {
     expect(rotated.has(2)).toBe(false);
   });
 
-  test('are none where none were seen', () => {
+  test('are empty if none were detected', () => {
     expect(rotatedOf({ shape: [0, 8], data: new Float32Array() }).size).toBe(0);
   });
 });

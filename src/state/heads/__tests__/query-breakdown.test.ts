@@ -58,7 +58,7 @@ function asked(backend: HandBackend): unknown[] {
     .map(({ params }) => (params as { query: number }).query);
 }
 
-test('nothing is asked for until someone watches', () => {
+test('nothing is requested until it is watched', () => {
   const { backend, selection, dissection } = made();
   selection.query.value = 1;
   expect(backend.open).toEqual([]);
@@ -83,7 +83,7 @@ test.each([{ query: 1 }, { key: 1 }])(
   }
 );
 
-test('nothing is asked for where only weights are known', () => {
+test('nothing is requested if only weights are known', () => {
   const { dissection, backend, selection } = made({ terms: 'weights' });
   const stop = watch(dissection);
   selection.query.value = 1;
@@ -93,7 +93,7 @@ test('nothing is asked for where only weights are known', () => {
   stop();
 });
 
-test('a hovered query is asked for once the pointer rests, and the kept one stays till then', async () => {
+test('a hovered query is requested once the pointer rests; until then the selected one stays', async () => {
   const { backend, selection, dissection } = made();
   selection.query.value = 1;
   const stop = watch(dissection);
@@ -118,7 +118,7 @@ test('a hovered query is asked for once the pointer rests, and the kept one stay
   stop();
 });
 
-test('a query that is here already is shown as soon as it is hovered', async () => {
+test('a loaded query is shown as soon as it is hovered', async () => {
   const { backend, selection, dissection } = made();
   selection.query.value = 1;
   const stop = watch(dissection);
@@ -143,7 +143,7 @@ test('numbers of another head are not kept', async () => {
   stop();
 });
 
-test('what the kernel refuses is not replaced by older numbers', async () => {
+test('older numbers do not replace what the kernel refuses', async () => {
   const { backend, selection, dissection } = made();
   selection.query.value = 1;
   const stop = watch(dissection);

@@ -26,15 +26,15 @@ describe('heads by a score', () => {
   const order = (ascending: boolean, ...more: Parameters<typeof rankHeads>[3][]) =>
     rankHeads(heads, [0.5, NaN, 0.9, 0.5], ascending, ...more).map(({ index }) => index);
 
-  test('come largest first, those without one last, equal ones as the model has them', () => {
+  test('are sorted largest first, without a score last, equal ones in the model’s order', () => {
     expect(order(false)).toEqual([2, 0, 3, 1]);
   });
 
-  test('come smallest first where that is asked, those without one still last', () => {
+  test('are sorted smallest first on request, without a score still last', () => {
     expect(order(true)).toEqual([0, 3, 2, 1]);
   });
 
-  test('are left out where their layer, their number or their score is', () => {
+  test('are hidden by layer, by number and by score', () => {
     expect(order(false, { ...UNFILTERED, layers: '4' })).toEqual([2, 3]);
     expect(order(false, { ...UNFILTERED, heads: '1' })).toEqual([3, 1]);
     expect(order(false, { ...UNFILTERED, least: 0.6 })).toEqual([2]);

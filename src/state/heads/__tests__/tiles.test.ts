@@ -57,7 +57,7 @@ describe('the tiles of a view', () => {
       return { queries, keys, part, width, height, level: levelFor(cell) };
     });
 
-  test('show every weight that is in it, exist, and are all seen', () => {
+  test('cover every weight in the view, exist, and are all visible', () => {
     fc.assert(
       fc.property(
         view,

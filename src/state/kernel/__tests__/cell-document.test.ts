@@ -116,7 +116,7 @@ it('counts lines from 1', () => {
 });
 
 describe('a document', () => {
-  it('is opened at a kernel also where the views show its text already', () => {
+  it('is opened in a kernel even if the views show its text already', () => {
     const world = new Adversary();
     world.documents.load([source('x')]);
     world.documents.follow('a', 'x', true);
@@ -124,7 +124,7 @@ describe('a document', () => {
     expect(world.pending.map(({ method }) => method)).toEqual(['textDocument/didOpen']);
   });
 
-  it('is current again at once when an edit is undone', () => {
+  it('is current again immediately when an edit is undone', () => {
     const world = new Adversary();
     world.documents.load([source('x')]);
     const document = world.documents.follow('a', 'x', true);
@@ -149,7 +149,7 @@ describe('a document', () => {
     expect(world.asked()).toEqual(['textDocument/didChange']);
   });
 
-  it('sends nothing but its opening where it is off', () => {
+  it('sends only its opening if live updates are off', () => {
     const world = new Adversary();
     world.documents.load([source('x')]);
     const document = world.documents.follow('a', 'x', false);
@@ -160,7 +160,7 @@ describe('a document', () => {
     expect(document.phase.value).toBe('stale');
   });
 
-  it('that lost to another client says that it is stale, and does not fight back', async () => {
+  it('is stale after losing to another client and does not resend', async () => {
     const world = new Adversary();
     world.documents.load([source('x')]);
     const document = world.documents.follow('a', 'x', true);
@@ -181,7 +181,7 @@ describe('a document', () => {
     expect(document.phase.value).toBe('live');
   });
 
-  it('sends again what was lost, without another edit', async () => {
+  it('sends a lost edit again without another edit', async () => {
     const world = new Adversary();
     world.documents.load([source('x')]);
     const document = world.documents.follow('a', 'x', true);
@@ -199,7 +199,7 @@ describe('a document', () => {
     expect(document.phase.value).toBe('live');
   });
 
-  it('recovers without another edit from all that is lost, late, or restarted', async () => {
+  it('recovers from losses, delays and restarts without another edit', async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('edit' as const), text: fc.string({ maxLength: 4 }) }),
       fc.record({

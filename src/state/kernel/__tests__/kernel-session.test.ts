@@ -58,7 +58,7 @@ describe('a session', () => {
     expect(follower.current.value?.id).toBe('u2');
   });
 
-  test('shows no empty moment while a run replaces its older one', () => {
+  test('is never empty while a run replaces an older one', () => {
     const { follower, backend } = made(state(1, { traces: [trace('t1')] }));
     const seen: (string | undefined)[] = [];
     follower.current.subscribe(current => seen.push(current?.id));
@@ -79,7 +79,7 @@ describe('a session', () => {
     expect(follower.status.value.kind).toBe('ready');
   });
 
-  test('calls no picture old that is of the run with the problem', () => {
+  test('does not mark a trace of the run with the problem as stale', () => {
     const { follower, backend } = made(state(0));
     backend.push(1, { trace: trace('t1', { execution: 2 }) });
     backend.push(2, { problem: PROBLEM });
@@ -88,14 +88,14 @@ describe('a session', () => {
     expect(follower.status.value.kind).toBe('ready');
   });
 
-  test('says that the kernel is gone rather than what had failed in it', () => {
+  test('shows that the kernel is gone rather than an earlier failure', () => {
     const { session, follower } = made(state(1, { traces: [trace('t1')], problems: [PROBLEM] }));
     session.detach('The kernel was restarted; run the cell again.');
     expect(follower.problem.value).toBeNull();
     expect(follower.stale.value).toBe(true);
   });
 
-  test('says that a cell runs', () => {
+  test('shows that a cell is running', () => {
     const { follower, backend } = made(state(1, { traces: [trace('t1')] }));
     backend.push(2, { running: 'a' });
     expect(follower.status.value.kind).toBe('running');
@@ -103,7 +103,7 @@ describe('a session', () => {
     expect(follower.status.value.kind).not.toBe('running');
   });
 
-  test('shows a push beyond a gap at once, and asks for what it missed', async () => {
+  test('shows a push after a gap immediately and requests what it missed', async () => {
     const { session, follower, backend } = made(state(1));
     backend.push(3, { trace: trace('t3', { cell: 'b' }) });
     expect(follower.current.value?.id).toBe('t3');
@@ -115,7 +115,7 @@ describe('a session', () => {
     expect(backend.asked('state')).toHaveLength(1);
   });
 
-  test('takes the pictures of a push before its trace is shown', () => {
+  test('stores the payloads of a push before its trace is shown', () => {
     const { follower, backend, payloads } = made(state(0));
     const seen: string[] = [];
     follower.current.subscribe(
@@ -126,7 +126,7 @@ describe('a session', () => {
     expect(seen).toEqual(['ready']);
   });
 
-  test('takes no more than the pictures of a push that the state has overtaken', () => {
+  test('uses only the payloads of a push that is older than the state', () => {
     const { session, backend, payloads } = made(state(5, { traces: [trace('t1')] }));
     const buffer = new Float32Array([1]).buffer;
     const late = [headPayload('t1', 1, 1), headPayload('gone', 1, 1)];
@@ -136,7 +136,7 @@ describe('a session', () => {
     expect(payloads.bytes).toBe(4);
   });
 
-  test('keeps the picture of a kernel that is gone, marked, and says why', () => {
+  test('keeps the views of a lost kernel, marked as stale, with the reason', () => {
     const { session, follower, backend } = made(state(1, { traces: [trace('t1')] }));
     session.detach('The kernel was restarted; run the cell again.');
     expect(follower.status.value).toEqual({
@@ -148,7 +148,7 @@ describe('a session', () => {
     expect(backend.listeners).toBe(0);
   });
 
-  test('keeps saying why until the cell has run in the new kernel', () => {
+  test('keeps showing the reason until the cell has run in the new kernel', () => {
     const { session, follower } = made(state(1, { traces: [trace('t1')] }));
     session.detach('The kernel was restarted; run the cell again.');
     const next = new HandBackend();
@@ -168,7 +168,7 @@ describe('a session', () => {
     expect(follower.status.value).toMatchObject({ kind: 'dead', message: 'The kernel died.' });
   });
 
-  test('says what the host has to say while there is no kernel', () => {
+  test('shows the message of the host while there is no kernel', () => {
     const session = new KernelSession();
     const follower = new TraceFollower(session);
     const word = { kind: 'none', message: 'No transformers.', remedy: 'pip install x' } as const;
@@ -181,7 +181,7 @@ describe('a kernel that does not answer', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  test('is said to be waited for, and no longer when it answers', async () => {
+  test('is shown as waiting until it answers', async () => {
     const { follower, backend } = made();
     vi.advanceTimersByTime(2000);
     expect(follower.status.value.kind).toBe('waiting');
@@ -190,7 +190,7 @@ describe('a kernel that does not answer', () => {
     expect(follower.status.value.kind).toBe('none');
   });
 
-  test('is asked again after a failure, until the session is detached', async () => {
+  test('is requested again after a failure, until the session is detached', async () => {
     const { session, follower, backend } = made();
     backend.open[0]?.refuse('No answer in time.');
     await settled();
@@ -205,7 +205,7 @@ describe('a kernel that does not answer', () => {
   });
 });
 
-test('whichever pushes are lost or late, the session ends with what the kernel holds', async () => {
+test('whichever pushes are lost or late, the session ends with the kernel’s state', async () => {
   const run = fc.record({
     cell: fc.constantFrom('a', 'b', 'c'),
     fails: fc.boolean(),

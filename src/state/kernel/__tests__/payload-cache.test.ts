@@ -22,8 +22,8 @@ function made(limit?: number) {
   return { payloads, backend };
 }
 
-describe('a picture', () => {
-  test('is requested when it is watched, once for all who watch', async () => {
+describe('a payload', () => {
+  test('is requested once for all watchers', async () => {
     const { payloads, backend } = made();
     const seen: string[] = [];
     const stops = [1, 2].map(() =>
@@ -43,7 +43,7 @@ describe('a picture', () => {
     stops.forEach(stop => stop());
   });
 
-  test('is no longer requested when nobody watches', async () => {
+  test('is no longer requested when it is not watched', async () => {
     const { payloads, backend } = made();
     const stop = watch(payloads, 1);
     stop();
@@ -52,7 +52,7 @@ describe('a picture', () => {
     expect(payloads.want(headKey('t', 1)).peek().state).toBe('pending');
   });
 
-  test('that a push has brought is not requested', () => {
+  test('that has arrived in a push is not requested', () => {
     const { payloads, backend } = made();
     payloads.put(headPayload('t', 1, 1), [new Float32Array([1]).buffer]);
     const stop = watch(payloads, 1);
@@ -70,7 +70,7 @@ describe('a picture', () => {
     stop();
   });
 
-  test('that is refused says why, and is asked for again by the next who wants it', async () => {
+  test('that was refused has the reason and is requested again by the next watcher', async () => {
     const { payloads, backend } = made();
     let stop = watch(payloads, 1);
     backend.open[0]?.refuse('The trace is gone.');
@@ -109,7 +109,7 @@ describe('sampled thumbnails', () => {
   const asked = (backend: HandBackend) =>
     backend.open.map(({ params }) => (params as { sampled: boolean }).sampled);
 
-  test('are shown until the whole ones have come', async () => {
+  test('are shown until the complete ones arrive', async () => {
     const { payloads, backend } = made();
     const seen: unknown[] = [];
     const stop = payloads.want(payloadKey).subscribe(load => {
@@ -125,7 +125,7 @@ describe('sampled thumbnails', () => {
     stop();
   });
 
-  test('that a push brings are refined as soon as someone looks', () => {
+  test('from a push are refined as soon as they are watched', () => {
     const { payloads, backend } = made();
     payloads.put(thumbnailsPayload('t', true), pixel(3));
     expect(backend.open).toEqual([]);
@@ -136,14 +136,14 @@ describe('sampled thumbnails', () => {
     expect(payloads.want(payloadKey).peek()).toMatchObject({ state: 'ready', sampled: true });
   });
 
-  test('never take the place of whole ones', () => {
+  test('never replace complete ones', () => {
     const { payloads } = made();
     payloads.put(thumbnailsPayload('t', false), pixel(7));
     payloads.put(thumbnailsPayload('t', true), pixel(3));
     expect(payloads.want(payloadKey).peek()).toMatchObject({ sampled: false });
   });
 
-  test('stay, and say why, where the whole ones are refused', async () => {
+  test('stay, with the reason, if the complete ones are refused', async () => {
     const { payloads, backend } = made();
     payloads.put(thumbnailsPayload('t', true), pixel(3));
     const stop = payloads.want(payloadKey).subscribe(() => undefined);
@@ -155,7 +155,7 @@ describe('sampled thumbnails', () => {
     stop();
   });
 
-  test('tell how far the whole ones are', async () => {
+  test('show the progress of the complete ones', async () => {
     const { payloads, backend } = made();
     payloads.put(thumbnailsPayload('t', true), pixel(3));
     const stop = payloads.want(payloadKey).subscribe(() => undefined);
@@ -169,7 +169,7 @@ describe('sampled thumbnails', () => {
   });
 });
 
-test('whatever is put, watched and let go, the cache holds no more than its bound', () => {
+test('the cache never exceeds its limit', () => {
   const step = fc.record({
     what: fc.constantFrom('put', 'watch', 'leave', 'forget'),
     head: fc.nat(7),

@@ -48,7 +48,7 @@ describe('a panel', () => {
     expect([one?.signal?.aborted, two?.signal?.aborted]).toEqual([true, false]);
   });
 
-  test('says why an item has not come, and keeps the other one selected', async () => {
+  test('shows why an item failed to load and keeps the other one selected', async () => {
     panel.selection.choose(2);
     backend.asked('trace/item')[0]?.refuse('The trace was dropped.');
     await settled();
@@ -59,7 +59,7 @@ describe('a panel', () => {
     expect(backend.asked('trace/item')).toHaveLength(2);
   });
 
-  test('takes the item of a new trace from the push that brings it', async () => {
+  test('uses the item of a new trace from its push', async () => {
     panel.selection.choose(2);
     backend.asked('trace/item')[0]?.answer(ITEM('t1', 2, 77));
     await settled();

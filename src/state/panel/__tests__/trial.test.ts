@@ -17,7 +17,7 @@ function push(made: TraceSummary, ...removed: string[]): void {
 }
 
 /** Answers the newest request for the texts of a call. */
-async function told(...texts: string[]): Promise<void> {
+async function textsArrive(...texts: string[]): Promise<void> {
   backend.asked('trace/trialTexts').at(-1)?.answer({ texts, reason: '' });
   await settled();
 }
@@ -43,10 +43,10 @@ beforeEach(() => {
 });
 
 describe('a trial', () => {
-  test('opens with the texts of the shown call, and has shown nothing yet', async () => {
+  test('opens with the texts of the shown call and shows no trace yet', async () => {
     trial.open();
     expect(boxes()).toBe('asking');
-    await told('a fox', 'a hen');
+    await textsArrive('a fox', 'a hen');
     expect(boxes()).toEqual(['a fox', 'a hen']);
     expect(follower.current.value?.id).toBe('t1');
     expect(params('trace/trial')).toEqual([]);
@@ -54,7 +54,7 @@ describe('a trial', () => {
 
   test('tries all texts when one of them is typed', async () => {
     trial.open();
-    await told('a fox', 'a hen');
+    await textsArrive('a fox', 'a hen');
     trial.type(1, 'a cow');
     expect(params('trace/trial')).toMatchObject([{ trace: 't1', texts: ['a fox', 'a cow'] }]);
     push(trace('try1', { trial: true }));
@@ -64,16 +64,16 @@ describe('a trial', () => {
     expect(follower.status.value.kind).toBe('tried');
   });
 
-  test('says why a call cannot be made with another text', async () => {
+  test('shows why a call cannot be repeated with another text', async () => {
     trial.open();
     backend.asked('trace/trialTexts')[0]?.answer({ texts: [], reason: 'It is in training mode.' });
     await settled();
     expect(trial.texts.value).toEqual({ state: 'refused', why: 'It is in training mode.' });
   });
 
-  test('keeps the last picture, marked, where a text is refused, until one is not', async () => {
+  test('keeps the last views, marked as stale, until a text is accepted', async () => {
     trial.open();
-    await told('a fox');
+    await textsArrive('a fox');
     trial.type(0, 'a cow');
     push(trace('try1', { trial: true }));
     backend.asked('trace/trial')[0]?.answer({ trace: 'try1' });
@@ -90,7 +90,7 @@ describe('a trial', () => {
 
   test('cancels a text for the next, whose answer alone counts', async () => {
     trial.open();
-    await told('a fox');
+    await textsArrive('a fox');
     trial.type(0, 'a c');
     trial.type(0, 'a cow');
     const [first, second] = backend.asked('trace/trial');
@@ -105,7 +105,7 @@ describe('a trial', () => {
 
   test('reports how far the newest pass is, and nothing of one that was cancelled', async () => {
     trial.open();
-    await told('a fox');
+    await textsArrive('a fox');
     trial.type(0, 'a c');
     const [first] = backend.asked('trace/trial');
     first?.onProgress?.({ id: 1, done: 1, total: 4, operation: '' });
@@ -117,16 +117,16 @@ describe('a trial', () => {
 
   test('asks for the state where the push of its trace was lost', async () => {
     trial.open();
-    await told('a fox');
+    await textsArrive('a fox');
     trial.type(0, 'a cow');
     backend.asked('trace/trial')[0]?.answer({ trace: 'try1' });
     await settled();
     expect(backend.asked('state')).toHaveLength(1);
   });
 
-  test('is over when it is closed, also where an answer is on its way', async () => {
+  test('ends when it is closed, even if a reply is pending', async () => {
     trial.open();
-    await told('a fox');
+    await textsArrive('a fox');
     trial.type(0, 'a cow');
     trial.close();
     backend.asked('trace/trial')[0]?.answer({ trace: 'try1' });
@@ -138,51 +138,51 @@ describe('a trial', () => {
 });
 
 describe('a run while the box is open', () => {
-  test('brings its text, and keeps the old one in the box until it is known', async () => {
+  test('arrives with its text; the box keeps the old one until then', async () => {
     trial.open();
-    await told('a fox');
+    await textsArrive('a fox');
     trial.type(0, 'a cow');
     push(trace('t2', { execution: 2 }), 't1');
     expect(boxes()).toEqual(['a cow']);
     expect(backend.asked('trace/trial')[0]?.signal?.aborted).toBe(true);
-    await told('a red hen');
+    await textsArrive('a red hen');
     expect(boxes()).toEqual(['a red hen']);
     expect(params('trace/trialTexts').at(-1)).toEqual({ trace: 't2' });
     expect(follower.trial.value).toBeNull();
   });
 
-  test('does not take away what is typed after it', async () => {
+  test('does not remove text that is typed after it', async () => {
     trial.open();
-    await told('a fox');
+    await textsArrive('a fox');
     push(trace('t2', { execution: 2 }), 't1');
     trial.type(0, 'a cow');
-    await told('a red hen');
+    await textsArrive('a red hen');
     expect(boxes()).toEqual(['a cow']);
     expect(params('trace/trial')).toMatchObject([{ trace: 't2', texts: ['a cow'] }]);
   });
 
-  test('opens a box that the run before had refused', async () => {
+  test('opens a box that was refused before the run', async () => {
     trial.open();
     backend.asked('trace/trialTexts')[0]?.answer({ texts: [], reason: 'It is in training mode.' });
     await settled();
     push(trace('t2', { execution: 2 }), 't1');
-    await told('a fox');
+    await textsArrive('a fox');
     expect(boxes()).toEqual(['a fox']);
   });
 });
 
 describe('an edit of the cell while the box is open', () => {
-  test('brings its text where nothing else is tried', async () => {
+  test('arrives with its text if no trial is open', async () => {
     trial.open();
-    await told('a fox');
+    await textsArrive('a fox');
     push(trace('t2'), 't1');
-    await told('a fox runs');
+    await textsArrive('a fox runs');
     expect(boxes()).toEqual(['a fox runs']);
   });
 
-  test('leaves alone what is tried', async () => {
+  test('does not replace a trial text', async () => {
     trial.open();
-    await told('a fox');
+    await textsArrive('a fox');
     trial.type(0, 'a cow');
     push(trace('t2'), 't1');
     expect(params('trace/trialTexts')).toHaveLength(1);
@@ -191,13 +191,13 @@ describe('an edit of the cell while the box is open', () => {
   });
 });
 
-test('a panel that turns to another cell shows the texts of that one in the box', async () => {
+test('a panel that switches to another cell shows its texts in the box', async () => {
   trial.open();
-  await told('a fox');
+  await textsArrive('a fox');
   trial.type(0, 'a cow');
   push(trace('b1', { cell: 'b' }));
   follower.pin('b');
-  await told('a hen');
+  await textsArrive('a hen');
   expect(params('trace/trialTexts').at(-1)).toEqual({ trace: 'b1' });
   expect(boxes()).toEqual(['a hen']);
 });

@@ -56,7 +56,7 @@ async function closed(): Promise<void> {
   await rest();
 }
 
-test('a closed panel has a page leave, and asks and hears nothing, whatever happens', async () => {
+test('closing the last panel makes the page leave, and then it sends and receives nothing', async () => {
   session.documents.follow('a', 'one', true);
   await opened();
   await closed();
@@ -71,13 +71,13 @@ test('a closed panel has a page leave, and asks and hears nothing, whatever happ
   expect(session.documents.document('a')?.phase.value).toBe('paused');
 });
 
-test('a page that attaches to a kernel while nothing is shown leaves at once', async () => {
+test('a page that attaches while nothing is shown leaves immediately', async () => {
   session.attach(backend, state(1));
   await rest();
   expect(asked()).toEqual(['leave']);
 });
 
-test('what was here is marked until the panel that opens knows better', async () => {
+test('older views are marked until the opening panel has newer ones', async () => {
   await opened();
   session.payloads.put(headPayload('t1', 0, 1), [new ArrayBuffer(4)]);
   session.payloads.put(headPayload('gone', 0, 1), [new ArrayBuffer(4)]);
@@ -95,7 +95,7 @@ test('what was here is marked until the panel that opens knows better', async ()
   expect(session.payloads.has(headKey('t1', 0))).toBe(true);
 });
 
-test('pictures of another kernel are not taken for those of this one', async () => {
+test('payloads of another kernel are not used', async () => {
   await opened();
   session.payloads.put(headPayload('t1', 0, 1), [new ArrayBuffer(4)]);
   await closed();
@@ -118,7 +118,7 @@ test('pushes that come while a page is greeted are replayed', async () => {
   expect(asked()).not.toContain('state');
 });
 
-test('a view that opens as another closes is no reason to leave', async () => {
+test('the page does not leave if a view opens as another closes', async () => {
   const other = new PanelState('q', session, false);
   await opened();
   panel.visible.value = false;

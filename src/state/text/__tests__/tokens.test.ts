@@ -36,17 +36,17 @@ describe('the selected word', () => {
     expect(followed(before, after.replace(/[[\]]/g, ''))).toBe(after);
   });
 
-  test('that stands twice is found by the words around it', () => {
+  test('that occurs twice is found by the words around it', () => {
     expect(followed('m [the] dog n the cat o', 'u the cat v the dog w')).toBe(
       'u the cat v [the] dog w'
     );
   });
 
-  test('gives its place to what replaced it, never to a word behind that', () => {
+  test('moves to its replacement, never to a word behind it', () => {
     expect(followed('see one two [three] end', 'see four end')).toBe('see [four] end');
   });
 
-  test('gives its place to the next word when it is deleted, and the last to the one before', () => {
+  test('moves to the next word when it is deleted, and from the last to the previous one', () => {
     expect(followed('a [b] c', 'a c')).toBe('a [c]');
     expect(followed('a [b]', 'a')).toBe('[a]');
   });
@@ -56,13 +56,13 @@ describe('the selected word', () => {
   });
 });
 
-test('several selected words each stay on their own', () => {
+test('several selected words are tracked separately', () => {
   const [before, after] = [words('a fox saw one hen'), words('today a red fox saw the hen run')];
   const at = [1, 2, 4].map(index => after[moved(index, before, after)]?.text);
   expect(at).toEqual(['fox', 'saw', 'hen']);
 });
 
-test('a token far from an edit keeps its word, however often that word stands in the text', () => {
+test('a token far from an edit keeps its word, however often that word occurs', () => {
   const some = fc.array(fc.nat(3), { maxLength: 8 });
   fc.assert(
     fc.property(some, some, some, some, (head, from, to, tail) => {
@@ -78,7 +78,7 @@ test('a token far from an edit keeps its word, however often that word stands in
   );
 });
 
-test('a word that stands once before and after two edits stays selected between them', () => {
+test('a word that occurs once before and after two edits stays selected', () => {
   const some = fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 6 });
   fc.assert(
     fc.property(some, some, some, some, (left, right, newLeft, newRight) => {

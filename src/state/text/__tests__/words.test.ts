@@ -76,7 +76,7 @@ describe('tokens are grouped by word', () => {
     expect(grouped(cut)).toEqual(words);
   });
 
-  test('but special tokens, and tokens without a position, are words of their own', () => {
+  test('special tokens and tokens without a position are separate words', () => {
     const [first, second] = tokens('un|likely') as [Token, Token];
     expect(continuesWord([first, { ...second, special: true }])).toEqual([false, false]);
     expect(continuesWord([first, { ...second, start: -1, end: -1 }])).toEqual([false, false]);

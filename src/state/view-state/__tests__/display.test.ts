@@ -14,17 +14,17 @@ const CHOSEN: SavedDisplay = {
   thumbnails: 'lines',
   sort: { score: 'entropy', ascending: true },
   filter: { layers: '0-5, 9', heads: '2', least: 0.25, most: 1 },
-  colour: 'induction',
+  colorBy: 'induction',
   zoom: 1.5,
   head: 'matrix',
   mass: 0.9,
   hideSpecial: true,
   words: true,
-  neurons: 'contribution'
+  dimensionOrder: 'contribution'
 };
 
 describe('how a panel draws', () => {
-  test('comes back from what was stored', () => {
+  test('is restored from what was stored', () => {
     expect(stored(JSON.parse(JSON.stringify(CHOSEN)))).toEqual(CHOSEN);
   });
 
@@ -33,10 +33,10 @@ describe('how a panel draws', () => {
     ['entropy', { score: 'entropy', ascending: false }],
     ['entropy ascending', { score: 'entropy', ascending: true }]
   ])('takes the order %j as older versions stored it', (sort, order) => {
-    expect(stored({ sort, colour: 'layer' })).toEqual({
+    expect(stored({ sort, colorBy: 'layer' })).toEqual({
       ...DEFAULTS,
       sort: order,
-      colour: 'layer'
+      colorBy: 'layer'
     });
   });
 
@@ -50,12 +50,12 @@ describe('how a panel draws', () => {
     });
   });
 
-  test('takes no value that it could not have stored', () => {
+  test('ignores invalid stored values', () => {
     const bad = { zoom: 40, mass: -1, head: 'circle', words: 1, folded: ['head', 3], sort: {} };
-    expect(stored({ ...bad, colour: 'layer' })).toEqual({
+    expect(stored({ ...bad, colorBy: 'layer' })).toEqual({
       ...DEFAULTS,
       folded: ['head'],
-      colour: 'layer'
+      colorBy: 'layer'
     });
   });
 
@@ -74,14 +74,14 @@ describe('how a panel draws', () => {
     expect(stored({ mass: -0 }).mass).toBe(0);
   });
 
-  test('is well formed whatever was stored, and each choice is taken for itself', () => {
+  test('is valid whatever was stored; each option is checked separately', () => {
     fc.assert(
       fc.property(fc.oneof(anything, some), saved => {
         const found = stored(saved);
         expect(stored(JSON.parse(JSON.stringify(found)))).toEqual(found);
         for (const [name, value] of Object.entries(CHOSEN)) {
-          const own = { ...(saved as object | null), [name]: value as unknown };
-          expect(stored(own)[name as keyof SavedDisplay]).toEqual(value);
+          const changed = { ...(saved as object | null), [name]: value as unknown };
+          expect(stored(changed)[name as keyof SavedDisplay]).toEqual(value);
         }
       })
     );

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseNumbers, filterPredicate, UNFILTERED } from '../head-filter';
 
-test('a filter that cannot be read leaves no head out', () => {
+test('an invalid filter hides no head', () => {
   const shows = filterPredicate({ ...UNFILTERED, layers: '3-', heads: '1' });
   expect([shows(0, 1), shows(7, 1), shows(7, 2)]).toEqual([true, true, false]);
 });

@@ -6,7 +6,7 @@ import { moved } from '../../text/tokens';
 import { Selection } from '../selection';
 
 describe('a selection', () => {
-  test('hovers without letting go of what is kept', () => {
+  test('keeps the selection while hovering', () => {
     const selection = new Selection();
     selection.toggle('query', 2);
     selection.hover.value = { query: 0 };
@@ -15,7 +15,7 @@ describe('a selection', () => {
     expect(selection.shownQuery.value).toBe(2);
   });
 
-  test('lets go of a token that is selected again, and of all when cleared', () => {
+  test('clears a token that is selected again, and all tokens on request', () => {
     const selection = new Selection();
     selection.toggle('key', 1);
     selection.toggle('key', 1);
@@ -23,13 +23,13 @@ describe('a selection', () => {
     selection.toggle('key', 1);
     selection.toggle('query', 1);
     selection.clear();
-    expect(selection.toJSON()).toMatchObject({ query: null, key: null, neuron: null });
+    expect(selection.toJSON()).toMatchObject({ query: null, key: null, dimension: null });
   });
 
   test('keeps the head by its kind and layer, wherever its site stands', () => {
     const selection = new Selection();
     selection.fit(shown('t1'));
-    selection.look({ site: 1, head: 3 });
+    selection.setFocus({ site: 1, head: 3 });
     const decoder = site(0, 3, { kind: 'decoder' });
     const moved = [decoder, site(1, 3, { layer: 0 }), site(2, 3, { layer: 1 })];
     selection.fit(shown('t2', { sites: moved }));
@@ -39,18 +39,18 @@ describe('a selection', () => {
   test('comes back to its head after a trace that lacked it', () => {
     const selection = new Selection();
     selection.fit(shown('t1'));
-    selection.look({ site: 1, head: 3 });
+    selection.setFocus({ site: 1, head: 3 });
     selection.fit(shown('t2', { sites: [site(0, 3)] }));
     expect(selection.focus.value.site).toBe(0);
     selection.fit(shown('t3'));
     expect(selection.focus.value).toEqual({ site: 1, head: 3 });
   });
 
-  test('tells two stacks apart that number their layers alike', () => {
+  test('distinguishes two stacks with the same layer numbers', () => {
     const tower = (index: number, layer: number) => site(index, 3, { stack: 'vision.#', layer });
     const selection = new Selection();
     selection.fit(shown('t1', { sites: [tower(0, 0), tower(1, 1), site(2, 3, { layer: 0 })] }));
-    selection.look({ site: 2, head: 1 });
+    selection.setFocus({ site: 2, head: 1 });
     selection.fit(shown('t2', { sites: [tower(0, 0), site(1, 3, { layer: 0 })] }));
     expect(selection.focus.value).toEqual({ site: 1, head: 1 });
   });
@@ -58,13 +58,13 @@ describe('a selection', () => {
   test('keeps its layer in another model, whose modules have other names', () => {
     const selection = new Selection();
     selection.fit(shown('t1'));
-    selection.look({ site: 1, head: 3 });
+    selection.setFocus({ site: 1, head: 3 });
     const sites = [0, 1, 2].map(i => site(i, 3, { stack: 'blocks.#', layer: 2 - i }));
     selection.fit(shown('t2', { sites }));
     expect(selection.focus.value).toEqual({ site: 1, head: 3 });
   });
 
-  test('keeps the item where the batch has it, and comes back to it where it has it again', () => {
+  test('keeps the item if the batch has it, and returns to it when a batch has it again', () => {
     const selection = new Selection();
     selection.fit(shown('t1', { items: 4 }));
     selection.choose(2);
@@ -120,7 +120,7 @@ describe('a selection', () => {
       heads: [0, 2],
       query: 2,
       key: 0,
-      neuron: 3,
+      dimension: 3,
       pairs: 'ab'
     };
     const selection = new Selection();
@@ -131,7 +131,7 @@ describe('a selection', () => {
 });
 
 test('a token that both texts share at their beginning or end is found again', () => {
-  // Texts of their own words each: what both share is then what was kept.
+  // Texts without common words: they share only what was kept.
   const ids = (of: number) => fc.array(fc.integer({ min: of, max: of + 3 }), { maxLength: 5 });
   fc.assert(
     fc.property(ids(0), ids(10), ids(20), ids(30), (head, from, to, tail) => {

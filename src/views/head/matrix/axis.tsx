@@ -59,7 +59,9 @@ export function MatrixAxis({ side, axis, viewport }: MatrixAxisProps) {
               data-special={token.special || undefined}
               data-padding={token.padding || undefined}
               data-part={token.part || undefined}
-              data-mark={index === current ? 'own' : index === selected ? 'kept' : undefined}
+              data-mark={
+                index === current ? 'current' : index === selected ? 'selected' : undefined
+              }
               style={side === 'query' ? { top: `${at}px` } : { left: `${at}px` }}
             >
               <bdi>{tokenText(token)}</bdi>

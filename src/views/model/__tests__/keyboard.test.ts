@@ -28,7 +28,7 @@ describe('from head to head', () => {
     expect(neighbor(groups, { site: 1, head: 1 }, 'End', true)).toEqual({ site: 2, head: 3 });
   });
 
-  test('a letter leads nowhere', () => {
+  test('a letter key does nothing', () => {
     expect(neighbor(groups, { site: 0, head: 0 }, 'x', false)).toBeNull();
   });
 });

@@ -3,7 +3,7 @@ import { bandOf } from '../layout';
 
 const MANY = 5000;
 
-test('a few heads are all in the page', () => {
+test('all of a few heads are in the page', () => {
   expect(bandOf(100, 0, 400, null)).toBeNull();
 });
 
@@ -13,12 +13,12 @@ test('a band reaches past what is seen', () => {
   expect(band.bottom).toBeGreaterThan(1400);
 });
 
-test('a short scroll leaves the very same band, so that nothing is drawn again', () => {
+test('a short scroll keeps the same band, so that nothing is redrawn', () => {
   const before = bandOf(MANY, 1000, 400, null);
   expect(bandOf(MANY, 1001, 400, before)).toBe(before);
 });
 
-test('a long scroll, or a higher view, makes another band', () => {
+test('a long scroll or a higher view makes another band', () => {
   const before = bandOf(MANY, 1000, 400, null);
   expect(bandOf(MANY, 5000, 400, before)).toEqual(bandOf(MANY, 5000, 400, null));
   expect(bandOf(MANY, 1000, 4000, before)).toEqual(bandOf(MANY, 1000, 4000, null));

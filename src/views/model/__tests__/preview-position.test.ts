@@ -11,7 +11,7 @@ test('a card stands right of its thumbnail, or left where there is no room', () 
   expect(positionBeside(thumb(420, 100), card, bounds)).toEqual({ left: 232, top: 100 });
 });
 
-test('in a narrow panel it stands below its thumbnail, or above', () => {
+test('in a narrow panel it is below its thumbnail, or above', () => {
   const narrow = { ...bounds, width: 320 };
   expect(positionBeside(thumb(150, 100), card, narrow)?.top).toBe(138);
   expect(positionBeside(thumb(150, 500), card, narrow)?.top).toBe(272);
@@ -38,6 +38,6 @@ test('it never covers its thumbnail and never leaves the panel', () => {
   );
 });
 
-test('where it fits nowhere there is none', () => {
+test('there is none if it fits nowhere', () => {
   expect(positionBeside(thumb(10, 10), card, { ...bounds, height: 180 })).toBeNull();
 });

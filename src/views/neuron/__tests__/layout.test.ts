@@ -24,7 +24,7 @@ test('the columns fill a wide panel and scroll in a narrow one', () => {
   expect(layoutOf(300, 128, 4).total).toBeGreaterThan(300);
 });
 
-test('the strips stand where the columns are', () => {
+test('the strips are aligned with the columns', () => {
   const layout = layoutOf(600, 32, 3);
   const [token = 0, k = 0] = columnsOf(layout, 3).split(' ').map(parseFloat);
   expect(layout.k - token).toBe(layout.product - layout.k - k);

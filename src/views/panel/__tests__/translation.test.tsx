@@ -36,7 +36,7 @@ afterEach(() => {
   state.session.dispose();
 });
 
-test('a status is translated once, and then what it is about is filled in', () => {
+test('a status is translated once, and then its values are filled in', () => {
   const { message, ...more } = missingPackages(['torch', 'transformers']);
   state.session.detach(message, { ...more, remedy: 'pip install torch' });
   const sentence = "~The kernel's environment is missing torch, transformers.";
@@ -48,7 +48,7 @@ test('a status is translated once, and then what it is about is filled in', () =
   ).toBe(sentence);
 });
 
-test('a status in a word is translated', () => {
+test('the label of a status is translated', () => {
   state.session.setStatus({ kind: 'starting', message: 'Starting.' });
   expect(draw(<Header />).querySelector('[role=status]')!.textContent).toBe('~starting');
 });

@@ -74,7 +74,7 @@ describe('the matrix of a long head', () => {
     expect(places(pieces.value)).toEqual([[0, 0, LENGTH, LENGTH]]);
   });
 
-  test('keeps what it had under finer tiles until they have come, and then draws these alone', async () => {
+  test('keeps coarse tiles until finer ones arrive, and then draws only these', async () => {
     const { pieces, status } = watched();
     await answer(127);
     const coarse = pieces.value;
@@ -96,7 +96,7 @@ describe('the matrix of a long head', () => {
     ]);
   });
 
-  test('gives up tiles that have left the view before they came', () => {
+  test('cancels tiles that left the view before they arrived', () => {
     watched();
     viewport.value = at(1, 0, 0);
     viewport.value = at(1, 600, 600);
@@ -108,11 +108,11 @@ describe('the matrix of a long head', () => {
     ]);
   });
 
-  test('reads a byte as the largest of its weights, about, and the one above 1 as none', async () => {
+  test('reads a byte as the approximate maximum of its weights, and the one above 1 as NaN', async () => {
     const { cells, pieces } = watched();
     await answer(127);
     expect(cells.at(5, 7, pieces.value)).toEqual({ weight: 0.5, exact: false, side: 4 });
-    panel.selection.look({ site: 0, head: 1 });
+    panel.selection.setFocus({ site: 0, head: 1 });
     await settled();
     const tile = backend.asked('trace/tile').at(-1);
     const place = { trace: 't1', item: 0, site: 0, head: 1, level: 2, y: 0, x: 0 };

@@ -4,35 +4,35 @@ import { verificationOf, type Verification } from '../../state/heads/verificatio
 import { useEnv } from './env';
 
 /** The label of a site whose weights are not verified, or not from the first forward pass. */
-export interface TrustNote {
-  trust: Exclude<Verification, 'exact'>;
+export interface VerificationNote {
+  verification: Exclude<Verification, 'exact'>;
   word: string;
   reason: string;
 }
 
 /** Returns a function that labels a site; null if its weights are exact. */
-export function useTrustNote(): (site: SiteSummary) => TrustNote | null {
+export function useVerificationNote(): (site: SiteSummary) => VerificationNote | null {
   const { t } = useEnv();
   return site => {
-    const trust = verificationOf(site);
+    const verification = verificationOf(site);
     const uncertified = site.uncertified ?? '';
     const second = t(
       'The weights come from a second forward pass that was recorded in place of the first.'
     );
-    switch (trust) {
+    switch (verification) {
       case 'exact':
         return null;
       case 'replayed':
-        return { trust, word: t('replayed'), reason: `${second} ${t(OUTPUTS_MATCH)}` };
+        return { verification, word: t('replayed'), reason: `${second} ${t(OUTPUTS_MATCH)}` };
       case 'returned':
         return {
-          trust,
+          verification,
           word: t('as returned'),
           reason: uncertified || t('Returned by the model; not checked.')
         };
       case 'open':
         return {
-          trust,
+          verification,
           word: t('unverified'),
           reason: site.method === 'replay' ? `${uncertified} ${second}` : uncertified
         };
@@ -63,8 +63,8 @@ export function useCaptureMethod(): (site: SiteSummary) => string {
 }
 
 /** A badge for the title of the head view, and the reason that it shows when pressed. */
-export function useTrustBadge(site: SiteSummary | null) {
-  const noteOf = useTrustNote();
+export function useVerificationBadge(site: SiteSummary | null) {
+  const noteOf = useVerificationNote();
   const open = useSignal(false);
   const { state } = useEnv();
   const note = site && noteOf(site);
@@ -78,7 +78,7 @@ export function useTrustBadge(site: SiteSummary | null) {
         type="button"
         class="attnlab-badge"
         data-testid="attnlab-badge"
-        data-trust={note.trust}
+        data-verification={note.verification}
         title={note.reason}
         aria-label={`${note.word}: ${note.reason}`}
         aria-expanded={open.value}

@@ -8,11 +8,11 @@ import pytest
 
 from tests.web.panel import FOX, Panel
 
-REASON = "These weights do not give the model's own output: it differs by 0.3."
+REASON = "These weights do not reproduce the model's output: the difference is 0.3."
 
 
 @pytest.mark.parametrize("method", ["interface", "tap"])
-def test_exact_weights_need_no_badge_and_the_tooltip_says_how_they_were_read(
+def test_exact_weights_have_no_badge_and_the_tooltip_gives_the_capture_method(
     panel: Panel, method: str
 ) -> None:
     panel.show(sites=[{"method": method}])
@@ -20,7 +20,7 @@ def test_exact_weights_need_no_badge_and_the_tooltip_says_how_they_were_read(
     title = panel.page.locator(".attnlab-head-part .attnlab-subtitle").get_attribute("title") or ""
     assert ("tap" in title) == (method == "tap")
     assert "attention kernel" in title
-    assert panel.find("layer").get_attribute("data-trust") is None
+    assert panel.find("layer").get_attribute("data-verification") is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_tower_that_is_called_twice_has_a_row_for_each_call(panel: Panel) -> N
     assert panel.printed() == {k: panel.weights(2, 3)[n + k] for k in range(n)}
 
 
-def test_where_the_models_own_text_begins_is_marked(panel: Panel) -> None:
+def test_the_first_generated_token_is_marked(panel: Panel) -> None:
     panel.show(generated=6)
     mark = "e => getComputedStyle(e, '::before').width"
     assert [panel.find("token", i).evaluate(mark) for i in (5, 6, 7)] == ["auto", "2px", "auto"]
@@ -101,4 +101,4 @@ def test_where_the_models_own_text_begins_is_marked(panel: Panel) -> None:
     panel.run(FOX)
     panel.page.wait_for_function("lab.state.trace.value.id === 't2.0'")
     panel.frame()
-    assert panel.page.locator("[data-written]").count() == 0
+    assert panel.page.locator("[data-generated]").count() == 0
