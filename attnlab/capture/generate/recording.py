@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from attnlab.capture.guards.bypass import Bypass
     from attnlab.capture.passes.known_models import KnownInterfaceModels
 
 IDS = ("decoder_input_ids", "input_ids")
@@ -39,6 +40,8 @@ class GenerateRecording:
         The arguments of the call.
     known
         The models that need no tap.
+    bypass
+        Turns the interception of module calls off.
 
     Attributes
     ----------
@@ -50,19 +53,27 @@ class GenerateRecording:
         Time that recording took.
     fault
         The first error in attnlab.
+    attention_functions
+        The replacements of attention functions, by the function and the default.
     limit
         Why no more steps are recorded, a clause; empty if they are.
     """
 
     def __init__(
-        self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], known: KnownInterfaceModels
+        self,
+        model: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        known: KnownInterfaceModels,
+        bypass: Bypass,
     ) -> None:
-        self.model, self.known = model, known
+        self.model, self.known, self._bypass = model, known, bypass
         self.streams: list[Stream] = []
         self.parts: list[CallRecording] = []
         self.seconds = 0.0
         self.fault: Exception | None = None
         self.limit = ""
+        self.attention_functions: dict[Any, Callable[..., Any]] = {}
         self._current: CallRecording | None = None
         self._inside = {id(part) for part in model.modules()}
         self._attending: dict[int, bool] = {}
@@ -139,8 +150,13 @@ class GenerateRecording:
         kwargs: Any,
     ) -> Any:
         self._current = recording
+        context: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+        if recording.tap is not None:
+            context = recording.tap
+        elif isinstance(recording, StepRecording):
+            context = self._bypass.entered()
         try:
-            with contextlib.nullcontext() if recording.tap is None else recording.tap:
+            with context:
                 return original(module, *args, **kwargs)
         finally:
             self._current = None

@@ -20,6 +20,40 @@ SiteKey = tuple[int, int]
 
 
 @dataclass(eq=False, slots=True)
+class Attention:
+    """One attention call with the model's own tensors; the attributes are those of a record."""
+
+    query: torch.Tensor | None
+    key: torch.Tensor | None
+    value: torch.Tensor | None
+    output: torch.Tensor | None
+    terms: tuple[Term, ...]
+    weights: torch.Tensor | None = None
+    doubt: str = ""
+
+    @classmethod
+    def of(cls, record: AttentionRecord) -> Attention:
+        """Take the tensors of a record."""
+        names = ("query", "key", "value", "output", "terms", "weights", "doubt")
+        return cls(*(getattr(record, name) for name in names))
+
+    @property
+    def queries(self) -> int:
+        """Number of queries."""
+        tensor = self.query if self.query is not None else self.weights
+        assert tensor is not None
+        return int(tensor.shape[2])
+
+    @property
+    def keys(self) -> int:
+        """Number of keys."""
+        if self.key is not None:
+            return int(self.key.shape[2])
+        assert self.weights is not None
+        return int(self.weights.shape[3])
+
+
+@dataclass(eq=False, slots=True)
 class StepCall:
     """One attention call of a step.
 
@@ -125,7 +159,7 @@ class Step:
 
     def pack(
         self,
-        sites: Sequence[tuple[SiteKey, AttentionRecord]],
+        sites: Sequence[tuple[SiteKey, Attention]],
         crossing: set[SiteKey],
         changed: set[SiteKey],
     ) -> None:
@@ -140,7 +174,7 @@ class Step:
         changed
             The sites whose earlier keys have changed.
         """
-        groups: dict[tuple[object, ...], list[tuple[SiteKey, AttentionRecord]]] = {}
+        groups: dict[tuple[object, ...], list[tuple[SiteKey, Attention]]] = {}
         for site, record in sites:
             groups.setdefault(_shape(record, site in crossing), []).append((site, record))
         copies: dict[int, torch.Tensor] = {}
@@ -193,7 +227,7 @@ class Step:
         return mapped(term, lambda _: copy)
 
 
-def _shape(record: AttentionRecord, crosses: bool) -> tuple[object, ...]:
+def _shape(record: Attention, crosses: bool) -> tuple[object, ...]:
     tensors = (record.query, record.key, record.value, record.output)
     return crosses, *(
         None if tensor is None else (tensor.shape, tensor.dtype, tensor.device)

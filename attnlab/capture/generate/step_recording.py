@@ -6,9 +6,10 @@ long as the attention itself, so they are copied once the step has ended, for al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.generate.interface_calls import InterfaceCall
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.passes.call_recording import CallRecording
 from attnlab.capture.reading.attention_recorder import AttentionRecorder
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+
+    from attnlab.capture.guards.user_call import UserCall
 
 
 @dataclass
@@ -53,7 +56,15 @@ class StepTensors(KeptTensors):
 
 @dataclass(eq=False)
 class StepRecording(CallRecording):
-    """The recording of one running step."""
+    """The recording of one running step.
+
+    Attributes
+    ----------
+    calls
+        Its calls of attention functions of the interface, if it is not tapped.
+    """
+
+    calls: list[InterfaceCall] = field(default_factory=list)
 
     @classmethod
     def of_step(
@@ -76,3 +87,12 @@ class StepRecording(CallRecording):
             return original(module, *args, **kwargs)
         with self.tap.entered(module):
             return original(module, *args, **kwargs)
+
+    @hidden_frame
+    def attend(self, call: UserCall, default: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run an attention function of the interface, and keep the call."""
+        if self.tap is not None:
+            return super().attend(call, default, args, kwargs)
+        result = call(*args, **kwargs)
+        self.calls.append(InterfaceCall.of(call.original, default, args, kwargs, result))
+        return result

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from attnlab.capture.generate.beams import parents_of
+from attnlab.capture.generate.interface_calls import InterfaceCalls
 from attnlab.capture.generate.predicted import StreamPredictions
-from attnlab.capture.generate.step import Step
+from attnlab.capture.generate.step import Attention, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from attnlab.capture.generate.step import SiteKey
+    from attnlab.capture.generate.step_recording import StepRecording
     from attnlab.capture.passes.call_recording import CallRecording
     from attnlab.capture.reading.noted_attention import NotedAttention
     from attnlab.capture.record.attention_record import AttentionRecord
@@ -62,11 +64,12 @@ class Stream:
         self.nbytes = 0
         self.recomputed = False
         self._spacing = 1
+        self._interface = InterfaceCalls()
         self._inexact = False
         noted = first.recorder.noted
         self.sites = dict(zip(site_keys(noted), noted, strict=True))
         self.crossing = {site for site, call in self.sites.items() if self._crosses(call)}
-        self._last = {site: call.record for site, call in self.sites.items()}
+        self._last = {site: Attention.of(call.record) for site, call in self.sites.items()}
 
     @property
     def tapped(self) -> bool:
@@ -113,7 +116,7 @@ class Stream:
         return ids
 
     def add(
-        self, recording: CallRecording, start: int, given: torch.Tensor | None, count: int
+        self, recording: StepRecording, start: int, given: torch.Tensor | None, count: int
     ) -> None:
         """Add a step that has ended.
 
@@ -124,9 +127,12 @@ class Stream:
         given
             Shape (items, tokens): the ids that it was given; None if it was given embeddings.
         """
-        noted = recording.recorder.noted
-        sites = list(zip(site_keys(noted), (call.record for call in noted), strict=True))
-        known = [(site, record) for site, record in sites if site in self.sites]
+        sites = self._interface.attentions(recording.recorder, recording.calls)
+        if recording.tap is not None:
+            noted = recording.recorder.noted
+            records = (Attention.of(call.record) for call in noted)
+            sites = list(zip(site_keys(noted), records, strict=True))
+        known = [(site, attention) for site, attention in sites if site in self.sites]
         step = Step(start, count, None if given is None else given[:, -count:])
         step.parents = self._parents(step, known, given)
         changed = self._changed(step, known)
@@ -146,7 +152,7 @@ class Stream:
     def _parents(
         self,
         step: Step,
-        sites: list[tuple[SiteKey, AttentionRecord]],
+        sites: list[tuple[SiteKey, Attention]],
         given: torch.Tensor | None,
     ) -> torch.Tensor | None:
         """Return which items of the pass before a step continues, in beam search."""
@@ -164,7 +170,7 @@ class Stream:
                 return parents_of(new[:, :, -1], old[:, :, -1])
         return None
 
-    def _changed(self, step: Step, sites: list[tuple[SiteKey, AttentionRecord]]) -> set[SiteKey]:
+    def _changed(self, step: Step, sites: list[tuple[SiteKey, Attention]]) -> set[SiteKey]:
         """Return the sites whose earlier keys differ from what earlier passes attended to.
 
         A cache that rounds its keys is noticed in the first step; from then on, all sites are
@@ -184,7 +190,7 @@ class Stream:
         self._inexact = self._inexact or bool(differing)
         return differing
 
-    def _same_keys(self, record: AttentionRecord, last: AttentionRecord, step: Step) -> bool:
+    def _same_keys(self, record: Attention, last: Attention, step: Step) -> bool:
         if record.key is None or last.key is None:
             return True
         new, old = _common(record, last, step, self.stop)
@@ -225,7 +231,7 @@ def site_keys(noted: Iterable[NotedAttention]) -> list[SiteKey]:
 
 
 def _common(
-    record: AttentionRecord, last: AttentionRecord, step: Step, stop: int
+    record: Attention, last: Attention, step: Step, stop: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the keys of a step's call that were there before, and the same keys of the last pass.
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.generate.recording import GenerateRecording
+from attnlab.capture.guards.bypass import Bypass
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.guards.user_call import guarded, without_traceback
 from attnlab.capture.hooks.blocks import Blocks, ThreadState
@@ -35,12 +36,18 @@ class Gate:
 
     def __init__(self) -> None:
         self._thread = ThreadState()
+        self.bypass = Bypass()
         self._known = KnownInterfaceModels()
         self._reporter = OutcomeReporter(self._thread, self._known)
         self.blocks = Blocks(self._thread)
         self._installation = Installation(self, self.blocks)
         self._intercepted = InterceptedCalls(
-            self._thread, self.blocks, self._installation, self._reporter, self._known
+            self._thread,
+            self.blocks,
+            self._installation,
+            self._reporter,
+            self._known,
+            self.bypass,
         )
         self._direct_calls = DirectCalls(
             self._thread,
@@ -111,7 +118,11 @@ class Gate:
         listener = self._direct_calls.listener()
         if listener is None:
             return found
-        return guarded(found, partial(self._attended, listener, default), self.failed)
+        known = listener.attention_functions
+        if (found, default) not in known:
+            handle = partial(self._attended, listener, default)
+            known[found, default] = guarded(found, handle, self.failed)
+        return known[found, default]
 
     @hidden_frame
     def _attended(
@@ -217,7 +228,9 @@ class Gate:
         self, observations: list[Observation], found: RunningMethod
     ) -> CallRecording | GenerateRecording:
         if found.generates:
-            return GenerateRecording(found.module, found.args, found.kwargs, self._known)
+            return GenerateRecording(
+                found.module, found.args, found.kwargs, self._known, self.bypass
+            )
         recording = self._intercepted.prepare(observations, found.module, found.args, found.kwargs)
         if self._known.needs_tap(recording):
             recording.listen()

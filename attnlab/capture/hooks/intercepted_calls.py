@@ -17,6 +17,7 @@ from attnlab.capture.record import refusals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from attnlab.capture.guards.bypass import Bypass
     from attnlab.capture.hooks.blocks import Blocks, ThreadState
     from attnlab.capture.hooks.installation import Installation
     from attnlab.capture.hooks.observation import Observation
@@ -39,6 +40,8 @@ class InterceptedCalls:
         Reports the outcomes of the calls.
     known
         The models that need no tap.
+    bypass
+        Turns the interception of module calls off.
     """
 
     def __init__(
@@ -48,12 +51,14 @@ class InterceptedCalls:
         installation: Installation,
         reporter: OutcomeReporter,
         known: KnownInterfaceModels,
+        bypass: Bypass,
     ) -> None:
         self._thread = thread
         self._blocks = blocks
         self._installation = installation
         self._reporter = reporter
         self._known = known
+        self._bypass = bypass
 
     def prepare(
         self,
@@ -133,7 +138,7 @@ class InterceptedCalls:
             generation = Generation(model)
         else:
             self._installation.ensure()
-            generation = GenerateRecording(model, args, kwargs, self._known)
+            generation = GenerateRecording(model, args, kwargs, self._known, self._bypass)
         thread.generation = generation
         began = time.perf_counter()
         try:

@@ -24,6 +24,7 @@ from attnlab.capture.torch_internals import compiler_callback
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from attnlab.capture.guards.bypass import Bypass
     from attnlab.capture.guards.user_call import UserCall
 
 
@@ -33,6 +34,9 @@ class Listener(Protocol):
     Each method receives the user's call, and must return its result. If the method fails, the
     user's call is made nevertheless.
     """
+
+    bypass: Bypass
+    """Turns `module_call` off."""
 
     def module_call(self, call: UserCall, module: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Run ``call(module, *args, **kwargs)``."""
@@ -100,7 +104,7 @@ class Interposition:
             # Missing while torch is being imported; the import watch calls this again afterward.
             owner = getattr(getattr(module, "nn", None), "Module", None)
             if owner is not None and hasattr(module, "compiler"):
-                self._place(name, owner, __call__=listener.module_call)
+                self._place(name, owner, listener.bypass, __call__=listener.module_call)
         elif name == "transformers.modeling_utils":
             if hasattr(module, "ALL_ATTENTION_FUNCTIONS"):
                 # The function's code must not be replaced, because PyTorch's compiler reads it.
@@ -143,14 +147,18 @@ class Interposition:
             if patch.undo():
                 self._covered.remove(patch)
 
-    def _place(self, part: str, owner: Any, **handles: Callable[..., Any]) -> None:
+    def _place(
+        self, part: str, owner: Any, bypass: Bypass | None = None, **handles: Callable[..., Any]
+    ) -> None:
         """Replace functions of a class."""
         placed = self._placed.setdefault(part, [])
         failed, compiler = self._listener.failed, compiler_callback()
         for name, handle in handles.items():
             function = getattr(owner, name)
             if replaceable(function):
-                placed.append(replacement := CodeReplacement(function, handle, failed, compiler))
+                placed.append(
+                    replacement := CodeReplacement(function, handle, failed, compiler, bypass)
+                )
                 replacement.install()
             else:
                 wrap = functools.partial(guarded, handle=handle, failed=failed)

@@ -16,6 +16,7 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.guards.bypass import Bypass
 from attnlab.capture.guards.frames import FROZEN
 from attnlab.capture.guards.user_call import UserCall, hide_frames
 
@@ -31,7 +32,7 @@ def enclosing({cells}):
     def replacement({parameters}):
         if 0: ({cells})
         _replacement = {mark!r}
-        if _replacement.compiler() is not None:
+        if _replacement.bypass.on or _replacement.compiler() is not None:
             return _replacement.original({arguments})
         _call = _replacement.once(_replacement.original)
         try:
@@ -68,6 +69,8 @@ class CodeReplacement:
         See `user_call.guarded`.
     compiler
         Returns None unless PyTorch's compiler traces this thread. Must not be a Python function.
+    bypass
+        While it is on, the replacement only calls the original.
     """
 
     once = UserCall
@@ -79,11 +82,13 @@ class CodeReplacement:
         handle: Function,
         failed: Callable[[Exception], None],
         compiler: Callable[[], Any],
+        bypass: Bypass | None = None,
     ) -> None:
         self.function = function
         self.handle = handle
         self.failed = failed
         self.compiler = compiler
+        self.bypass = bypass or Bypass()
         self.original = _copy(function)
         self._original_code = function.__code__
         self._installed_code: types.CodeType | None = None

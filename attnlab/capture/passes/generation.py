@@ -48,6 +48,8 @@ class Generation:
     """Whether the pass over the whole text agrees with the steps."""
     fault: Exception | None = None
     """The first error in attnlab."""
+    attention_functions: dict[Any, Callable[..., Any]] = field(default_factory=dict)
+    """The replacements of attention functions, by the function and the default."""
 
     def __post_init__(self) -> None:
         self.fingerprint = Fingerprint(self.model)
