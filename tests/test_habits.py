@@ -21,7 +21,7 @@ def schema(name: str, pattern: str) -> list[object]:
     return [BIN / "check-jsonschema", "--builtin-schema", f"vendor.{name}", *files]
 
 
-COMMANDS = {
+COMMANDS: dict[str, list[object]] = {
     "ruff finds no fault": [BIN / "ruff", "check", "."],
     "Python is formatted": [BIN / "ruff", "format", "--check", "."],
     "Python is strictly typed": [BIN / "mypy"],

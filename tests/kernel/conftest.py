@@ -192,7 +192,7 @@ class Kernel:
         """Open a panel: initialize, subscribe."""
         params = {"protocol": PROTOCOL, "client": "test", "capabilities": []}
         state = self.ask("initialize", params, page)[0]["state"]
-        nothing = {
+        nothing: dict[str, Any] = {
             "item": 0,
             "focus": None,
             "heads": [],

@@ -41,7 +41,7 @@ def install() -> None:
         shown.append((message.category.__name__, str(message.message), *place))
         show(message)
 
-    logging.Logger.handle = noted  # type: ignore[method-assign]
+    logging.Logger.handle = noted  # type: ignore[assignment, method-assign]
     warnings._showwarnmsg = seen  # type: ignore[attr-defined]
     logging.getLogger().setLevel(logging.DEBUG)
 
@@ -83,12 +83,13 @@ def registries() -> dict[str, dict[Any, Any]]:
 def left() -> dict[str, Any]:
     """Everything that a later cell could notice."""
     said = {name: sorted(map(repr, value)) for name, value in registries().items()}
+    numpy_state: Any = np.random.get_state()
     return {
         "log records": list(records),
         "warnings": list(shown),
         "random numbers": {
             "torch": hashlib.sha256(torch.get_rng_state().numpy().tobytes()).hexdigest(),
-            "numpy": repr(np.random.get_state()[1:]),
+            "numpy": repr(numpy_state[1:]),
             "python": hashlib.sha256(repr(random.getstate()).encode()).hexdigest(),
         },
         "filters": [repr(entry) for entry in warnings.filters],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Response, expect
 
 from tests.lab.jupyter import Server, jupyterlab
 from tests.lab.lab import Lab
@@ -38,13 +38,12 @@ def test_the_panel_shows_and_follows_a_cell_without_blob_scripts_and_without_any
     page = lab()
     answers: dict[str, str] = {}
     asked: list[str] = []
-    page.page.on("request", lambda value: asked.append(value.url))
-    page.page.on(
-        "response",
-        lambda value: answers.setdefault(
-            value.url, value.headers.get("content-security-policy", "")
-        ),
-    )
+
+    def answered(value: Response) -> None:
+        answers.setdefault(value.url, value.headers.get("content-security-policy", ""))
+
+    page.page.on("request", lambda own: asked.append(own.url))
+    page.page.on("response", answered)
     page.open()
     page.run(SETUP)
     page.run(CELL)

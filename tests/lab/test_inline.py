@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -29,7 +30,7 @@ def write(path: Path) -> None:
         f"    model(**tokenizer({TEXT!r}, return_tensors='pt'))\n"
         "attnlab.show(trace)"
     )
-    cells = [
+    cells: list[dict[str, Any]] = [
         {
             "cell_type": "code",
             "id": f"cell-{number}",

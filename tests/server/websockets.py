@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from typing import Any
 
 import pytest
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
@@ -11,7 +12,7 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
 EXTENSION = {"jpserver_extensions": {"attnlab.server_extension": True}}
-WITHOUT = {}
+WITHOUT: dict[str, Any] = {}
 WITH = {"ServerApp": EXTENSION}
 OFF = WITH | {"AttnlabWebsockets": {"nodelay": False}}
 
@@ -45,7 +46,10 @@ def page(jp_fetch, jp_ws_fetch):
 def sends_at_once():
     """Whether the server's end of the one open websocket does not wait."""
     (connection,) = ZMQChannelsWebsocketConnection._open_sockets
-    actual = connection.websocket_handler.ws_connection.stream.socket
+    websocket = connection.websocket_handler.ws_connection
+    assert websocket is not None
+    assert websocket.stream is not None
+    actual = websocket.stream.socket
     return bool(actual.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
 

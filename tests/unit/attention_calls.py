@@ -6,6 +6,8 @@ one whole matrix at a time.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from hypothesis import strategies as st
@@ -127,7 +129,7 @@ def records(draw, seen=None):
     queries, keys = draw(st.integers(1, 11)), draw(st.integers(1, 11))
     heads, width = groups * size, draw(st.integers(1, 5))
     dtype = draw(st.sampled_from(DTYPES))
-    about = {
+    about: dict[str, Any] = {
         "name": "attention",
         "stack": "#",
         "kind": "encoder",
@@ -165,7 +167,8 @@ def site_of(record, index=0):
 
 def trace_of(*records, items=None, **named):
     """Make a trace of records with unknown tokens."""
-    about = {"id": "t", "cell": "c", "execution": 1, "index": 0, "model": "Model"} | named
+    about: dict[str, Any] = {"id": "t", "cell": "c", "execution": 1, "index": 0, "model": "Model"}
+    about |= named
     return Trace(
         **about,
         sequences=[],
@@ -185,7 +188,7 @@ def plain(queries=5, keys=None, heads=2, terms=None, items=1, **parts):
         torch.randn(items, heads, length, 4, generator=generator)
         for length in (queries, keys, keys)
     )
-    about = {
+    about: dict[str, Any] = {
         "name": "attention",
         "stack": "#",
         "kind": "encoder",

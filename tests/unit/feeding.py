@@ -48,23 +48,18 @@ def decoder() -> Any:
 
 def gpt2() -> Any:
     """Make a small GPT-2 with MiniLM's vocabulary, and 16 positions."""
-    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 16}
-    ends = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
+    sizes: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 16}
+    ends: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
     config = transformers.GPT2Config(vocab_size=30522, **sizes, **ends)
     return _made("GPT2LMHeadModel", config)
 
 
 def crossed() -> Any:
     """Make a small T5 with MiniLM's vocabulary."""
-    config = transformers.T5Config(
-        vocab_size=30522,
-        d_model=32,
-        d_kv=8,
-        d_ff=48,
-        num_layers=2,
-        num_heads=4,
-        decoder_start_token_id=0,
-    )
+    sizes: dict[str, Any] = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4}
+    # T5Config does not declare the start token, which it takes.
+    more: dict[str, Any] = {"vocab_size": 30522, "decoder_start_token_id": 0}
+    config = transformers.T5Config(**sizes, **more)
     return _made("T5ForConditionalGeneration", config)
 
 

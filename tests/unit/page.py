@@ -32,8 +32,17 @@ def call(seed: int = 0, tokens: int = TOKENS, items: int = 1, **more: Any) -> Re
 
     def layer(i: int) -> AttentionRecord:
         value, query, key = tensor(), tensor(), tensor()
-        at = (f"layer.{i}", "layer.#", "encoder", i, "interface")
-        return AttentionRecord(*at, value=value, query=query, key=key, terms=(Scale(0.5),))
+        return AttentionRecord(
+            f"layer.{i}",
+            "layer.#",
+            "encoder",
+            i,
+            "interface",
+            value=value,
+            query=query,
+            key=key,
+            terms=(Scale(0.5),),
+        )
 
     def text(item: int) -> Tokens:
         infos = [TokenInfo(i, f"{item}t{i}", f"t{i}", padding=i > 3) for i in range(tokens)]

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -260,7 +261,7 @@ def test_the_users_exception_passes_and_is_reported():
             model(**family.inputs)
             raise KeyError("mine")
 
-    held = []
+    held: list[Any] = []
     with pytest.raises(KeyError, match="mine"):
         block()
     (recording,) = held
@@ -358,7 +359,7 @@ def test_the_table_has_one_line_for_each_head(minilm, tokenizer):
         entropy = -(weights * np.log(np.maximum(weights, 1e-45))).sum(1).mean()
         assert line["entropy"] == pytest.approx(entropy, abs=1e-5)
     # MiniLM's head 0.2 looks at the token before, whatever the text.
-    best = table.loc[table["previous_token"].idxmax()]
+    best = table.iloc[table["previous_token"].argmax()]
     assert (best["layer"], best["head"]) == (0, 2)
 
 

@@ -104,7 +104,8 @@ def _run(model: Any, call: Callable[[Any], Any], gradients: bool, watched: Any) 
         drawn = torch.get_rng_state()
         tensors = [leaf for leaf in leaves(result) if leaf.requires_grad]
         if gradients and tensors:
-            sum(leaf.float().sum() for leaf in tensors).backward()
+            total: Any = sum(leaf.float().sum() for leaf in tensors)
+            total.backward()
     parameters, buffers, left = [], [], {}
     if isinstance(model, torch.nn.Module):
         left = inside(model)

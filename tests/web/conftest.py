@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
@@ -47,7 +47,7 @@ def open_panel(browser: Browser, folder: Path) -> Iterator[Callable[..., Panel]]
     contexts = []
     errors: list[str] = []
 
-    def open_(width: int = 480, height: int = 900, **context: object) -> Panel:
+    def open_(width: int = 480, height: int = 900, **context: Any) -> Panel:
         made = browser.new_context(viewport={"width": width, "height": height}, **context)
         contexts.append(made)
         return opened(made, f"file://{folder}/page.html", errors)

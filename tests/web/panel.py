@@ -8,7 +8,7 @@ from array import array
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import FloatRect, Locator, Page
 
 FOX = ["[CLS]", "the", "quick", "brown", "fox", "jumps", "over", "the", "dog", "[SEP]"]
 
@@ -29,6 +29,13 @@ class Pixels:
     def light(self, y: int, x: int) -> int:
         """Sum of a pixel's colors, from 0 for black to 765 for white."""
         return sum(self.at(y, x)[:3])
+
+
+def box_of(locator: Locator) -> FloatRect:
+    """Where an element is seen."""
+    box = locator.bounding_box()
+    assert box is not None
+    return box
 
 
 class Panel:
@@ -93,7 +100,7 @@ class Panel:
         script = "all => all.map(e => [Number(e.dataset.index), e.dataset.value])"
         return {i: float(value) for i, value in self.find("weight").evaluate_all(script)}
 
-    def focus(self) -> dict[str, int | None]:
+    def focus(self) -> dict[str, Any]:
         """Read the selection as it would be stored."""
         return json.loads(self.page.evaluate("JSON.stringify(lab.state.selection)"))
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.panel import FOX, Panel, Pixels
+from tests.web.panel import FOX, Panel, Pixels, box_of
 
 N = len(FOX)
 WIDTH = 32
@@ -32,7 +32,7 @@ WIDTH = 32
 #: Two sentences as BERT's tokenizer marks them, with a word of two pieces in the first.
 PAIR = ["[CLS]", "the", "un", "##likely", "fox", "[SEP]", "it", "was", "not", "happy", "[SEP]"]
 P, BOUNDARY = len(PAIR), 6
-PAIRS = {"all": "**", "aa": "aa", "bb": "bb", "ab": "ab", "ba": "ba"}
+PAIRS = {"all": ("*", "*"), "aa": ("a", "a"), "bb": ("b", "b"), "ab": ("a", "b"), "ba": ("b", "a")}
 
 SOURCE, TARGET = ["a", "b", "c", "d"], ["x", "y"]
 ENCODER_DECODER = [
@@ -641,7 +641,7 @@ def _(panel: Panel) -> None:
     panel.page.mouse.move(2, 1498)
     panel.frame()
     picture = panel.pixels('[data-testid="attnlab-neuron-strips"]')
-    strip_box = panel.page.locator('.attnlab-neuron-row [data-strip="k"]').first.bounding_box()
+    strip_box = box_of(panel.page.locator('.attnlab-neuron-row [data-strip="k"]').first)
     keys = vectors(panel, "lab.keys(0, 0)")
     strengths: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
     for key in range(N):

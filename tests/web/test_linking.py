@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.web.panel import FOX, Panel
+from tests.web.panel import FOX, Panel, box_of
 
 N = len(FOX)
 AT = "getComputedStyle(e, '::before')"
@@ -137,19 +137,19 @@ def test_everything_that_can_be_used_is_reached_by_tab(panel: Panel) -> None:
 def test_the_bar_between_the_views_moves_by_keys_and_by_the_pointer(panel: Panel) -> None:
     panel.show()
     part = panel.page.locator(".attnlab-model-part")
-    first = part.bounding_box()["height"]
+    first = box_of(part)["height"]
     bar = panel.page.get_by_role("separator", name="Height of the model view")
     bar.focus()
     panel.page.keyboard.press("ArrowUp")
-    assert part.bounding_box()["height"] == pytest.approx(first - 24, abs=1)
-    box = bar.bounding_box()
+    assert box_of(part)["height"] == pytest.approx(first - 24, abs=1)
+    box = box_of(bar)
     panel.page.mouse.move(box["x"] + 50, box["y"] + 3)
     panel.page.mouse.down()
     panel.page.mouse.move(box["x"] + 50, box["y"] + 43)
     panel.page.mouse.up()
-    assert part.bounding_box()["height"] == pytest.approx(first + 16, abs=1.5)
+    assert box_of(part)["height"] == pytest.approx(first + 16, abs=1.5)
     bar.dblclick()
-    assert part.bounding_box()["height"] == pytest.approx(first, abs=1)
+    assert box_of(part)["height"] == pytest.approx(first, abs=1)
 
 
 LONG = [f"w{i}" for i in range(300)]

@@ -350,7 +350,7 @@ def test_assignments_are_shown_in_all_views_and_user_actions_are_observed(
     from attnlab.server.selection.active import Selection
 
     torch.manual_seed(0)
-    shape = {"num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 32}
+    shape: dict[str, Any] = {"num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 32}
     model = BertModel(BertConfig(**shape, intermediate_size=32, vocab_size=50)).eval()
     panel, kernel = serve()
     trace = kernel.run(lambda: model(torch.arange(1, 13).view(2, 6)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.panel import FOX, Panel
+from tests.web.panel import FOX, Panel, box_of
 
 N = len(FOX)
 
@@ -322,14 +322,12 @@ def test_when_sorted_the_wheel_keeps_the_head_at_its_height(panel: Panel) -> Non
     thumb = panel.find("thumb").nth(150)
     name = thumb.get_attribute("aria-label")
     thumb.scroll_into_view_if_needed()
-    before = thumb.bounding_box()
-    assert before is not None
+    before = box_of(thumb)
     thumb.hover(position={"x": 10, "y": before["height"] / 2})
     panel.page.keyboard.down("Control")
     for _ in range(4):
         turn(panel, -100)
-        after = panel.page.get_by_label(name or "", exact=True).bounding_box()
-        assert after is not None
+        after = box_of(panel.page.get_by_label(name or "", exact=True))
         middle = after["y"] + after["height"] / 2
         assert middle == pytest.approx(before["y"] + before["height"] / 2, abs=1.5)
     assert after["height"] > 2 * before["height"]

@@ -17,6 +17,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
+from attnlab.capture.record.attention_record import Kind
 from attnlab.server.payloads import tiles
 from attnlab.traces.trace import Trace
 from tests.web.panel import Panel, Pixels
@@ -33,7 +34,12 @@ Weights = NDArray[np.float32]
 SIDE = 48
 """Entries along a side of the thumbnails that a panel asks for."""
 
-MAMBA = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 8, "mamba_n_groups": 1}
+MAMBA: dict[str, Any] = {
+    "mamba_n_heads": 4,
+    "mamba_d_head": 16,
+    "mamba_d_state": 8,
+    "mamba_n_groups": 1,
+}
 TINY = [
     interface("bert", "BertModel", right(), "padded"),
     interface("vit", "ViTModel", picture()),
@@ -286,15 +292,19 @@ def test_encoder_decoder_and_cross_attention_are_picked_and_each_has_its_tokens(
     panel, trace = shown(serve, BY_NAME["t5"])
     stacks = panel.find("stack").locator("option").all_inner_texts()
     assert sorted(stacks) == ["Cross-attention", "Decoder", "Encoder"]
-    depths = {"Encoder": ["0"], "Decoder": ["0", "1", "2"], "Cross-attention": ["0", "1", "2"]}
-    for stack, layers in depths.items():
+    depths: list[tuple[str, Kind, list[str]]] = [
+        ("Encoder", "encoder", ["0"]),
+        ("Decoder", "decoder", ["0", "1", "2"]),
+        ("Cross-attention", "cross", ["0", "1", "2"]),
+    ]
+    for stack, kind, layers in depths:
         panel.find("stack").select_option(label=stack)
         assert panel.find("layer-picker").locator("option").all_inner_texts() == layers
         panel.find("layer-picker").select_option(label=layers[-1])
         panel.find("head-picker").select_option(label="3")
         panel.frame()
         panel.exact()
-        site = trace.site(int(layers[-1]), kind=stack.split("-")[0].lower())
+        site = trace.site(int(layers[-1]), kind=kind)
         assert panel.find("head-query").count() == site.queries
         assert panel.find("head-key").count() == site.keys
         ask(panel, 1)

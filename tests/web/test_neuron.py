@@ -7,9 +7,10 @@ import math
 from array import array
 from collections.abc import Callable
 from itertools import product
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Position
 
 from tests.web.panel import FOX, Panel
 
@@ -44,7 +45,7 @@ def strip(panel: Panel, key: int, name: str = "product") -> Locator:
     return panel.page.locator(f'.attnlab-neuron-row[data-index="{key}"] [data-strip="{name}"]')
 
 
-def at(panel: Panel, place: int, key: int, name: str = "product") -> dict[str, float]:
+def at(panel: Panel, place: int, key: int, name: str = "product") -> Position:
     """Where in a strip of `WIDTH` dimensions the one at `place` stands."""
     box = strip(panel, key, name).bounding_box()
     assert box
@@ -60,7 +61,7 @@ def readout(panel: Panel) -> str:
     [({}, 4), ({"mass": 0.8}, 4), ({"sites": [{"kind": "decoder"}] * 2}, 6)],
 )
 def test_the_terms_lead_to_the_weights_of_the_head_view(
-    panel: Panel, shape: dict[str, object], query: int
+    panel: Panel, shape: dict[str, Any], query: int
 ) -> None:
     panel.show(**shape)
     take_apart(panel, 1, 7, query)
@@ -381,7 +382,7 @@ def fold(panel: Panel, part: str) -> Locator:
     ("part", "view"), [("model", "grid"), ("head", "listbox"), ("neuron", "grid")]
 )
 def test_a_part_is_collapsed_and_expanded_from_the_keyboard(
-    panel: Panel, part: str, view: str
+    panel: Panel, part: str, view: Literal["grid", "listbox"]
 ) -> None:
     panel.show()
     take_apart(panel, 1, 7, 4)

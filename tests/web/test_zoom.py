@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import FloatRect, Locator
 
-from tests.web.panel import FOX, Panel
+from tests.web.panel import FOX, Panel, box_of
 
 WINDOW = (960, 1800)  # device pixels
 ZOOMS = [0.5, 0.75, 1.0, 1.25, 1.5, 2.0]
@@ -52,13 +51,6 @@ def crisp(panel: Panel) -> int:
     for across, down, width, height in canvases:
         assert (across, down) == (pytest.approx(width, abs=1), pytest.approx(height, abs=1))
     return len(canvases)
-
-
-def box_of(locator: Locator) -> FloatRect:
-    """Where an element is seen."""
-    box = locator.bounding_box()
-    assert box is not None
-    return box
 
 
 @pytest.mark.parametrize("zoom", ZOOMS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from tests.zoo.inputs import captioned, ids, image, noise, right
@@ -9,7 +11,7 @@ from tests.zoo.oracle import softmax
 from tests.zoo.specimen import Specimen, interface, outside
 
 # Towers look for the end of the text by its id.
-TEXT = {"text_config": {"eos_token_id": 59}}
+TEXT: dict[str, Any] = {"text_config": {"eos_token_id": 59}}
 
 MULTIMODAL: list[Specimen] = [
     interface("altclip", "AltCLIPModel", captioned(), **TEXT),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -57,8 +58,9 @@ class Stack(nn.Module):
         return x
 
     def truth(self, x: Tensor, memory: Tensor | None = None) -> list[Tensor]:
-        heard = []
+        heard: list[Tensor] = []
         for layer in self.layers:
+            assert isinstance(layer, Layer)
             output, weights = layer.truth(x, x if memory is None else memory)
             x = x + output
             heard.extend(weights.split(1, dim=1) if layer.way.apart else [weights])
@@ -129,7 +131,7 @@ HERE = {"x": noise(2, 9, SIZE)}
 ACROSS = {"x": noise(2, 5, SIZE), "memory": noise(2, 9, SIZE, seed=6)}
 
 PLAIN: list[Specimen] = [
-    *(plain("hand-written", name, lambda way=way: Stack(way), HERE) for name, way in WAYS.items()),
+    *(plain("hand-written", name, partial(Stack, way), HERE) for name, way in WAYS.items()),
     plain("hand-written", "fused, across", lambda: Stack(WAYS["fused"]), ACROSS),
     plain("hand-written", "einsum, across", lambda: Stack(WAYS["einsum"]), ACROSS),
     plain("hand-written", "router and vocabulary", lambda: Routed(WAYS["operators"]), HERE),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from tests.zoo.inputs import ids, noise
@@ -10,7 +12,7 @@ from tests.zoo.specimen import Specimen, interface, outside
 
 WAVES = {"input_values": noise(2, 1200)}
 # Two convolutions in place of seven leave a quarter of a hundred frames.
-FRAMES = {
+FRAMES: dict[str, Any] = {
     "conv_dim": [32, 32],
     "conv_kernel": [10, 8],
     "conv_stride": [10, 8],
@@ -18,7 +20,7 @@ FRAMES = {
     "num_conv_pos_embeddings": 4,
     "num_conv_pos_embedding_groups": 2,
 }
-SERIES = {
+SERIES: dict[str, Any] = {
     "prediction_length": 4,
     "context_length": 8,
     "lags_sequence": [1, 2],

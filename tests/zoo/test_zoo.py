@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -74,7 +75,8 @@ def test_names_are_unique_and_families_are_those_of_the_configurations():
     assert max(Counter(specimen.name for specimen in ZOO).values()) == 1
     for specimen in ZOO[::8]:
         if specimen.path != "plain" and not specimen.absent:
-            assert specimen.make(None).config.model_type == specimen.family
+            model: Any = specimen.make(None)
+            assert model.config.model_type == specimen.family
 
 
 def test_a_specimen_is_made_with_the_same_parameters_each_time():

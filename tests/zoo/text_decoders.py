@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers import DynamicCache, StaticCache
 
@@ -9,7 +11,7 @@ from tests.zoo.inputs import left, prefilled, right, text
 from tests.zoo.specimen import Specimen, interface
 
 # Multi-head latent attention expands its keys to all heads.
-LATENT = {"num_key_value_heads": 4}
+LATENT: dict[str, Any] = {"num_key_value_heads": 4}
 
 TEXT_DECODERS: list[Specimen] = [
     interface("apertus", "ApertusForCausalLM", left()),

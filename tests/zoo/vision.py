@@ -39,8 +39,8 @@ class Grouping(Oracle):
 
 
 # Models in stages: two of one layer each, with different numbers of heads.
-STAGES = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4]}
-PYRAMID = {
+STAGES: dict[str, Any] = {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4]}
+PYRAMID: dict[str, Any] = {
     "num_encoder_blocks": 2,
     "depths": [1, 1],
     "hidden_sizes": [16, 32],
@@ -51,7 +51,7 @@ PYRAMID = {
     "mlp_ratios": [2, 2],
 }
 CLIP = {"pixel_values": noise(2, 2, 3, 32, 32)}
-DETECTION = {
+DETECTION: dict[str, Any] = {
     "use_timm_backbone": False,
     "use_pretrained_backbone": False,
     "backbone_config": {

@@ -22,7 +22,7 @@ from attnlab.traces.errors import NoSuchItemError
 from attnlab.traces.trace import Trace
 from tests.unit.tiny_models import gpt2, record, t5, trace
 
-A4 = [[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.2, 0.3, 0.5, 0], [0.1, 0.15, 0.5, 0.25]]
+A4 = [[1.0, 0, 0, 0], [0.5, 0.5, 0, 0], [0.2, 0.3, 0.5, 0], [0.1, 0.15, 0.5, 0.25]]
 TOKENS = [5, 6, 5, 6]
 near = partial(np.testing.assert_allclose, rtol=0, atol=1e-6)
 

@@ -7,15 +7,18 @@ import re
 import threading
 import types
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy
 import pytest
 import torch
 import transformers
 
-from attnlab.capture.again import NotAgainError, Stopped, again
+from attnlab.capture.again import Again, NotAgainError, Stopped, again
 from attnlab.capture.hooks.threads import disown
 from tests.unit.feeding import PLAIN, crossed, decoder, encoder, gpt2, ran, seen, tokenizer
+from tests.unit.outcomes import Outcome, only_call
 from tests.unit.watching import inside, world
 
 
@@ -38,7 +41,7 @@ def names(parts):
 
 def called(feed, texts, names, limit=500, stop=lambda: False):
     """Repeat a call on a separate thread, as the kernel does."""
-    outcome = []
+    outcome: list[Again | BaseException] = []
 
     def work():
         disown()
@@ -56,7 +59,7 @@ def called(feed, texts, names, limit=500, stop=lambda: False):
 
 
 def first(code, names):
-    (call,) = ran(code, names)
+    call = only_call(ran(code, names))
     return call.feed
 
 
@@ -64,7 +67,7 @@ def chat(text):
     return [{"role": "user", "content": text}]
 
 
-SHAPES = {
+SHAPES: dict[str, tuple[str, dict[str, Callable[[str], Any]]]] = {
     "plain": (PLAIN, {}),
     "without gradients": ("with torch.no_grad(): " + PLAIN, {}),
     "in inference mode": ("with torch.inference_mode(): " + PLAIN, {}),
@@ -111,7 +114,7 @@ def test_a_repeated_call_gives_the_same_as_running_the_cell(names, name, text):
     feed = first(code.format('"the cat"'), names)
     texts = {key: make(text) for key, make in (given or {"text": str}).items()}
     made = called(feed, [texts], names)
-    (expected,) = ran(code.format(repr(text)), names)
+    expected = only_call(ran(code.format(repr(text)), names))
     assert seen(made.call) == seen(expected)
     assert [entry.texts for entry in made.tokenized] == [texts]
 
@@ -120,7 +123,7 @@ def test_items_may_be_added_to_a_batch(names):
     code = 'model(**tok({}, padding=True, return_tensors="pt"))'
     feed = first(code.format('["the cat"]'), names)
     made = called(feed, [{"text": ["a", "the cat", "sat down"]}], names)
-    (expected,) = ran(code.format('["a", "the cat", "sat down"]'), names)
+    expected = only_call(ran(code.format('["a", "the cat", "sat down"]'), names))
     assert seen(made.call) == seen(expected)
 
 
@@ -131,7 +134,7 @@ def test_the_texts_of_an_encoder_and_its_decoder_are_not_confused(names):
     )
     feed = first(code.format('"the cat"', '"a dog sat"'), names)
     made = called(feed, [{"text": "the black cat"}, {"text": "a dog"}], names)
-    (expected,) = ran(code.format('"the black cat"', '"a dog"'), names)
+    expected = only_call(ran(code.format('"the black cat"', '"a dog"'), names))
     assert seen(made.call) == seen(expected)
 
 
@@ -141,33 +144,35 @@ GENERATED = (
 
 
 def test_the_generated_tokens_of_the_run_follow_an_edited_prompt(names):
-    (call,) = ran(GENERATED.format('"the cat"'), names)
+    call = only_call(ran(GENERATED.format('"the cat"'), names))
     before = call.sequences[0].items[0].tokens
     made = called(call.feed, [{"text": "the black cat sat"}], names)
     after = made.call.sequences[0].items[0].tokens
+    assert call.generated is not None
     assert made.call.generated == call.generated + 2
     assert [entry.id for entry in after[-3:]] == [entry.id for entry in before[-3:]]
     assert any("those of the original prompt" in note for note in made.call.notes)
     ids = torch.tensor([[entry.id for entry in after]])
-    (expected,) = ran("writer(ids)", names | {"ids": ids})
+    expected = only_call(ran("writer(ids)", names | {"ids": ids}))
     assert seen(made.call)[5:] == seen(expected)[5:]
 
 
 def test_the_same_prompt_gives_the_same_view_as_the_run(names):
-    (call,) = ran(GENERATED.format('"the cat"'), names)
+    call = only_call(ran(GENERATED.format('"the cat"'), names))
     assert seen(called(call.feed, [{"text": "the cat"}], names).call) == seen(call)
 
 
 def test_an_encoder_reads_the_new_text_and_its_decoder_what_it_generated(names):
     code = 't5.generate(tok({}, return_tensors="pt").input_ids, max_new_tokens=4, do_sample=False)'
-    (call,) = ran(code.format('"the cat sat"'), names)
+    call = only_call(ran(code.format('"the cat sat"'), names))
     assert seen(called(call.feed, [{"text": "the cat sat"}], names).call) == seen(call)
     made = called(call.feed, [{"text": "a dog"}], names)
+    assert call.feed is not None
     assert made.call.generated == call.generated == 1
     with torch.no_grad():
         params = {"decoder_input_ids": call.feed.kwargs["decoder_input_ids"]}
         code = 't5(tok("a dog", return_tensors="pt").input_ids, **own)'
-        (expected,) = ran(code, names | {"own": params})
+        expected = only_call(ran(code, names | {"own": params}))
     assert seen(made.call)[5:] == seen(expected)[5:]
 
 
@@ -274,7 +279,7 @@ def test_a_stopped_call_changes_nothing(namespace, polls):
     assert called(feed, [{"text": "the cat"}], namespace).call.records
 
 
-RAN_ON = []
+RAN_ON: list[Any] = []
 """A pass may write to global names of the notebook, unlike to its model."""
 
 
@@ -323,7 +328,9 @@ def test_a_model_that_sets_attributes_keeps_those_of_the_run(namespace):
 
 
 def test_a_model_that_counts_its_calls_keeps_the_runs_count(namespace):
-    class Counting(type(namespace["model"])):
+    model_class: Any = type(namespace["model"])
+
+    class Counting(model_class):
         def forward(self, *args, **kwargs):
             self.calls += 1
             self.seen.append(len(self.seen))
@@ -360,12 +367,17 @@ DRAWS = {
     "native_dropout": lambda: torch.native_dropout(torch.ones(9), 0.5, True)[0],
     "alpha_dropout": lambda: torch.nn.functional.alpha_dropout(torch.ones(9), 0.5, True),
     "attention": lambda: torch.nn.functional.scaled_dot_product_attention(
-        *torch.ones(3, 1, 1, 4, 4), dropout_p=0.5
+        torch.ones(1, 1, 4, 4), torch.ones(1, 1, 4, 4), torch.ones(1, 1, 4, 4), dropout_p=0.5
     ),
     "seeded": lambda: (torch.manual_seed(3), torch.rand(3))[1],
-    "a state": lambda: (torch.set_rng_state(torch.get_rng_state()), torch.rand(3))[1],
+    "a state": lambda: _restored(),
     "a fork": lambda: _forked(),
 }
+
+
+def _restored():
+    torch.set_rng_state(torch.get_rng_state())
+    return torch.rand(3)
 
 
 def _forked():
@@ -374,15 +386,17 @@ def _forked():
     return torch.rand(3)
 
 
-class Drawing:
+class Drawing(torch.nn.Module):
     """A model that calls the random function of this name, and stores the result in `DRAWN`."""
+
+    draws: str
 
     def forward(self, *args, **kwargs):
         DRAWN.append(DRAWS[self.draws]())
         return super().forward(*args, **kwargs)
 
 
-DRAWN = []
+DRAWN: list[Any] = []
 
 
 @pytest.mark.parametrize("mode", ["no_grad", "inference_mode", "enable_grad"])
@@ -406,13 +420,15 @@ def test_random_numbers_are_those_that_running_would_draw_and_stay_the_users(nam
 
 
 def test_tensors_are_created_on_the_device_of_the_run(namespace):
-    class Noting(type(namespace["model"])):
+    model_class: Any = type(namespace["model"])
+
+    class Noting(model_class):
         def forward(self, *args, **kwargs):
             devices.append(torch.get_default_device().type)
             with torch.device("cpu"):
                 return super().forward(*args, **kwargs)
 
-    devices = []
+    devices: list[str] = []
     namespace["model"].__class__ = Noting
     code = 'e = tok({}, return_tensors="pt")\nwith torch.device("meta"): model(**e)'
     feed = first(code.format('"the cat"'), namespace)
@@ -437,7 +453,7 @@ def test_a_compiled_model_is_computed_eagerly_and_stops(namespace, polls):
     before = world()
     made = called(feed, [{"text": "the black cat"}], namespace)
     assert world() == before
-    (expected,) = ran(PLAIN.format('"the black cat"'), namespace)
+    expected = only_call(ran(PLAIN.format('"the black cat"'), namespace))
     assert seen(made.call) == seen(expected)
     left = iter(range(polls))
     with pytest.raises(Stopped):
@@ -449,7 +465,7 @@ def test_repeated_calls_are_not_reported_to_the_users_blocks(namespace):
     from attnlab.capture.watch import observing
 
     feed = first(PLAIN.format('"the cat"'), namespace)
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, namespace):
         called(feed, [{"text": "the black cat"}], namespace)
     assert outcomes == []
@@ -591,6 +607,6 @@ def test_layers_that_were_fused_are_fused_again(namespace, gradients):
     before = state(namespace)
     made = called(feed, [{"text": "the black cat"}], namespace)
     assert state(namespace) == before
-    (expected,) = ran(code.format('"the black cat"'), namespace)
+    expected = only_call(ran(code.format('"the black cat"'), namespace))
     assert seen(made.call) == seen(expected)
     assert made.call.notes == expected.notes

@@ -168,7 +168,9 @@ def test_the_operands_are_split_as_a_view_has_split_the_leading_axes(leads, data
 
 
 def test_grouped_heads_folded_into_the_queries_are_detected():
-    axes = Axes.of((2, 3, 2, 5, 7)).viewed((2, 3, 10, 7))[0]
+    viewed = Axes.of((2, 3, 2, 5, 7)).viewed((2, 3, 10, 7))
+    assert viewed is not None
+    axes = viewed[0]
     assert axes.folded(-2, -1) == (2,)
     assert Axes.of((2, 3, 5, 7)).folded(-2, -1) == ()
     assert Axes.of((2, 3, 5, 7)).folded(-1, -2) is None
@@ -232,15 +234,20 @@ def test_leading_factors_are_put_into_the_order_of_the_tensor(data):
 
 def test_a_repeated_axis_is_leading():
     axes = Axes.of((1, 3, 5, 7)).expanded((2, 3, 5, 7))
+    assert axes is not None
     assert axes.leads == (2, 3)
-    assert Axes.of((5, 7)).expanded((2, 3, 5, 7)).leads == (2, 3)
+    axes = Axes.of((5, 7)).expanded((2, 3, 5, 7))
+    assert axes is not None
+    assert axes.leads == (2, 3)
     assert Axes.of((3, 1, 7)).expanded((3, 5, 7)) is None
     assert Axes.of((3, 5, 7)).expanded((3, 5, 8)) is None
 
 
 def test_one_index_of_a_leading_axis_is_selected():
     axes = Axes.of((2, 3, 5, 7))
-    assert axes.without(1).shape == (2, 5, 7)
-    assert axes.without(1).leads == (2,)
+    without = axes.without(1)
+    assert without is not None
+    assert without.shape == (2, 5, 7)
+    assert without.leads == (2,)
     assert axes.without(2) is None
     assert axes.without(3) is None

@@ -59,6 +59,7 @@ def test_a_pair_of_sentences_is_one_sequence_over_both_texts():
     )
     assert names(recorded, 0) == ["[CLS]", "the", "cat", "[SEP]", "see", "ing", "[SEP]"]
     text = recorded.sequences[0].items[0].text
+    assert text is not None
     words = [token for token in recorded.sequences[0].items[0].tokens if not token.special]
     assert [text[token.start : token.end] for token in words] == ["the", "cat", "see", "ing"]
 
@@ -159,6 +160,7 @@ class Uneven(torch.nn.Module):
     def forward(self, x):
         self.used = []
         for layer, heads in zip(self.layers, (1, 3, 6), strict=True):
+            assert isinstance(layer, torch.nn.ModuleDict)
             q, k, v = layer["project"](x).unflatten(-1, (3, heads, -1)).unbind(2)
             q, k, v = (part.transpose(1, 2) for part in (q, k, v))
             weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)

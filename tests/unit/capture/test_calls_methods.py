@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,9 @@ import attnlab
 from attnlab.capture import watch
 from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from attnlab.capture.watch import observing
+from attnlab.traces.trace import Trace
 from tests.unit.capture.test_tokens import wordpiece
+from tests.unit.outcomes import Outcome, all_calls, only_call, only_refusal
 from tests.unit.tiny_models import FAMILIES, VOCABULARY, bert, ids, llama, trace
 from tests.unit.watching import differs, only, same, unnoticed
 
@@ -108,7 +111,8 @@ def test_a_forward_that_raises_is_refused_and_leaves_nothing(error, caught):
             except error:
                 outcomes.append("caught")
 
-    outcomes, model = [], family.model()
+    model = family.model()
+    outcomes: list[Outcome] = []
     handle = model.encoder.layer[1].register_forward_pre_hook(fail)
     if caught:
         block(outcomes, model)
@@ -132,15 +136,16 @@ def test_a_forward_that_continues_after_an_error_inside_is_recorded():
     class Patient(transformers.BertModel):
         def forward(self, **given):
             with contextlib.suppress(IndexError, RuntimeError):
-                self.pooler(torch.zeros(1))
+                pooler: Any = self.pooler
+                pooler(torch.zeros(1))
             return super().forward(**given)
 
     model = Patient(family.config).eval()
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         model.forward(**family.inputs)
-    assert [item.model for item in outcomes] == ["Patient"]
-    assert len(outcomes[0].records) == 2
+    assert [item.model for item in all_calls(outcomes)] == ["Patient"]
+    assert len(only_call(outcomes).records) == 2
 
 
 def test_the_tensors_of_a_forward_are_freed_as_soon_as_it_has_returned():
@@ -170,7 +175,8 @@ def test_the_tensors_of_a_forward_are_freed_as_soon_as_it_has_returned():
 def test_a_debugger_or_coverage_keeps_its_frames_and_the_modules_inside_are_recorded():
     family = bert()
     model = family.model()
-    outcomes, events = [], []
+    events = []
+    outcomes: list[Outcome] = []
 
     def tracing(frame, event, arg):
         events.append(event)
@@ -184,7 +190,7 @@ def test_a_debugger_or_coverage_keeps_its_frames_and_the_modules_inside_are_reco
     finally:
         sys.settrace(before)
     assert "call" in events
-    assert [item.model for item in outcomes] == ["BertEncoder"]
+    assert [item.model for item in all_calls(outcomes)] == ["BertEncoder"]
 
 
 def test_a_forward_is_found_under_decorators_and_subclasses_and_other_functions_are_not():
@@ -199,12 +205,12 @@ def test_a_forward_is_found_under_decorators_and_subclasses_and_other_functions_
         return [model(**given), model(**given)]
 
     model = Decorated(family.config).eval()
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         model.forward(**family.inputs)
         forward(model, **family.inputs)
-    assert [item.model for item in outcomes] == ["Decorated"] * 3
-    assert [len(item.records) for item in outcomes] == [2] * 3
+    assert [item.model for item in all_calls(outcomes)] == ["Decorated"] * 3
+    assert [len(item.records) for item in all_calls(outcomes)] == [2] * 3
 
 
 def test_the_users_modes_are_active_around_a_forward_and_inside():
@@ -217,14 +223,14 @@ def test_the_users_modes_are_active_around_a_forward_and_inside():
             counts.append(counter.get_total_flops())
             return result
 
-    counts = []
+    counts: list[int] = []
     model = Counting(family.config).eval()
     model.forward(**family.inputs)
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}), FlopCounterMode(display=False) as outer:
         model.forward(**family.inputs)
     assert counts[0] == counts[1] == outer.get_total_flops() > 0
-    assert [item.model for item in outcomes] == ["Counting"]
+    assert [item.model for item in all_calls(outcomes)] == ["Counting"]
 
 
 class Attention(nn.Module):
@@ -276,8 +282,11 @@ def test_what_a_forward_computes_itself_is_refused_with_the_remedy():
     given = torch.randn(1, 5, SIZE)
     outcomes = unnoticed(seeded(Attention), lambda m: m.forward(given))
     assert [type(item) for item in outcomes] == [Refusal]
-    assert "Its forward() was called directly" in outcomes[0].cause
-    assert outcomes[0].remedy == "Call the Attention itself: model(…) instead of model.forward(…)."
+    assert "Its forward() was called directly" in only_refusal(outcomes).cause
+    assert (
+        only_refusal(outcomes).remedy
+        == "Call the Attention itself: model(…) instead of model.forward(…)."
+    )
 
 
 # --- other methods and parts --------------------------------------------------------------
@@ -287,17 +296,18 @@ def test_what_a_forward_computes_itself_is_refused_with_the_remedy():
 def test_the_towers_that_a_models_methods_call_are_recorded(watched):
     model, eager = clip(), clip("eager")
     text = ids(1, 6)
-    outcomes = []
+    outcomes: list[Outcome] = []
     if watched == "record":
         with attnlab.record(model) as block:
             model.get_image_features(pixel_values=PIXELS)
             model.get_text_features(input_ids=text)
-        pictured, written = block.calls
+        traces: list[Trace] = [*block.calls]
     else:
         with observing(outcomes.append, {}):
             model.get_image_features(pixel_values=PIXELS)
             model.get_text_features(input_ids=text)
-        pictured, written = map(trace, outcomes)
+        traces = [trace(call) for call in outcomes]
+    pictured, written = traces
     said = eager(input_ids=text, pixel_values=PIXELS, output_attentions=True)
     assert differs(pictured, said.vision_model_output.attentions) < 1e-5
     assert differs(written, said.text_model_output.attentions) < 1e-5
@@ -321,7 +331,7 @@ def test_a_submodule_that_is_called_alone_is_recorded_and_an_embedding_is_ignore
 
 def test_a_submodule_that_is_added_in_the_block_belongs_to_the_model():
     family = bert()
-    model = nn.Module()
+    model: Any = nn.Module()
     with attnlab.record(model) as block:
         model.inner = family.model()
         model.inner(**family.inputs)
@@ -368,13 +378,14 @@ def test_a_block_inside_a_watched_cell_gets_the_call_in_which_its_model_ran():
         def forward(self, **given):
             return self.inner(**given)
 
-    outcomes, wrapper = [], Wrapper()
+    wrapper = Wrapper()
+    outcomes: list[Outcome] = []
     block, silent = attnlab.record(model), attnlab.record(other)
     with observing(outcomes.append, {}), block as recording, silent as nothing:
         wrapper(**family.inputs)
     assert recording.model == "Wrapper"
     assert differs(recording, family.oracle()[""]) < 1e-5
-    assert [item.model for item in outcomes] == ["Wrapper"]
+    assert [item.model for item in all_calls(outcomes)] == ["Wrapper"]
     assert "The block called Wrapper instead" in repr(nothing)
 
 
@@ -514,7 +525,7 @@ def test_a_generate_under_its_decorators_and_fails_is_refused():
         raise ValueError("in a step")
 
     model.model.layers[1].register_forward_pre_hook(fail)
-    outcomes = []
+    outcomes: list[Outcome] = []
     with pytest.raises(ValueError, match="in a step"), observing(outcomes.append, {}):
         generate(input_ids=ids(1, 5), **MORE)
     assert [type(item) for item in outcomes] == [Refusal]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import transformers
 
@@ -11,7 +13,7 @@ from tests.unit.watching import differs, names, only, unnoticed
 
 GRID = [f"{row},{column}" for row in range(2) for column in range(3)]
 
-TEXT = {
+TEXT: dict[str, Any] = {
     "vocab_size": 60,
     "hidden_size": 16,
     "intermediate_size": 24,
@@ -20,7 +22,7 @@ TEXT = {
     "max_position_embeddings": 64,
 }
 
-VISION = {
+VISION: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 24,
     "num_hidden_layers": 2,
@@ -142,7 +144,12 @@ def test_a_model_at_the_interface_is_not_tapped_again_but_is_read_as_well(monkey
 
     made = []
     listen = CallRecording.listen
-    monkeypatch.setattr(CallRecording, "listen", lambda value: made.append(value) or listen(value))
+
+    def listening(value):
+        made.append(value)
+        return listen(value)
+
+    monkeypatch.setattr(CallRecording, "listen", listening)
     model = clip().vision_model
     traces = [only(unnoticed(lambda: model, lambda m: m(pixels()))) for _ in range(2)]
     assert len(made) == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from types import FunctionType
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +23,7 @@ def ran(code, **names):
         return "text"
 
     # Functions of the watcher, a known library.
-    names["seen"] = type(seen)(
+    names["seen"] = FunctionType(
         seen.__code__, {**globals(), "__name__": "attnlab.watch"}, None, None, seen.__closure__
     )
     code = textwrap.dedent(code)
@@ -101,7 +103,7 @@ def test_a_cell_with_other_names_is_not_mistaken_for_the_watched_one():
 
 def test_code_without_positions_has_no_callsite():
     noted = []
-    names = {"__name__": "__main__"}
+    names: dict[str, Any] = {"__name__": "__main__"}
     names["seen"] = lambda: noted.append(callsite(names))
     code = compile("seen()", "<cell>", "exec")
     exec(code.replace(co_linetable=b""), names)

@@ -12,6 +12,7 @@ import sys
 import threading
 import types
 import weakref
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy
@@ -25,7 +26,7 @@ from attnlab.capture.inspection.origin import origin
 from attnlab.capture.isolation.isolated_model import IsolatedModel, NotIsolatedError
 from attnlab.capture.isolation.random_generators import RandomGenerators
 
-RAN = []
+RAN: list[str] = []
 
 
 def noting(name):
@@ -59,15 +60,16 @@ class Hostile:
 
 
 class HostileDict(dict):
-    def __iter__(self):
+    def __iter__(self, *args: Any) -> Any:
         RAN.append("dict")
         return super().__iter__()
 
-    __getitem__ = __setitem__ = items = keys = values = update = copy = __iter__
+    __getitem__ = __setitem__ = items = keys = values = copy = __iter__
+    update: Any = __iter__
 
 
 class HostileList(list):
-    def __iter__(self):
+    def __iter__(self, *args: Any) -> Any:
         RAN.append("list")
         return super().__iter__()
 
@@ -126,6 +128,7 @@ def shape(value, seen):
     if id(value) in seen:
         return f"#{seen[id(value)]}"
     seen[id(value)] = len(seen)
+    inner: Any
     if isinstance(value, dict):
         inner = {name: shape(entry, seen) for name, entry in value.items()}
     elif isinstance(value, Plain):
@@ -152,13 +155,14 @@ class Mark:
 
 
 MARK = Mark()
+LEN: Any = len  # mypy knows no wrapper of a function.
 
 
 SHARED = {
     "None": None, "number": 1, "text": "a", "bytes": b"a", "ellipsis": ..., "range": range(3),
     "class": int, "enum": Shade.DARK, "mark": MARK, "module": sys, "lock": threading.Lock(),
     "object": object(), "dtype": torch.float32, "size": torch.Size([1, 2]),
-    "device": torch.device("cpu"), "built-in": len, "its wrapper": len.__call__,
+    "device": torch.device("cpu"), "built-in": len, "its wrapper": LEN.__call__,
     "stream": sys.stdout, "torch's": torch.relu, "function of a module": pytest.raises,
     "tuple": (1, (2, "a")), "frozenset": frozenset({1}),
 }  # fmt: skip
@@ -172,6 +176,8 @@ def test_stateless_objects_are_shared(name):
 
 class Counter(nn.Module):
     """Refers to itself and to its state in every way that a module can."""
+
+    steps: torch.Tensor
 
     def __init__(self):
         super().__init__()
@@ -207,7 +213,8 @@ class Counter(nn.Module):
         self.bound(), self.partial(), self.owner.model.count(), self.closed(2)
         self.steps += 1
         self.table += 1
-        self.weak().seen = True
+        inner: Any = self.weak()
+        inner.seen = True
         self.inner.bias.data = self.inner.bias.data + 1
         return (
             self.seeded.random(),
@@ -281,7 +288,8 @@ def test_the_reason_is_a_clause():
 
 
 def test_a_compiled_model_is_copied_as_it_was_before():
-    model = nn.Sequential(nn.Linear(2, 2), torch.compile(nn.Linear(2, 2), backend="eager"))
+    compiled: Any = torch.compile(nn.Linear(2, 2), backend="eager")
+    model = nn.Sequential(nn.Linear(2, 2), compiled)
     copy = IsolatedModel(torch.compile(model, backend="eager"), RandomGenerators()).model
     assert [type(part).__name__ for part in copy.modules()] == ["Sequential", "Linear", "Linear"]
     model.compile(backend="eager")

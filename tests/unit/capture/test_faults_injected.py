@@ -40,9 +40,9 @@ def _tokenizer() -> Any:
     )
 
 
-SIZES = {"vocab_size": 16, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
-SIZES |= {"num_attention_heads": 2, "max_position_embeddings": 32}
-ENDS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
+SIZES: dict[str, Any] = {"vocab_size": 16, "hidden_size": 16, "intermediate_size": 16}
+SIZES |= {"num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32}
+ENDS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
 
 TOKENIZER = _tokenizer()
 ENCODER = feeding._made("BertForMaskedLM", transformers.BertConfig(**SIZES))
@@ -98,6 +98,10 @@ def pipe() -> Any:
     return transformers.pipeline("fill-mask", model=model, tokenizer=TOKENIZER, device="cpu")
 
 
+def constant(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
 @dataclass
 class Scenario:
     """A cell and its global names, which are created for each run, except those in `kept`."""
@@ -110,9 +114,7 @@ class Scenario:
         for name, make in self.kept.items():
             if callable(make):
                 cache = make()
-                self.kept[name] = (
-                    cache if not isinstance(cache, nn.Module) else (lambda it=cache: it)
-                )
+                self.kept[name] = constant(cache) if isinstance(cache, nn.Module) else cache
         return {
             "__name__": "__main__",
             "torch": torch,
@@ -223,7 +225,7 @@ def plain(code: str, names: dict[str, Any]) -> None:
 class Watched(Notebook):
     """A notebook whose cells are watched, and whose events report no error."""
 
-    def run(self, code: str, names: dict[str, Any], tagged: bool = True) -> None:
+    def execute(self, code: str, names: dict[str, Any], tagged: bool = True) -> None:
         shell = self.shell
         shell.user_ns = names
         shell.execution_count += 1
@@ -261,7 +263,7 @@ def chosen(name: str, found: list[Step]) -> list[Step]:
 
 
 def watcher(name: str, notebook: Watched) -> Callable[[str, dict[str, Any]], None]:
-    return lambda code, names: notebook.run(code, names, tagged=name != "another cell")
+    return lambda code, names: notebook.execute(code, names, tagged=name != "another cell")
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -285,7 +287,7 @@ def test_a_fault_of_attnlab_reaches_the_panel_and_not_the_cell(
             astray.append((place, "no message"))
     assert astray == []
     # And the next cell is watched as usual.
-    agree(run(scenario, notebook.run), expected)
+    agree(run(scenario, notebook.execute), expected)
     assert "InjectedError" not in notebook.messages()
 
 
@@ -307,7 +309,7 @@ def test_an_interrupt_inside_attnlab_is_raised_and_everything_is_restored(
             if found.world[what] != value:
                 astray.append((place, f"{what} are not as before"))
     assert astray == []
-    agree(run(scenario, notebook.run), expected)
+    agree(run(scenario, notebook.execute), expected)
     assert "interrupted" not in notebook.messages()
 
 

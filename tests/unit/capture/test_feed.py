@@ -9,8 +9,11 @@ import pytest
 import torch
 import transformers
 
+from attnlab.capture.feed.feed import Feed
+from attnlab.capture.record.recorded_call import RecordedCall
 from attnlab.capture.watch import observing
 from tests.unit.feeding import PLAIN, crossed, decoder, encoder, ran, tokenizer
+from tests.unit.outcomes import Outcome, all_calls, only_call
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +33,13 @@ def names(parts):
     return {"__name__": "__main__", **parts}
 
 
+def feed_of(call: RecordedCall) -> Feed:
+    assert call.feed is not None
+    return call.feed
+
+
 def feed(code, names):
-    (call,) = ran(code, names)
+    call = only_call(ran(code, names))
     return call.feed
 
 
@@ -188,7 +196,7 @@ def test_the_texts_stay_as_they_were_when_the_cell_changes_its_list_later(names)
         'e = tok.apply_chat_template(m, return_tensors="pt", return_dict=True)\n'
         'm[0]["content"] = "no"\nwriter(**e)'
     )
-    one, two = (call.feed.tokenized[0].texts for call in ran(code, names))
+    one, two = (feed_of(call).tokenized[0].texts for call in all_calls(ran(code, names)))
     assert one == {"text": ["the cat"]}
     assert two == {"conversation": [{"role": "user", "content": "a"}]}
 
@@ -204,10 +212,10 @@ def test_nested_tokenizer_calls_count_once(names):
     code = (
         f"tok.apply_chat_template({CHAT}, tokenize=True)\n{PLAIN.format(chr(34) + 'a' + chr(34))}"
     )
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, names, fed=True):
         exec(compile(code, "<cell>", "exec"), names)
-    (tokenized,) = outcomes[0].feed.tokenized
+    (tokenized,) = feed_of(only_call(outcomes)).tokenized
     assert tokenized.method == "__call__"
     assert tokenized.texts == {"text": "a"}
     chat = feed(FED["chat, tokenized"][0], names).tokenized
@@ -215,7 +223,7 @@ def test_nested_tokenizer_calls_count_once(names):
 
 
 def test_a_chat_template_that_gives_ids_still_shows_the_rendered_text(names):
-    (call,) = ran(FED["chat, tokenized"][0], names)
+    call = only_call(ran(FED["chat, tokenized"][0], names))
     assert call.sequences[0].items[0].text == "user: the cat "
 
 
@@ -224,17 +232,17 @@ def test_a_call_is_recorded_even_if_its_feed_cannot_be_found(names, monkeypatch,
         raise RuntimeError("a fault of ours")
 
     monkeypatch.setattr("attnlab.capture.hooks.reporting.Feed.of", fails)
-    (call,) = ran(PLAIN.format('"the cat"'), names)
+    call = only_call(ran(PLAIN.format('"the cat"'), names))
     assert call.records
     assert call.feed is None
     assert "a fault of ours" in caplog.text
 
 
 def test_without_a_request_no_feed_is_created(names):
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, names):
         exec(PLAIN.format('"the cat"'), names)
-    assert [call.feed for call in outcomes] == [None]
+    assert [call.feed for call in all_calls(outcomes)] == [None]
 
 
 def test_the_notebooks_model_is_not_kept_alive(names):

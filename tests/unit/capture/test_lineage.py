@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -99,7 +101,7 @@ class Attention(torch.nn.Module):
         super().__init__()
         self.chosen = PRODUCTS[product], [STEPS[name] for name in steps], SOFTMAXES[softmax]
         self.mix = MIXES[mix]
-        self.used = None
+        self.used: Any = None
 
     def forward(self, query, key, value):
         product, steps, softmax = self.chosen

@@ -9,6 +9,7 @@ import transformers
 from attnlab.capture.record import memory
 from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from tests.unit.capture.test_calls_batches import bloom
+from tests.unit.outcomes import only_call, only_refusal
 from tests.unit.tiny_models import Family, _small, bert, ids, llama, record, trace
 from tests.unit.watching import differs, only, unnoticed
 
@@ -68,9 +69,11 @@ def test_weights_that_can_only_be_kept_whole_are_refused_above_the_budget(monkey
     monkeypatch.setenv(memory.VARIABLE, "8K")
     outcomes = unnoticed(Dense, lambda m: m(x))
     assert [type(item) for item in outcomes] == [Refusal]
-    assert "keeping all of its weights would exceed the memory budget" in outcomes[0].cause
-    assert "8.0 KiB" in outcomes[0].cause
-    assert memory.VARIABLE in outcomes[0].cause
+    assert (
+        "keeping all of its weights would exceed the memory budget" in only_refusal(outcomes).cause
+    )
+    assert "8.0 KiB" in only_refusal(outcomes).cause
+    assert memory.VARIABLE in only_refusal(outcomes).cause
 
 
 def test_a_mask_that_all_layers_share_is_kept_once():
@@ -81,7 +84,7 @@ def test_a_mask_that_all_layers_share_is_kept_once():
     _, outcomes = record(family.model(), family.inputs)
     held = [
         tensor.data_ptr()
-        for item in outcomes[0].records
+        for item in only_call(outcomes).records
         for tensor in item.tensors
         if tensor.shape[-2:] == (40, 40)
     ]
@@ -116,7 +119,7 @@ def test_a_recording_refers_to_no_tensors_of_the_model():
     )
     _, outcomes = record(model, {"input_ids": ids(1, 6)})
     params = {parameter.data_ptr() for parameter in model.parameters()}
-    for item in outcomes[0].records:
+    for item in only_call(outcomes).records:
         assert not params & {tensor.data_ptr() for tensor in item.tensors}
     gc.collect()
     assert held[0]() is None
@@ -140,8 +143,8 @@ def test_an_invalid_setting_is_a_refusal_that_names_it_and_not_an_error_of_the_c
     monkeypatch.setenv(variable, value)
     outcomes = unnoticed(make, lambda m: m(ids(1, 5)))
     assert [type(item) for item in outcomes] == [Refusal]
-    assert variable in outcomes[0].cause
-    assert repr(value) in outcomes[0].cause
+    assert variable in only_refusal(outcomes).cause
+    assert repr(value) in only_refusal(outcomes).cause
     monkeypatch.delenv(variable)
     assert [type(item) for item in unnoticed(make, lambda m: m(ids(1, 5)))] == [RecordedCall]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from attnlab.capture.record.recorded_call import Refusal
+from tests.unit.outcomes import only_refusal
 from tests.unit.watching import only, unnoticed
 
 MODES = [torch.no_grad, torch.inference_mode, torch.enable_grad]
@@ -104,7 +106,7 @@ def test_attention_between_channels_is_not_shown_as_positions(kind, length, widt
 
     outcomes = unnoticed(make, call, gradients=context is torch.enable_grad)
     assert [type(entry) for entry in outcomes] == [Refusal], outcomes
-    assert "between channels, not between tokens" in outcomes[0].cause
+    assert "between channels, not between tokens" in only_refusal(outcomes).cause
 
 
 class Plain(Projected):
@@ -205,7 +207,8 @@ class MergedBySums(Projected):
 
     def forward(self, x):
         q, k, v = self.parts(x)
-        mixed, sums = None, None
+        mixed: Any = None
+        sums: Any = None
         for keys, values in zip(k.split(4, dim=2), v.split(4, dim=2), strict=True):
             scores = q @ keys.mT
             actual, now = scores.softmax(-1) @ values, scores.logsumexp(-1, keepdim=True)
@@ -239,4 +242,4 @@ def test_a_softmax_that_is_rescaled_after_the_product_is_refused(kind, length, c
 
     outcomes = unnoticed(make, call)
     assert [type(entry) for entry in outcomes] == [Refusal], outcomes
-    assert "online softmax" in outcomes[0].cause
+    assert "online softmax" in only_refusal(outcomes).cause

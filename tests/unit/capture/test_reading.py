@@ -84,7 +84,8 @@ def test_a_single_query_of_a_causal_module_sees_all_keys():
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     qkv = tensors(queries=1, keys=6)
-    output, _ = sdpa_attention_forward(Attention(), *qkv, None)
+    query, key, value = qkv
+    output, _ = sdpa_attention_forward(Attention(), query, key, value, None)
     record = read(sdpa_attention_forward, None, output, qkv)
     assert certify(record).exact
     assert record.kind == "decoder"
@@ -94,7 +95,8 @@ def test_sdpa_without_a_mask_is_causal_from_the_first_key():
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     qkv = tensors(queries=3, keys=5)
-    output, _ = sdpa_attention_forward(Attention(), *qkv, None)
+    query, key, value = qkv
+    output, _ = sdpa_attention_forward(Attention(), query, key, value, None)
     record = read(sdpa_attention_forward, None, output, qkv)
     assert certify(record).exact
     assert not weights(record, slice(0, 2), slice(0, 3))[:, :, 3:].any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from transformers.masking_utils import sdpa_mask
 
 from attnlab.capture.record.recorded_call import RecordedCall
 from attnlab.capture.watch import observing
+from tests.unit.outcomes import Outcome
 from tests.unit.tiny_models import trace
 
 LENGTH, HEADS = 7, 4
@@ -103,22 +105,25 @@ FOLLOWED = [
 ]  # fmt: skip
 
 
+def config(implementation: str, **more: Any) -> LlamaConfig:
+    """Make a configuration; the class does not declare the name of the implementation."""
+    sizes: dict[str, Any] = {"vocab_size": 60, "hidden_size": 32, "intermediate_size": 32}
+    sizes |= {"num_attention_heads": HEADS, "attn_implementation": implementation}
+    return LlamaConfig(**sizes, **more)
+
+
 def model_with(function, name="own"):
     AttentionInterface.register(name, function)
     AttentionMaskInterface.register(name, sdpa_mask)
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=60, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=HEADS, num_key_value_heads=2, attn_implementation=name,
-    )  # fmt: skip
-    model = LlamaForCausalLM(config).eval()
+    model = LlamaForCausalLM(config(name, num_hidden_layers=2, num_key_value_heads=2)).eval()
     for parameter in model.parameters():
         parameter.data.mul_(3) if parameter.ndim == 2 else None
     return model
 
 
 def recorded(model):
-    outcomes = []
+    outcomes: list[Outcome] = []
     with torch.no_grad(), observing(outcomes.append, {}):
         model(IDS)
     assert [type(entry) for entry in outcomes] == [RecordedCall], outcomes
@@ -199,10 +204,6 @@ def test_keywords_bound_to_the_librarys_function_are_used():
 
 @pytest.mark.parametrize("name", ["sdpa", "eager"])
 def test_the_librarys_functions_are_read_by_their_arguments(name):
-    config = LlamaConfig(
-        vocab_size=60, hidden_size=32, intermediate_size=32, num_hidden_layers=1,
-        num_attention_heads=HEADS, attn_implementation=name,
-    )  # fmt: skip
-    recording = recorded(LlamaForCausalLM(config).eval())
+    recording = recorded(LlamaForCausalLM(config(name, num_hidden_layers=1)).eval())
     assert [site.method for site in recording.sites] == ["interface"]
     assert recording.sites[0].certificate.exact

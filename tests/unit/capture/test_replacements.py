@@ -24,6 +24,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from attnlab.capture.record.recorded_call import RecordedCall
 from attnlab.capture.watch import observing
 from tests.unit.capture.test_tokens import wordpiece
+from tests.unit.outcomes import Outcome
 from tests.unit.tiny_models import bert, ids, llama
 
 PLACES: dict[str, tuple[type, str]] = {
@@ -92,9 +93,8 @@ def test_a_lookup_that_the_notebook_wraps_in_a_block_works_in_the_next_ones(wrap
     try:
         for _ in range(wrappers):
             with observing(lambda _: None, {}):
-                AttentionInterface.get_interface = wrapped(
-                    vars(AttentionInterface)["get_interface"]
-                )
+                replaced = wrapped(vars(AttentionInterface)["get_interface"])
+                AttentionInterface.get_interface = replaced  # type: ignore[method-assign]
         for _ in range(2):
             outcomes: list[Any] = []
             with observing(outcomes.append, {}):
@@ -104,7 +104,7 @@ def test_a_lookup_that_the_notebook_wraps_in_a_block_works_in_the_next_ones(wrap
             assert [record.method for record in call.records] == ["interface"] * len(call.records)
             assert len(call.records) == model.config.num_hidden_layers
     finally:
-        AttentionInterface.get_interface = GENUINE["interface"]
+        AttentionInterface.get_interface = GENUINE["interface"]  # type: ignore[method-assign]
     with observing(outcomes.append, {}):
         model(ids(1, 4))
     assert len(outcomes) == 2
@@ -162,7 +162,9 @@ def test_the_users_modes_see_the_same_operations(name: str, around: bool, mode: 
     logs: list[list[str]] = []
     with torch.no_grad():
         for watched in (False, False, True):
-            model, log, outcomes = make().eval(), [], []
+            model = make().eval()
+            log: list[str] = []
+            outcomes: list[Outcome] = []
             block = observing(outcomes.append, {})
             with ExitStack() as stack:
                 for context in (mode(log), block) if around else (block, mode(log)):

@@ -93,7 +93,6 @@ def spread(model: Any) -> Any:
 
 
 def reuse_the_filled_cache(model: Any, given: Given) -> Given:
-    cache = transformers.DynamicCache(config=model.config)
     with torch.no_grad():
         said = model(given["input_ids"], use_cache=True)
     cache = next(message for message in said.values() if isinstance(message, transformers.Cache))

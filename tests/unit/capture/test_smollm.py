@@ -6,6 +6,7 @@ import torch
 import transformers
 
 from attnlab.capture.watch import observing
+from tests.unit.outcomes import Outcome
 from tests.unit.watching import differs, only, unnoticed
 
 TEXT = "Alice gave Bob the old book, and then Bob gave Alice the new one, because he liked her."
@@ -46,7 +47,7 @@ def recorded(model, tokenizer):
 def generated(model, inputs):
     """What the model has written, and the one trace of it."""
     greedy = {"max_new_tokens": 6, "do_sample": False, "return_dict_in_generate": True}
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         watched = model.generate(**inputs, **greedy, output_logits=True)
     plain = model.generate(**inputs, **greedy, output_logits=True)

@@ -7,6 +7,7 @@ the tokenizer's names for the ids that it was given.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -291,10 +292,11 @@ def test_pieces_of_a_long_text_have_separate_tokens():
 
 def t5(implementation="sdpa"):
     torch.manual_seed(0)
+    # T5Config does not declare the start token, which it takes.
+    start: dict[str, Any] = {"decoder_start_token_id": 0}
     config = transformers.T5Config(
-        vocab_size=VOCABULARY, d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4,
-        decoder_start_token_id=0,
-    )  # fmt: skip
+        vocab_size=VOCABULARY, d_model=32, d_kv=8, d_ff=48, num_layers=1, num_heads=4, **start
+    )
     return spread(
         transformers.T5ForConditionalGeneration._from_config(
             config, attn_implementation=implementation
@@ -357,7 +359,7 @@ class Beside(nn.Module):
         torch.manual_seed(0)
         self.other = nn.MultiheadAttention(12, 3, batch_first=True)
 
-    def forward(self, signal, **text):
+    def forward(self, signal: Any, **text: Any) -> Any:
         hidden = self.other(signal, signal, signal, need_weights=False)[0].sum()
         return self.encoder(**text)[0] + hidden
 
@@ -368,7 +370,7 @@ def test_a_tower_without_text_shows_positions_although_its_length_matches(name):
     signal = torch.randn(1, text["input_ids"].shape[1], 12)
 
     class Given(Beside):
-        def forward(self, signal, tokens):
+        def forward(self, signal, tokens):  # type: ignore[override]
             return super().forward(signal, input_ids=tokens)
 
     make, call = (Beside, lambda m: m(signal, **text)) if name == "input_ids" else (

@@ -16,6 +16,7 @@ from attnlab.capture.tokens.encodings import Encodings, Remembered, resolve
 from attnlab.capture.tokens.tokens import Style, display, letters, visible
 from attnlab.capture.tokens.vocabulary import describe, style
 from attnlab.capture.watch import observing
+from tests.unit.outcomes import Outcome, all_calls, only_call
 from tests.unit.tiny_models import record
 
 HOSTILE = [
@@ -269,7 +270,7 @@ def model(size=400):
 
 
 def watched(run, namespace=None):
-    outcomes = []
+    outcomes: list[Outcome] = []
     with torch.no_grad(), observing(outcomes.append, namespace or {}):
         run()
     (call,) = outcomes
@@ -400,7 +401,7 @@ def test_neither_of_two_unnamed_tokenizers_is_guessed():
 def test_embeddings_instead_of_ids_show_positions():
     _, outcomes = record(model(), {"inputs_embeds": torch.zeros(1, 3, 16)})
     assert [t.text for t in tokens_of(outcomes[0])] == ["0", "1", "2"]
-    assert "positions" in outcomes[0].notes[0]
+    assert "positions" in only_call(outcomes).notes[0]
 
 
 def test_a_cache_filled_in_the_cell_names_its_keys():
@@ -408,13 +409,14 @@ def test_a_cache_filled_in_the_cell_names_its_keys():
     decoder = transformers.GPT2LMHeadModel(
         transformers.GPT2Config(vocab_size=400, n_embd=16, n_layer=1, n_head=2)
     ).eval()
-    outcomes = []
+    outcomes: list[Outcome] = []
     with torch.no_grad(), observing(outcomes.append, {"tokenizer": tokenizer}):
         first = decoder(**tokenizer("ab", return_tensors="pt"), use_cache=True)
         token = tokenizer("c", return_tensors="pt")["input_ids"]
         decoder(token, past_key_values=first.past_key_values)
     assert [t.text for t in tokens_of(outcomes[1])] == ["c"]
-    assert [t.text for t in outcomes[1].sequences[outcomes[1].axes[0][1]].items[0].tokens] == [
+    later = all_calls(outcomes)[1]
+    assert [t.text for t in later.sequences[later.axes[0][1]].items[0].tokens] == [
         "a",
         "b",
         "c",
@@ -436,7 +438,7 @@ def test_tokenizing_while_watched_changes_neither_result_nor_tokenizer():
     tokenizer = wordpiece()
     before = tokenizer.backend_tokenizer.to_str()
     plain = tokenizer("the cat").data
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         watched_ = tokenizer("the cat").data
     assert plain == watched_

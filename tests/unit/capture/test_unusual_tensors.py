@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from torch.utils._pytree import tree_map
 
 from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from attnlab.capture.watch import observing
+from tests.unit.outcomes import Outcome
 
 SIZE, HEADS = 16, 2
 
@@ -40,18 +43,18 @@ class Wrapped(torch.Tensor):
         )
 
     def __init__(self, inner):
-        self.inner = inner
+        self.wrapped = inner
 
     def __tensor_flatten__(self):
-        return ["inner"], None
+        return ["wrapped"], None
 
     @classmethod
     def __tensor_unflatten__(cls, inner, meta, size, stride):
-        return cls(inner["inner"])
+        return cls(inner["wrapped"])
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
-        bare = lambda value: value.inner if isinstance(value, Wrapped) else value  # noqa: E731
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[override]
+        bare = lambda value: value.wrapped if isinstance(value, Wrapped) else value  # noqa: E731
         result = func(*tree_map(bare, args), **tree_map(bare, kwargs or {}))
         return tree_map(
             lambda value: Wrapped(value) if isinstance(value, torch.Tensor) else value, result
@@ -90,7 +93,7 @@ class Quantized(torch.Tensor):
             return func(*args, **(kwargs or {}))
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[override]
         if func is torch.ops.aten.detach.default:
             return cls(args[0].numbers, args[0].scale)
         raise NotImplementedError(f"{func} of quantized weights")
@@ -223,7 +226,7 @@ def quantized_weights():
     return model
 
 
-MODELS = {
+MODELS: dict[str, Callable[[], nn.Module]] = {
     "one layer": OneLayer,
     "fused attention": FusedAttention,
     "attention by hand": AttentionByHand,
@@ -265,13 +268,14 @@ def described(value):
         return value
     about = [type(value).__name__, str(value.dtype), str(value.layout), value.requires_grad]
     if type(value).__name__ == "MaskedTensor":
-        return [*about, described(value.get_data()), described(value.get_mask())]
+        masked: Any = value
+        return [*about, described(masked.get_data()), described(masked.get_mask())]
     if value.is_nested:
         return [*about, described(list(value.unbind()))]
     if value.is_meta or type(value).__name__ == "FakeTensor":
         return [*about, tuple(value.shape), value.stride()]
     if isinstance(value, Wrapped):
-        return [*about, described(value.inner)]
+        return [*about, described(value.wrapped)]
     if value.is_quantized:
         return [*about, value.q_scale(), described(value.int_repr())]
     with torch._C.DisableTorchFunctionSubclass():
@@ -306,7 +310,7 @@ def outcome(model, kind, context, at_home=False):
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_call_over_any_tensors_gives_the_same_as_without_attnlab(model, kind, context):
-    outcomes = []
+    outcomes: list[Outcome] = []
     outcome(model, kind, context)  # PyTorch may load something at the first call.
     expected = outcome(model, kind, context)
     with observing(outcomes.append, {}):
@@ -317,7 +321,7 @@ def test_a_call_over_any_tensors_gives_the_same_as_without_attnlab(model, kind, 
 
 
 def told_of(model, kind, context="no_grad"):
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         outcome(model, kind, context, at_home=True)
     return outcomes

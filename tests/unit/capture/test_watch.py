@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from attnlab.capture.hooks.import_watch import ImportWatch
 from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from attnlab.capture.watch import observing
+from tests.unit.outcomes import Outcome, all_calls, only_call, only_refusal
 from tests.unit.tiny_models import FAMILIES, bert, gpt2, ids, llama, record, trace
 
 OWNERS = (torch.nn.Module, AttentionInterface, PreTrainedTokenizerBase, GenerationMixin)
@@ -90,16 +92,16 @@ def test_everything_is_restored_after_an_error_inside_the_forward_pass(error):
         raise error("half way")
 
     hook = model.encoder.layer[1].attention.self.query.register_forward_hook(fail)
-    outcomes = []
+    outcomes: list[Outcome] = []
     with pytest.raises(error, match="half way"), observing(outcomes.append, {}):
         model(**family.inputs)
     hook.remove()
     assert world() == before
     assert [type(item) for item in outcomes] == [Refusal]
-    assert "BertModel did not finish" in outcomes[0].title
+    assert "BertModel did not finish" in only_refusal(outcomes).title
     # And the next watched call is recorded completely.
     _, outcomes = record(model, family.inputs)
-    assert len(outcomes[0].records) == 2
+    assert len(only_call(outcomes).records) == 2
 
 
 def test_an_error_outside_the_model_leaves_nothing_of_a_block():
@@ -113,7 +115,8 @@ def test_nested_blocks_leave_only_with_the_last():
     family = bert()
     model = family.model()
     before = world()
-    outer, inner = [], []
+    outer: list[Outcome] = []
+    inner: list[Outcome] = []
     with observing(outer.append, {}):
         with observing(inner.append, {}):
             model(**family.inputs)
@@ -127,29 +130,30 @@ def test_what_the_cell_itself_replaces_stays_and_our_replacement_becomes_inactiv
     family = bert()
     model = family.model()
     genuine = torch.nn.Module.__call__
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         ours = torch.nn.Module.__call__
 
         def theirs(module, *args, **kwargs):
             return ours(module, *args, **kwargs)
 
-        torch.nn.Module.__call__ = theirs
+        torch.nn.Module.__call__ = theirs  # type: ignore[method-assign]
         model(**family.inputs)
     try:
         assert torch.nn.Module.__call__ is theirs
         model(**family.inputs)
     finally:
-        torch.nn.Module.__call__ = genuine
+        torch.nn.Module.__call__ = genuine  # type: ignore[method-assign]
     assert len(outcomes) == 1
 
 
 def test_the_attention_function_and_signatures_look_as_before():
-    seen = []
+    seen: list[Any] = []
 
     class Curious(transformers.BertModel):
         def forward(self, *args, **kwargs):
-            found = transformers.modeling_utils.ALL_ATTENTION_FUNCTIONS.get_interface("sdpa", None)
+            functions: Any = transformers.modeling_utils.ALL_ATTENTION_FUNCTIONS
+            found = functions.get_interface("sdpa", None)
             seen.append((found.__name__, inspect.signature(found)))
             seen.append(inspect.signature(PreTrainedTokenizerBase.__call__))
             return super().forward(*args, **kwargs)
@@ -187,7 +191,7 @@ def test_errors_of_the_recording_become_a_refusal_and_leave_the_result(monkeypat
     observed, outcomes = record(model, family.inputs)
     assert torch.equal(plain[0], observed[0])
     assert [type(item) for item in outcomes] == [Refusal]
-    assert "a fault of ours" in outcomes[0].cause
+    assert "a fault of ours" in only_refusal(outcomes).cause
 
 
 # --- threads ------------------------------------------------------------------------------
@@ -196,12 +200,13 @@ def test_errors_of_the_recording_become_a_refusal_and_leave_the_result(monkeypat
 def test_forward_passes_on_other_threads_are_neither_recorded_nor_disturbed():
     family = bert()
     mine, other = family.model(), family.model()
-    results, outcomes = [], []
+    results = []
+    outcomes: list[Outcome] = []
     inside, done = threading.Event(), threading.Event()
 
     def elsewhere():
         inside.wait(20)
-        functions = transformers.modeling_utils.ALL_ATTENTION_FUNCTIONS
+        functions: Any = transformers.modeling_utils.ALL_ATTENTION_FUNCTIONS
         results.append(functions.get_interface("sdpa", None))
         with torch.no_grad():
             results.append(other(**family.inputs)[0])
@@ -220,7 +225,7 @@ def test_forward_passes_on_other_threads_are_neither_recorded_nor_disturbed():
     thread.join()
     assert results[0] is transformers.integrations.sdpa_attention.sdpa_attention_forward
     assert torch.equal(results[1], actual)
-    assert [len(item.records) for item in outcomes] == [2]
+    assert [len(item.records) for item in all_calls(outcomes)] == [2]
 
 
 # --- what is recorded ---------------------------------------------------------------------
@@ -229,14 +234,14 @@ def test_forward_passes_on_other_threads_are_neither_recorded_nor_disturbed():
 def test_each_outermost_call_is_recorded_separately():
     family = llama()
     model = family.model()
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         model(**family.inputs)
         model.model(**family.inputs)
-    assert [item.model for item in outcomes] == ["LlamaForCausalLM", "LlamaModel"]
-    assert [len(item.records) for item in outcomes] == [2, 2]
-    assert outcomes[0].records[1].name == "model.layers.1.self_attn"
-    assert outcomes[0].milliseconds > 0
+    assert [item.model for item in all_calls(outcomes)] == ["LlamaForCausalLM", "LlamaModel"]
+    assert [len(item.records) for item in all_calls(outcomes)] == [2, 2]
+    assert all_calls(outcomes)[0].records[1].name == "model.layers.1.self_attn"
+    assert all_calls(outcomes)[0].milliseconds > 0
 
 
 def test_only_the_given_model_is_recorded_even_inside_another():
@@ -252,11 +257,11 @@ def test_only_the_given_model_is_recorded_even_inside_another():
             unwanted(**inputs)
             return self.inner(**inputs)
 
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}, only=wanted):
         unwanted(**family.inputs)
         Wrapper()(**family.inputs)
-    assert [item.model for item in outcomes] == ["BertModel"]
+    assert [item.model for item in all_calls(outcomes)] == ["BertModel"]
 
 
 def test_a_cache_that_is_overwritten_later_does_not_change_the_record():
@@ -275,10 +280,10 @@ def test_a_checkpointed_backward_pass_is_not_a_call_of_the_user():
     family = llama()
     model = family.model().train()
     model.gradient_checkpointing_enable({"use_reentrant": False})
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         model(**family.inputs).logits.sum().backward()
-    assert [item.model for item in outcomes] == ["LlamaForCausalLM"]
+    assert [item.model for item in all_calls(outcomes)] == ["LlamaForCausalLM"]
 
 
 def test_shared_layers_are_numbered_by_their_order():
@@ -291,30 +296,30 @@ def test_shared_layers_are_numbered_by_their_order():
         intermediate_size=48,
     )
     _, outcomes = record(transformers.AlbertModel(config), {"input_ids": ids(1, 5)})
-    assert [item.layer for item in outcomes[0].records] == [0, 1, 2]
+    assert [item.layer for item in only_call(outcomes).records] == [0, 1, 2]
 
 
 def test_a_batch_is_recorded_completely_without_a_note():
     family = gpt2()
     _, outcomes = record(family.model(), family.inputs)
-    assert outcomes[0].items == 2
-    assert {item.items for item in outcomes[0].records} == {2}
-    assert not any("batch" in note for note in outcomes[0].notes)
+    assert only_call(outcomes).items == 2
+    assert {item.items for item in only_call(outcomes).records} == {2}
+    assert not any("batch" in note for note in only_call(outcomes).notes)
 
 
 def test_recordings_have_no_gradients():
     family = bert()
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         family.model()(**family.inputs)
-    for item in outcomes[0].records:
+    for item in only_call(outcomes).records:
         assert not any(tensor.requires_grad for tensor in item.tensors)
 
 
 def test_weights_before_dropout_are_shown_but_not_certified():
     family = bert()
     model = family.model().train()
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         model(**family.inputs)
     site = trace(outcomes[0]).sites[0]
@@ -327,7 +332,7 @@ def test_weights_before_dropout_are_shown_but_not_certified():
 
 
 def test_modules_without_attention_are_ignored():
-    outcomes = []
+    outcomes: list[Outcome] = []
     with observing(outcomes.append, {}):
         torch.nn.CrossEntropyLoss()(torch.zeros(2, 3), torch.zeros(2, dtype=torch.long))
         torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.ReLU())(torch.zeros(2, 3))
@@ -335,7 +340,7 @@ def test_modules_without_attention_are_ignored():
 
 
 def test_a_failing_module_without_attention_is_ignored_too():
-    outcomes = []
+    outcomes: list[Outcome] = []
     with pytest.raises(RuntimeError), observing(outcomes.append, {}):
         torch.nn.Linear(3, 3)(torch.zeros(2, 4))
     assert outcomes == []
@@ -395,7 +400,7 @@ def test_an_import_after_the_block_is_unaffected():
 
 
 def test_the_finder_finds_nothing_by_itself():
-    outcomes = []
+    outcomes: list[Any] = []
     watch = ImportWatch(
         ["no_such_module_at_all"], lambda *found: outcomes.append(found), outcomes.append
     )
@@ -412,7 +417,7 @@ def test_the_finder_finds_nothing_by_itself():
 def test_a_module_that_fails_to_import_fails_as_before(tmp_path, monkeypatch):
     (tmp_path / "attnlab_broken_module.py").write_text("raise ValueError('as ever')")
     monkeypatch.syspath_prepend(tmp_path)
-    outcomes = []
+    outcomes: list[Any] = []
     watch = ImportWatch(
         ["attnlab_broken_module"], lambda *found: outcomes.append(found), outcomes.append
     )

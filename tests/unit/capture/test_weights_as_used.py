@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -307,7 +308,7 @@ SAME_AS_SOFTMAX = [Attention, ByHand, ByHandStably, ByLogarithms]
 
 
 def shown(kind, context, given=None):
-    models = []
+    models: list[Any] = []
 
     def make():
         torch.manual_seed(0)
@@ -401,7 +402,7 @@ def test_a_softmax_by_exp_and_sum_keeps_its_queries_and_keys(kind, context):
 
 
 @pytest.mark.parametrize("kind", [Attention, Gated, ByHandStably, Rectified])
-def test_changed_weights_of_one_query_are_read_too(kind):
+def test_changed_weights_of_one_query_are_read_too(kind: Any):
     class OneQuery(kind):
         def scores(self, given):
             return super().scores(given)[:, :, :1]
@@ -425,13 +426,16 @@ def test_changed_weights_are_certified_by_a_comparison_that_can_fail(kind):
     outcomes, _ = shown(kind, torch.no_grad)
     for site in only(outcomes).sites:
         record = site.record
+        assert record.weights is not None
+        assert record.value is not None
         assert certify(record).exact
-        for wrong in (
+        changes: list[dict[str, Any]] = [
             {"weights": record.weights * 1.05},
             {"weights": record.weights.roll(1, dims=1)},
             {"weights": record.weights.roll(1, dims=3)},
             {"value": record.value.roll(1, dims=2)},
-        ):
+        ]
+        for wrong in changes:
             verdict = certify(dataclasses.replace(record, **wrong))
             assert not verdict.exact
             assert "do not reproduce the model's output" in verdict.reason

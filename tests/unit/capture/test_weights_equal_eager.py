@@ -28,7 +28,7 @@ def equal(family, implementation=None):
             assert actual.shape == theirs.shape
             defined = ~np.isnan(actual).any(axis=1)
             worst = max(worst, float(np.abs(actual - theirs)[defined].max()))
-            for query in np.flatnonzero(defined):
+            for query in np.flatnonzero(defined).tolist():
                 row = recorded.row(site.index, query, item)[head]
                 assert np.allclose(row, actual[query], rtol=0, atol=1e-6)
     return worst, recorded

@@ -25,9 +25,10 @@ class Kernel:
         self.given, self.options = {"text": text}, options
         frame = sys._getframe(1)
         while frame.f_code.co_filename != "cell":
+            assert frame.f_back is not None
             frame = frame.f_back
         positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
-        first, last, start, end = positions
+        first, last, start, end = (own for own in positions if own is not None)
         self.place = (first, last, start, end)
         self.arguments = None
         try:
@@ -178,6 +179,7 @@ def test_a_helper_of_an_earlier_cell_is_followed_to_the_cell():
     kernel = Kernel()
     exec("def encode(text):\n    return tokenizer(text)", kernel.names)
     kernel.run("encode('a')")
+    assert kernel.arguments is not None
     assert kernel.arguments.reread(ast.parse("encode('b')"), kernel.names, []) == {"text": "b"}
 
 

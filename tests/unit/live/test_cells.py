@@ -10,6 +10,7 @@ from attnlab.capture import watch as capture
 from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from attnlab.live.cells.run import Run
 from attnlab.live.cells.watcher import CellWatcher
+from attnlab.live.passes.scheduler import PassScheduler
 
 
 class Shell:
@@ -64,10 +65,11 @@ class EventLog:
         pass
 
 
-class Pauses:
+class Pauses(PassScheduler):
     """A scheduler that counts how often it is paused."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.open = 0
 
     def pause(self) -> None:

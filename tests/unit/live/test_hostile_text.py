@@ -6,6 +6,7 @@ import ast
 import contextlib
 import re
 import textwrap
+from functools import partial
 from typing import Any
 
 import pytest
@@ -160,11 +161,18 @@ numbers = st.sampled_from(BIG) | st.integers(0, 40).map(str)
 leaves = st.sampled_from(
     ["'a'", "'a b c'", "'\\t\\n'", "'é🐈'", "a", "''", "long", "words", "table"]
 )
+
+
+def filled(form: str, own: tuple[str, str, str]) -> str:
+    """Fill a form with two texts and a number."""
+    return form.format(*own)
+
+
 texts = st.recursive(
     leaves | numbers.map(lambda n: f"str({n})"),
     lambda inner: st.one_of(
         *(
-            st.tuples(inner, inner, numbers).map(lambda value, form=form: form.format(*value))
+            st.tuples(inner, inner, numbers).map(partial(filled, form))
             for form in (
                 *("({0} * ({2}))", "(({2}) * {0})", "({0} + {1})", "f'{{{0}:>{{{2}}}}}'"),
                 *("'%{2}d' % ({2})", "('%*d' % ({2}, 1))", "('%(a)9999s' * ({2})) % {{'a': {0}}}"),

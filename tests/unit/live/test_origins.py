@@ -178,13 +178,12 @@ def test_offsets_count_as_editors_do(text: str, data: st.DataObject) -> None:
 def test_an_expression_has_its_range() -> None:
     source = 'é = 1; f("🐈", b)'
     (call,) = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
-    ranges = [
-        (
-            offset(source, node.lineno, node.col_offset),
-            offset(source, node.end_lineno, node.end_col_offset),
-        )
-        for node in call.args
-    ]
+    ranges = []
+    for node in call.args:
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        start = offset(source, node.lineno, node.col_offset)
+        ranges.append((start, offset(source, node.end_lineno, node.end_col_offset)))
     assert [written(source, found) for found in ranges] == ['"🐈"', "b"]
 
 
@@ -198,7 +197,12 @@ def evaluations(source: str) -> tuple[str, int]:
     tree = ast.parse(source)
     call = call_of(tree)
     seen: list[str] = []
-    found = origins(source, tree, call, call.args[0], {}, lambda value: seen.append(value) or value)
+
+    def tokenizer(text: str) -> str:
+        seen.append(text)
+        return text
+
+    found = origins(source, tree, call, call.args[0], {}, tokenizer)
     marked = [entry for entry in seen[0] if not entry.isspace()]
     assert sum(place is not None for place in found) == len(marked)
     return seen[0], len(seen)

@@ -513,8 +513,8 @@ def test_after_three_stuck_passes_none_begins_until_one_ends(stage: Stage) -> No
     stage.rest()
     passes.submit(late)
     assert [entry.ends for entry in stuck] == [["given up"]] * MOST_ABANDONED
-    for entry in (waiting, late):
-        assert (entry.begun, entry.ends, entry.why) == (0, ["given up"], BEHIND)
+    for text in (waiting, late):
+        assert (text.begun, text.ends, text.why) == (0, ["given up"], BEHIND)
     stuck[0].allowed = 1
     stage.rest()
     passes.submit(after)

@@ -112,16 +112,19 @@ def test_a_job_that_has_not_begun_or_has_ended_is_not_stopped() -> None:
     assert sum(range(1000)) == 499500  # Nothing is raised here.
 
 
+def spin(turns: int) -> None:
+    for _ in range(turns % 40):
+        pass
+
+
+def spinning(turns: int) -> Callable[[], None]:
+    return lambda: spin(turns)
+
+
 def test_no_exception_escapes_from_the_stopped_job() -> None:
-    works = [
-        RunningJob(Calling(lambda turns=turns: spin(turns)), lambda: 0.0) for turns in range(400)
-    ]
+    works = [RunningJob(Calling(spinning(turns)), lambda: 0.0) for turns in range(400)]
     begun, escaped = itertools.count(), []
     running = [works[0]]
-
-    def spin(turns: int) -> None:
-        for _ in range(turns % 40):
-            pass
 
     def make() -> None:
         for work in works:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import textwrap
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +31,7 @@ def followed(source, **held):
 
 def run(source, **held):
     """Run the cell, and return the argument of its last call of `seen`."""
-    given = []
+    given: list[Any] = []
     space = dict(HELD | held, seen=given.append, nothing=contextlib.nullcontext())
     exec(compile(textwrap.dedent(source), "cell", "exec"), space)
     return given[-1]

@@ -297,7 +297,7 @@ def test_an_interrupt_on_the_kernels_thread_is_answered_and_then_raised(peer: Pe
 def test_a_result_that_cannot_be_sent_is_answered_by_an_error() -> None:
     sent: list[dict[str, Any]] = []
 
-    def send(_client: str, rpc: dict[str, Any], _buffers: list[bytes]) -> None:
+    def send(client: str, rpc: dict[str, Any], buffers: list[bytes]) -> None:
         if "result" in rpc:
             raise ValueError("not JSON")
         sent.append(rpc)

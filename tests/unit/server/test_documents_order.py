@@ -107,7 +107,7 @@ class Orders(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patches = [
+        self.patches: list[Any] = [
             mock.patch("attnlab.server.endpoint.Worker", StepWorker),
             mock.patch("attnlab.server.endpoint.PassScheduler", StepPasses),
             mock.patch("attnlab.server.requests.edit.again", self.again),
@@ -236,8 +236,9 @@ class Orders(RuleBasedStateMachine):
             assert source is not None
             for trace in self.session._traces.of_cell(cell):
                 word = trace.sequences[0].items[0].text
-                ran = self.session.document(cell).execution
-                assert trace.execution > ran or source["text"] == cell_of(word or "")
+                document = self.session.document(cell)
+                assert document is not None
+                assert trace.execution > document.execution or source["text"] == cell_of(word or "")
 
     @invariant()
     def counts_its_pushes(self) -> None:

@@ -154,7 +154,7 @@ def a_request_that_is_cancelled(notebook: Notebook) -> None:
         go.wait()
         return computed(*given)
 
-    site.head = head
+    vars(site)["head"] = head
     id_ = next(notebook._ids)
     rpc = {"jsonrpc": "2.0", "id": id_, "method": "trace/head", "params": place}
     notebook.endpoint.receive(notebook.envelope(rpc))
@@ -165,7 +165,7 @@ def a_request_that_is_cancelled(notebook: Notebook) -> None:
         lambda: [message for message, _ in notebook.sent if message["rpc"].get("id") == id_]
     )
     assert sent[0]["rpc"]["error"]["code"] == ErrorCode.REQUEST_CANCELLED
-    del site.head
+    del vars(site)["head"]
 
 
 DONE = [
@@ -214,12 +214,14 @@ def test_a_trace_is_freed_when_the_store_drops_it(
         for _ in range(2):
             do(notebook)
         store = notebook.session._traces._store
-        traces = [weakref.ref(trace) for trace in notebook.session.traces]
-        records = [weakref.ref(site.record) for trace in traces for site in trace().sites]
+        traces = notebook.session.traces
+        references: list[weakref.ref[Any]] = [weakref.ref(trace) for trace in traces]
+        references += [weakref.ref(site.record) for trace in traces for site in trace.sites]
+        del traces
         if store is not None:
             drop_all(store)
         notebook.rest()
-        assert [trace() for trace in (*traces, *records) if trace() is not None] == []
+        assert [trace() for trace in references if trace() is not None] == []
 
 
 # --- models that are deleted ------------------------------------------------------------
@@ -378,7 +380,9 @@ def survivors(
             notebook.rest()
             assert "model" in gone
             if notebook.session.traces:
-                drop_all(notebook.session._traces._store)
+                store = notebook.session._traces._store
+                assert store is not None
+                drop_all(store)
             left = {name for name, value in gone.items() if value() is not None}
             return {*left, "tensors"} if live() and not left else left
     finally:

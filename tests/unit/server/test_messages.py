@@ -100,7 +100,7 @@ def test_a_message_that_is_not_an_object_is_refused(value: Any) -> None:
 
 
 def test_the_position_in_a_list_is_named() -> None:
-    summary = {name: [] for name in ("sequences", "sites")}
+    summary: dict[str, list[Any]] = {name: [] for name in ("sequences", "sites")}
     texts = {"id": "t", "cell": "c", "model": "M"}
     numbers = {"execution": 1, "call": 0, "calls": 1, "items": 1, "item": 0, "milliseconds": 1}
     with pytest.raises(MisfitError, match=r"trace.notes\[1\] must be a string, not 3"):

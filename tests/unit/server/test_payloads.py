@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -284,8 +285,7 @@ def test_the_learned_sink_gets_the_weight_that_the_keys_do_not_get(page: Page) -
 def test_where_only_weights_are_known_the_error_names_other_layers(page: Page, method: str) -> None:
     made = call()
     kept = torch.full((1, HEADS, TOKENS, TOKENS), 1 / TOKENS)
-    at = ("layer.1", "layer.#", "encoder", 1, "returned")
-    made.records[1] = AttentionRecord(*at, weights=kept)
+    made.records[1] = AttentionRecord("layer.1", "layer.#", "encoder", 1, "returned", weights=kept)
     of = {"trace": shown(page, made), "item": 0, "site": 1, "head": 0, "query": 0}
     answer, _ = page.ask(method, of)
     assert code(answer) is ErrorCode.NO_SUCH_HEAD
@@ -325,8 +325,9 @@ def test_scores_equal_those_of_the_analysis_package(page: Page) -> None:
 def test_a_head_without_data_has_no_sink_score(page: Page) -> None:
     made = call()
     nothing = torch.full((1, HEADS, TOKENS, TOKENS), torch.nan)
-    at = ("layer.1", "layer.#", "encoder", 1, "returned")
-    made.records[1] = AttentionRecord(*at, weights=nothing)
+    made.records[1] = AttentionRecord(
+        "layer.1", "layer.#", "encoder", 1, "returned", weights=nothing
+    )
     fields, found = payload(page, "trace/scores", shown(page, made))
     sink = found[:, fields["labels"].index("sink")]
     assert np.isnan(sink[HEADS:]).all()
@@ -401,7 +402,7 @@ def test_progress_counts_every_portion_up_to_a_true_total(
 def test_a_cancelled_computation_ends_at_its_next_portion(
     page: Page, monkeypatch: pytest.MonkeyPatch, method: str, place: dict[str, Any]
 ) -> None:
-    watched = requests.polled
+    watched = request.polled
     polled: list[bool] = []
 
     def cancelling(*of: Any) -> Any:
@@ -464,6 +465,9 @@ def test_scores_that_wait_for_others_are_cancelled_at_once(
             pass
         raise CancelledError
 
+    def answers(id_: str) -> list[dict[str, Any]]:
+        return [it[0]["rpc"] for it in page.sent if it[0]["rpc"].get("id") == id_]
+
     monkeypatch.setattr(table, "numbers", endless)
     params = {"trace": shown(page, causal()), "item": 0}
     for id_ in ("first", "second"):
@@ -472,10 +476,8 @@ def test_scores_that_wait_for_others_are_cancelled_at_once(
         assert entered.wait(PATIENCE)
     for id_ in ("second", "first"):
         page.tell("$/cancelRequest", {"id": id_})
-        answers = page.wait(
-            lambda id_=id_: [it[0]["rpc"] for it in page.sent if it[0]["rpc"].get("id") == id_]
-        )
-        assert [code(answer) for answer in answers] == [ErrorCode.REQUEST_CANCELLED]
+        found = page.wait(partial(answers, id_))
+        assert [code(answer) for answer in found] == [ErrorCode.REQUEST_CANCELLED]
     assert page.endpoint.dispatcher.open == 0
 
 

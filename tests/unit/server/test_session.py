@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from attnlab.live.cells.run import Run
+from attnlab.server.protocol.worker import Worker
 from attnlab.server.session import documents as documents_module
 from attnlab.server.session.documents import CellDocuments
 from attnlab.server.session.registry import TraceRegistry
@@ -16,12 +17,14 @@ from attnlab.server.session.session import Session
 from tests.unit.page import PATIENCE, call
 
 
-class Immediate:
+class Immediate(Worker):
     """A worker that has done everything before the caller goes on."""
 
-    here = True
+    @property
+    def here(self) -> bool:
+        return True
 
-    def push(self, job: Any, _after: float = 0.0) -> None:
+    def push(self, job: Any, after: float = 0.0) -> None:
         job()
 
     def flush(self) -> None:

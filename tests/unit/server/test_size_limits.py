@@ -52,10 +52,17 @@ def huge(queries: int, keys: int, heads: int = 8, width: int = 64, sites: int = 
     def tensor(length: int) -> torch.Tensor:
         return torch.zeros(1).expand(1, heads, length, width)
 
-    at = ("layer.0", "layer.#", "decoder", 0, "interface")
     terms = (Scale(0.5), Causal(0))
     record = AttentionRecord(
-        *at, value=tensor(keys), query=tensor(queries), key=tensor(keys), terms=terms
+        "layer.0",
+        "layer.#",
+        "decoder",
+        0,
+        "interface",
+        value=tensor(keys),
+        query=tensor(queries),
+        key=tensor(keys),
+        terms=terms,
     )
     made = RecordedCall(
         "Tiny", [record] * sites, [Sequence("tokens", [])], [(0, 0)] * sites, 1.0, 1

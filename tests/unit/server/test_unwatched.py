@@ -21,12 +21,12 @@ from attnlab.capture.tokens.tokens import TokenInfo
 from attnlab.live.cells.document import CellDocument
 from attnlab.live.cells.repeat import Repeat, revision
 from attnlab.live.cells.run import Run
-from attnlab.live.evaluation.expressions import Finding
+from attnlab.live.findings import Finding
 from attnlab.live.texts.arguments import TextArguments
 from attnlab.live.texts.paths import path_to
 from attnlab.server.messages import ErrorCode
 from attnlab.server.payloads.lazy import LazyPayload
-from attnlab.server.session import changes, documents
+from attnlab.server.session import changes, documents, sources, summaries
 from tests.panel import Panel
 from tests.unit.page import PATIENCE, Page, call, code, page
 
@@ -46,11 +46,11 @@ ENCODE = LazyPayload.encode
 def computed() -> Any:
     """Number of computations for panels."""
     with (
-        mock.patch.object(changes, "summary", wraps=changes.summary) as summaries,
-        mock.patch.object(LazyPayload, "encode", autospec=True, side_effect=ENCODE) as payloads,
-        mock.patch.object(documents, "source_of", wraps=documents.source_of) as sources,
+        mock.patch.object(changes, "summary", wraps=summaries.summary) as summarized,
+        mock.patch.object(LazyPayload, "encode", autospec=True, side_effect=ENCODE) as encoded,
+        mock.patch.object(documents, "source_of", wraps=sources.source_of) as found,
     ):
-        yield lambda: (summaries.call_count, payloads.call_count, sources.call_count)
+        yield lambda: (summarized.call_count, encoded.call_count, found.call_count)
 
 
 def ran(page: Page, word: str = "cat", execution: int = 1) -> None:
@@ -128,7 +128,7 @@ def test_a_trace_that_cannot_be_shown_is_a_problem_and_hides_no_other(page: Page
     ran(page)
     page.run(call(), cell="d", execution=2)
     broken = page.session.traces[0]
-    wraps = changes.summary
+    wraps = summaries.summary
 
     def summary(trace: Any, calls: int) -> Any:
         if trace is broken:

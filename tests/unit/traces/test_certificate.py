@@ -32,6 +32,8 @@ def test_recorded_calls_are_certified_and_falsified_ones_are_not(name):
     _, outcomes = record(family.model(), family.inputs)
     for site in trace(outcomes[0]).sites:
         own_record = site.record
+        assert own_record.query is not None
+        assert own_record.key is not None
         assert certify(own_record).exact
         for changed in (
             {"terms": (*own_record.terms, Scale(1.1))},

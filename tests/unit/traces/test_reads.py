@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from tests.unit.attention_calls import (
     trace_of,
 )
 
-CLOSE = {"rtol": 0, "atol": 2e-5}
+CLOSE: dict[str, Any] = {"rtol": 0, "atol": 2e-5}
 
 quick = settings(
     max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
@@ -167,7 +168,7 @@ def test_a_query_without_any_key_has_no_tile_even_with_a_learned_sink():
 
 def test_rows_of_a_head_are_computed_once_for_all_its_tiles(monkeypatch):
     computed = []
-    true = tiles.divisors
+    true = formula.divisors
 
     def counting(record, portion, scores):
         computed.append(len(portion.queries))
@@ -225,7 +226,7 @@ def test_sampled_thumbnails_read_a_few_queries_of_each_pixel_with_all_their_keys
         assert recording.samples(8)
         assert not recording.samples(32)  # two queries a pixel: all of them are read
         read = []
-        true = pictures.weights
+        true = formula.weights
 
         def reading(record, heads, queries, item, keys):
             read.append(queries)

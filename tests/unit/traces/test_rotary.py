@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from attnlab.capture.reading.projection_samples import ROWS
+from attnlab.capture.watch import observing
 from attnlab.server.payloads import neurons
 from tests.unit import tiny_models
 from tests.unit.tiny_models import VOCABULARY, Family, ids, record, trace
@@ -198,7 +199,7 @@ def test_outputs_and_gradients_stay_as_they_are() -> None:
         model = family.model()
         if watched:
             outcomes: list[Any] = []
-            with tiny_models.observing(outcomes.append, {}):
+            with observing(outcomes.append, {}):
                 logits = model(**TEXT).logits
             assert trace(outcomes[0]).sites[0].pairs
         else:
@@ -236,7 +237,7 @@ def test_after_an_error_inside_the_next_pass_is_sampled_as_before() -> None:
     broken = model.model.layers[1].self_attn.o_proj
     hook = broken.register_forward_hook(lambda *_: 1 / 0)
     outcomes: list[Any] = []
-    with tiny_models.observing(outcomes.append, {}), torch.no_grad():
+    with observing(outcomes.append, {}), torch.no_grad():
         with pytest.raises(ZeroDivisionError):
             model(**TEXT)
         hook.remove()
@@ -246,6 +247,7 @@ def test_after_an_error_inside_the_next_pass_is_sampled_as_before() -> None:
 
 def test_the_payload_of_the_key_vectors_lists_the_pairs() -> None:
     payload = neurons.vectors(_recorded(_llama()), 0, 1, 3).payload
+    assert payload["kind"] == "vectors"
     assert payload["pairs"][0] == [0, 8, pytest.approx(6.28)]
     plain = neurons.vectors(_recorded(tiny_models.bert()), 0, 1, 3).payload
     assert "pairs" not in plain
