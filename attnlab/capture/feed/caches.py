@@ -38,7 +38,8 @@ def cached_tokens(cache: Any) -> int | None:
     if base is None or not isinstance(cache, base):
         return None
     try:
-        return int(cache.get_seq_length())
+        length: Any = cache
+        return int(length.get_seq_length())
     except (TypeError, ValueError):  # A cache of states that do not grow.
         return None
 

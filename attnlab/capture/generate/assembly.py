@@ -16,7 +16,7 @@ from attnlab.capture.record.attention_record import EarlierKeys
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from attnlab.capture.generate.path import Path
+    from attnlab.capture.generate.returned_texts import Path
     from attnlab.capture.generate.step import SiteKey
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.record.attention_record import AttentionRecord
@@ -108,6 +108,7 @@ class SiteAssembly:
         result = first.new_full((items, heads, queries, width), torch.nan)
         for row, tensor in zip(rows, tensors, strict=True):
             begin = row.start - path.start
+            assert tensor is not None
             result[:, :, begin : begin + row.count] = tensor
         for text, length in enumerate(path.lengths):
             result[text, :, length - path.start :] = torch.nan

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.generate.assembly import SiteAssembly
-from attnlab.capture.generate.path import UnmatchedError, path_of
+from attnlab.capture.generate.path import path_of
 from attnlab.capture.generate.prompt_pass import prompt_arguments
+from attnlab.capture.generate.returned_texts import UnmatchedError
 from attnlab.capture.inspection.contents import entry, is_tensor
 from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.reading.layer_positions import LayerPositions
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from attnlab.capture.feed.model_inputs import ModelInputs
     from attnlab.capture.feed.text_scope import TextScope
-    from attnlab.capture.generate.path import Path
     from attnlab.capture.generate.recording import GenerateRecording
+    from attnlab.capture.generate.returned_texts import Path
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.reading.noted_attention import NotedAttention
     from attnlab.capture.record.attention_record import AttentionRecord

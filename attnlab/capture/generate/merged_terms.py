@@ -198,8 +198,9 @@ def _scaled(terms: list[Term], parts: Sequence[Part], queries: int, keys: int) -
     )
     if same and first.shape[2] == 1:
         return terms[0]
-    width = keys if any(tensor_of(term).shape[3] > 1 for term in terms) else 1
-    return Scale(_assembled([*map(tensor_of, terms)], parts, queries, width, 1))
+    tensors = [tensor for tensor in map(tensor_of, terms) if tensor is not None]
+    width = keys if any(tensor.shape[3] > 1 for tensor in tensors) else 1
+    return Scale(_assembled(tensors, parts, queries, width, 1))
 
 
 def _assembled(

@@ -1,92 +1,16 @@
-"""Which rows of which passes computed the tokens of the texts that ``generate`` returned."""
+"""Follows the texts that ``generate`` returned through its passes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from attnlab.capture.generate.returned_texts import FIRST, Path, Segment, UnmatchedError
+
 if TYPE_CHECKING:
     from attnlab.capture.generate.stream import Stream
-
-FIRST = -1
-"""Index of the first pass of a stream; its steps count from 0."""
-
-
-class UnmatchedError(Exception):
-    """The reason why a result of ``generate`` is not what its passes computed."""
-
-
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """Consecutive tokens that one pass computed.
-
-    Attributes
-    ----------
-    step
-        Index of the step, or `FIRST`.
-    offset, count
-        The pass's new tokens that are meant: the first, and their number.
-    start
-        Position of the first of them in the text.
-    items
-        Shape (texts,): by returned text, the item of the pass; None if they are the same.
-    """
-
-    step: int
-    offset: int
-    count: int
-    start: int
-    items: torch.Tensor | None
-
-
-@dataclass(frozen=True, eq=False)
-class Path:
-    """The texts that ``generate`` returned.
-
-    Attributes
-    ----------
-    segments
-        What computed them, in the order of the text.
-    start
-        Position of the first token that was passed to the model; a cache may hold tokens before.
-    prompt
-        Position of the first generated token.
-    lengths
-        By text, the number of tokens, from the beginning, that were passed to the model. Each text
-        ends with one or more further tokens.
-    ids
-        By text, the ids of all tokens from `start` on; None if those of the prompt are unknown.
-    context
-        By text, the ids of the tokens before `start`; None if unknown.
-    written
-        By text, the ids of the generated tokens.
-    """
-
-    segments: list[Segment]
-    start: int
-    prompt: int
-    lengths: list[int]
-    ids: list[list[int]] | None
-    context: list[list[int]] | None
-    written: list[list[int]]
-
-    @property
-    def texts(self) -> int:
-        """Number of texts."""
-        return len(self.lengths)
-
-    @property
-    def stop(self) -> int:
-        """Number of tokens of each text, with those before `start`."""
-        return self.prompt + len(self.written[0])
-
-    @property
-    def items_of_first(self) -> list[int]:
-        """By text, the item of the first pass."""
-        items = self.segments[0].items
-        return list(range(self.texts)) if items is None else items.tolist()
 
 
 def path_of(
@@ -220,7 +144,8 @@ def _shift(stream: Stream, returned: torch.Tensor, given: int | None) -> int | N
     for offset in (stream.start, *range(int(returned.shape[1]) - length + 1)):
         part = returned[:, None, offset : offset + length]
         if part.shape[2] == length and bool((part == known).all(-1).any(1).all()):
-            return stream.start - offset
+            shift: int = stream.start - offset
+            return shift
     return None
 
 
@@ -273,12 +198,12 @@ def _path(
             given = prompt - stream.start
             ids = [row[:given] + tail for row, tail in zip(ids, tails, strict=True)]
         return Path(segments, stream.start, prompt, lengths, ids, context, tails)
-    tails = (
+    written = (
         _ids_of(stream, [part for part in segments if part.start >= prompt], len(ends))
         if ids is None
         else [row[prompt - stream.start :] for row in ids]
     )
-    return Path(segments, stream.start, prompt, lengths, ids, context, tails or [[]] * len(ends))
+    return Path(segments, stream.start, prompt, lengths, ids, context, written or [[]] * len(ends))
 
 
 def _ids_of(stream: Stream, segments: list[Segment], texts: int) -> list[list[int]] | None:
@@ -305,5 +230,5 @@ def _agreement(ids: list[int], want: list[int]) -> int:
     return count
 
 
-def _tolist(tensor: torch.Tensor | None) -> list | None:
+def _tolist(tensor: torch.Tensor | None) -> Any:
     return None if tensor is None else tensor.tolist()

@@ -16,7 +16,7 @@ from attnlab.capture.record.predictions import BestTokens, Predictions, chosen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from attnlab.capture.generate.path import Path, Segment
+    from attnlab.capture.generate.returned_texts import Path, Segment
 
 
 @dataclass(eq=False)

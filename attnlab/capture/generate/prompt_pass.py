@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from attnlab.capture.generate.path import Path
     from attnlab.capture.generate.recording import GenerateRecording
+    from attnlab.capture.generate.returned_texts import Path
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.record.attention_record import AttentionRecord
     from attnlab.capture.record.recorded_call import RecordedCall

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.feed.caches import cached_tokens, caches
 from attnlab.capture.feed.model_inputs import arguments
-from attnlab.capture.generate.step_recording import StepRecording
-from attnlab.capture.generate.stream import Stream
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.guards.modes import without_user_modes
 from attnlab.capture.inspection.contents import is_tensor
 from attnlab.capture.passes.call_recording import CallRecording
-from attnlab.capture.reading.logits import logits_of, vocabulary_size
 from attnlab.capture.record import memory, refusals
 
 if TYPE_CHECKING:
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from attnlab.capture.generate.stream import Stream
     from attnlab.capture.guards.bypass import Bypass
     from attnlab.capture.passes.known_models import KnownInterfaceModels
 
@@ -77,6 +75,8 @@ class GenerateRecording:
         self._current: CallRecording | None = None
         self._inside = {id(part) for part in model.modules()}
         self._attending: dict[int, bool] = {}
+        from attnlab.capture.reading.logits import vocabulary_size
+
         self._vocabulary = vocabulary_size(model)
         self._nested = 0
         self.given = given_tokens(args, kwargs)
@@ -112,7 +112,9 @@ class GenerateRecording:
 
     def release(self) -> None:
         """Drop all data when it is no longer needed: an exception may keep the object alive."""
-        for part in (*self.streams, *self.parts):
+        for stream in self.streams:
+            stream.release()
+        for part in self.parts:
             part.release()
         vars(self).clear()
 
@@ -149,6 +151,8 @@ class GenerateRecording:
         args: Any,
         kwargs: Any,
     ) -> Any:
+        from attnlab.capture.generate.step_recording import StepRecording
+
         self._current = recording
         context: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if recording.tap is not None:
@@ -188,6 +192,9 @@ class GenerateRecording:
         self, args: Any, kwargs: Any
     ) -> tuple[CallRecording, Callable[[Any], None]] | None:
         """Create the recording of a pass of the model, and a function that ends it."""
+        from attnlab.capture.generate.step_recording import StepRecording
+        from attnlab.capture.generate.stream import Stream
+
         given = kwargs if not args else arguments(self.model, args, kwargs)
         ids = next((given[name] for name in IDS if is_tensor(given.get(name))), None)
         embeds = next((given[name] for name in EMBEDDINGS if is_tensor(given.get(name))), None)
@@ -204,6 +211,7 @@ class GenerateRecording:
         start = 0 if cache is None else cached_tokens(cache)
         if start is None:
             start = 0 if stream is None else stream.stop
+        before = start
         if stream is None:
             first = self._first(self.model, args, kwargs)
 
@@ -212,10 +220,10 @@ class GenerateRecording:
                 self.known.learn(first)
                 # Some models create their cache in the first pass.
                 filled = cache or next(iter(first.inputs.caches), None)
-                stream = Stream(first, filled, start, ids, count)
+                stream = Stream(first, filled, before, ids, count)
                 # With the prompt, an assistant's first guesses may be given.
                 guesses = 0 if self.given is None else max(0, stream.stop - self.given)
-                self._predicted(stream, ids, result, 1 + (guesses if not start else 0))
+                self._predicted(stream, ids, result, 1 + (guesses if not before else 0))
                 self.streams.append(stream)
 
             return first, begin
@@ -252,6 +260,8 @@ class GenerateRecording:
 
     def _predicted(self, stream: Stream, ids: torch.Tensor | None, result: Any, count: int) -> None:
         """Reduce the logits of the last tokens of a pass that has ended."""
+        from attnlab.capture.reading.logits import logits_of
+
         logits = logits_of(result, self._vocabulary)
         if logits is not None and logits.shape[0] == stream.batch:
             last = logits[:, -count:]

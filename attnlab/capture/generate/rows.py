@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from attnlab.capture.generate.merged_terms import Part
-from attnlab.capture.generate.path import FIRST
+from attnlab.capture.generate.returned_texts import FIRST
 from attnlab.capture.reading.errors import UnreadableError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from attnlab.capture.generate.path import Path
+    from attnlab.capture.generate.returned_texts import Path
     from attnlab.capture.generate.step import Block, SiteKey, StepCall
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.record.attention_record import AttentionRecord

@@ -189,7 +189,8 @@ class Step:
             )
             for index, (site, record) in enumerate(members):
                 terms = tuple(self._copied(term, record.queries, copies) for term in record.terms)
-                weights = None if record.weights is None else self._new(record.weights).clone()
+                new_weights = self._new(record.weights)
+                weights = None if new_weights is None else new_weights.clone()
                 call = StepCall(index, record.keys, terms, weights, record.doubt)
                 if site in changed and record.key is not None and record.value is not None:
                     stop = min(self.stop, record.keys)
@@ -199,9 +200,9 @@ class Step:
                     )
                 self.calls[site] = block, call
 
-    def _new(self, tensor: torch.Tensor) -> torch.Tensor:
+    def _new(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
         """Return the new queries of a tensor with the axes (items, heads, queries, …)."""
-        return tensor[:, :, -self.count :]
+        return None if tensor is None else tensor[:, :, -self.count :]
 
     def _added(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
         """Return the keys or values that the step added."""
@@ -222,7 +223,8 @@ class Step:
         if tensor is None:
             return term
         if id(tensor) not in copies:
-            copies[id(tensor)] = (self._new(tensor) if tensor.shape[2] > 1 else tensor).clone()
+            new = tensor[:, :, -self.count :] if tensor.shape[2] > 1 else tensor
+            copies[id(tensor)] = new.clone()
         copy = copies[id(tensor)]
         return mapped(term, lambda _: copy)
 

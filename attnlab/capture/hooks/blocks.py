@@ -12,6 +12,7 @@ from attnlab.capture.record import refusals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from attnlab.capture.generate.recording import GenerateRecording
     from attnlab.capture.hooks.direct_call import DirectCall
     from attnlab.capture.hooks.observation import Observation
     from attnlab.capture.hooks.threads import References
@@ -35,7 +36,7 @@ class ThreadState(threading.local):
     """
 
     recording: CallRecording | None = None
-    generation: Generation | None = None
+    generation: Generation | GenerateRecording | None = None
     direct_call: DirectCall | None = None
     busy: bool = False
     tokenizing: int = 0
@@ -44,7 +45,7 @@ class ThreadState(threading.local):
     internal: bool = False
 
     @property
-    def listener(self) -> CallRecording | Generation | None:
+    def listener(self) -> CallRecording | Generation | GenerateRecording | None:
         """The recording that handles the calls inside the current one."""
         return self.recording or self.generation
 

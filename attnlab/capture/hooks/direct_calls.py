@@ -104,7 +104,7 @@ class DirectCalls:
         self.end(direct_call)
         return None
 
-    def listener(self) -> CallRecording | Generation | None:
+    def listener(self) -> CallRecording | Generation | GenerateRecording | None:
         """Return the recording that handles calls in this thread."""
         listener = self._thread.listener
         if listener is not None or self._thread.direct_call is None:

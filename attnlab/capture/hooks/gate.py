@@ -127,7 +127,7 @@ class Gate:
     @hidden_frame
     def _attended(
         self,
-        listener: CallRecording | Generation,
+        listener: CallRecording | Generation | GenerateRecording,
         default: Callable[..., Any],
         call: UserCall,
         /,

@@ -104,7 +104,7 @@ class Interposition:
             # Missing while torch is being imported; the import watch calls this again afterward.
             owner = getattr(getattr(module, "nn", None), "Module", None)
             if owner is not None and hasattr(module, "compiler"):
-                self._place(name, owner, listener.bypass, __call__=listener.module_call)
+                self._place(name, owner, bypass=listener.bypass, __call__=listener.module_call)
         elif name == "transformers.modeling_utils":
             if hasattr(module, "ALL_ATTENTION_FUNCTIONS"):
                 # The function's code must not be replaced, because PyTorch's compiler reads it.
@@ -148,7 +148,7 @@ class Interposition:
                 self._covered.remove(patch)
 
     def _place(
-        self, part: str, owner: Any, bypass: Bypass | None = None, **handles: Callable[..., Any]
+        self, part: str, owner: Any, /, *, bypass: Bypass | None = None, **handles: Any
     ) -> None:
         """Replace functions of a class."""
         placed = self._placed.setdefault(part, [])

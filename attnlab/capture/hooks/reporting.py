@@ -9,8 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.feed.feed import Feed
-from attnlab.capture.generate import generated_call
-from attnlab.capture.generate.generated_call import GeneratedCall
 from attnlab.capture.generate.recording import GenerateRecording
 from attnlab.capture.guards.modes import without_dispatch_modes, without_function_modes
 from attnlab.capture.passes.generation import UnfinishedError
@@ -93,15 +91,16 @@ class OutcomeReporter:
         milliseconds: float,
     ) -> None:
         """Report a call of ``generate`` whose passes were recorded."""
+        from attnlab.capture.generate.generated_call import GeneratedCall, refused
+
         model = recording.model
         if recording.error is not None:
             self.report_refusal(observations, refusals.internal(recording.error))
             return
         elapsed = milliseconds - 1000 * recording.seconds
-
         if recording.limit or not recording.streams:
             cause = recording.limit or "another model ran its forward passes"
-            self.report_refusal(observations, generated_call.refused(model, cause))
+            self.report_refusal(observations, refused(model, cause))
             return
         call = GeneratedCall(recording, recording.streams[0], result)
 

@@ -44,7 +44,7 @@ class BestTokens:
         """Reduce logits of shape (items, positions, vocabulary)."""
         step = max(1, CHUNK // (int(logits.shape[0]) * int(logits.shape[2])))
         k = min(k, int(logits.shape[2]))
-        parts = [_reduced(part, k) for part in logits.detach().split(step, dim=1)]
+        parts = [_reduced(part, k) for part in torch.split(logits.detach(), step, dim=1)]
         return cls(*(torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)))
 
     def selected(self, items: Sequence[int] | torch.Tensor, position: int) -> list[torch.Tensor]:
@@ -89,7 +89,9 @@ def chosen(
     ranks = torch.cat(
         [
             (part > score).sum(-1) + 1
-            for part, score in zip(logits.detach().split(64, 1), scores.split(64, 1), strict=True)
+            for part, score in zip(
+                torch.split(logits.detach(), 64, 1), torch.split(scores, 64, 1), strict=True
+            )
         ],
         dim=1,
     )

@@ -8,7 +8,6 @@ import pytest
 import torch
 import transformers
 
-from attnlab.capture.record.recorded_call import Refusal
 from tests.generation_oracle import beams_of, listen, rows_of
 from tests.unit.capture.test_calls_batches import spread
 from tests.unit.capture.test_tokens import byte_level, wordpiece
