@@ -1,5 +1,5 @@
-import type { Focus } from '../../protocol/messages';
-import type { ModelHead } from '../../state/heads/ranking';
+import type { Focus } from '../../../protocol/messages';
+import type { ModelHead } from '../../../state/heads/ranking';
 
 /** The positions of all thumbnails of the model view, in CSS pixels of the scrolled content. */
 export interface ModelGrid {

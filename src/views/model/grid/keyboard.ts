@@ -1,5 +1,5 @@
-import type { Focus } from '../../protocol/messages';
-import type { LayerGroup } from '../../state/heads/layer-groups';
+import type { Focus } from '../../../protocol/messages';
+import type { LayerGroup } from '../../../state/heads/layer-groups';
 
 /** Rows that Page Up and Page Down move by. */
 const PAGE = 5;

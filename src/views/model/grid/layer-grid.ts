@@ -1,6 +1,6 @@
-import type { Focus } from '../../protocol/messages';
-import { headsIn, type LayerGroup, type LayerRow } from '../../state/heads/layer-groups';
-import type { ModelHead } from '../../state/heads/ranking';
+import type { Focus } from '../../../protocol/messages';
+import { headsIn, type LayerGroup, type LayerRow } from '../../../state/heads/layer-groups';
+import type { ModelHead } from '../../../state/heads/ranking';
 import {
   anchorOn,
   pixelOn,

@@ -1,6 +1,6 @@
-import type { RowRange } from '../../draw/visible-rows';
-import type { SiteSummary } from '../../protocol/messages';
-import type { LayerRow } from '../../state/heads/layer-groups';
+import type { RowRange } from '../../../draw/visible-rows';
+import type { SiteSummary } from '../../../protocol/messages';
+import type { LayerRow } from '../../../state/heads/layer-groups';
 
 /** Space between thumbnails, in pixels; doubled between groups of heads that share keys. */
 export const GAP = 4;

@@ -1,5 +1,5 @@
-import type { Focus } from '../../protocol/messages';
-import type { ScoredHead } from '../../state/heads/ranking';
+import type { Focus } from '../../../protocol/messages';
+import type { ScoredHead } from '../../../state/heads/ranking';
 import { pastOf, pixelsOf, type Anchor, type AxisAnchor, type ModelGrid, type Point } from './grid';
 import { sortedNeighbor } from './keyboard';
 import { sortedRowHeight, TOP, type Sizes, type SortedLayout } from './layout';

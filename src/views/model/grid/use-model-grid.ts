@@ -1,11 +1,11 @@
 import { useCallback, useMemo } from 'preact/hooks';
-import type { TraceSummary } from '../../protocol/messages';
-import { filtered, groupsOf, type LayerGroup } from '../../state/heads/layer-groups';
-import { headsOf, rankHeads, type ModelHead } from '../../state/heads/ranking';
-import { useEnv } from '../parts/env';
+import type { TraceSummary } from '../../../protocol/messages';
+import { filtered, groupsOf, type LayerGroup } from '../../../state/heads/layer-groups';
+import { headsOf, rankHeads, type ModelHead } from '../../../state/heads/ranking';
+import { useEnv } from '../../parts/env';
 import { LayerGrid } from './layer-grid';
 import { INSET, LABELS, sideOf, sortedLayout } from './layout';
-import type { ModelScores } from './scores';
+import type { ModelScores } from '../scores';
 import { SortedGrid } from './sorted-grid';
 
 interface LaidOut {

@@ -1,7 +1,7 @@
 import { useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useLayoutEffect } from 'preact/hooks';
-import { useEnv } from '../parts/env';
+import { useEnv } from '../../parts/env';
 
 const TICKS = ['query', 'key'].flatMap(name =>
   ['at', 'size', 'tick'].map(part => `--attnlab-${name}-${part}`)

@@ -1,9 +1,9 @@
 import type { Signal } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import type { Focus } from '../../protocol/messages';
-import { useEnv } from '../parts/env';
-import type { ModelGrid } from './grid';
+import type { Focus } from '../../../protocol/messages';
+import { useEnv } from '../../parts/env';
+import type { ModelGrid } from '../grid/grid';
 
 /**
  * The event handlers that focus, select and point at heads.

@@ -1,10 +1,10 @@
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { MIN_ZOOM, MAX_ZOOM } from '../../state/view-state/display';
-import { WHEEL_IDLE } from '../../state/timing';
-import { useEnv } from '../parts/env';
-import type { ModelGrid, Point, Anchor } from './grid';
-import { BELOW, INSET } from './layout';
+import { MIN_ZOOM, MAX_ZOOM } from '../../../state/view-state/display';
+import { WHEEL_IDLE } from '../../../state/timing';
+import { useEnv } from '../../parts/env';
+import type { ModelGrid, Point, Anchor } from '../grid/grid';
+import { BELOW, INSET } from '../grid/layout';
 
 /** Change of the logarithm of the zoom for each pixel of the wheel. */
 const SPEED = 0.002;

@@ -1,15 +1,15 @@
 import { useComputed, useSignal, useSignalEffect, type Signal } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { formatScore } from '../../draw/format-number';
-import { ThumbnailCanvas } from '../../draw/thumbnails';
-import type { Focus } from '../../protocol/messages';
-import { headKey } from '../../state/heads/heads';
-import type { ModelHead } from '../../state/heads/ranking';
-import { debounced } from '../../state/debounced';
-import { PREVIEW_REQUEST_DELAY, PREVIEW_SHOW_DELAY } from '../../state/timing';
-import { useEnv } from '../parts/env';
-import { scoreNames } from '../parts/score-names';
+import { formatScore } from '../../../draw/format-number';
+import { ThumbnailCanvas } from '../../../draw/thumbnails';
+import type { Focus } from '../../../protocol/messages';
+import { headKey } from '../../../state/heads/heads';
+import type { ModelHead } from '../../../state/heads/ranking';
+import { debounced } from '../../../state/debounced';
+import { PREVIEW_REQUEST_DELAY, PREVIEW_SHOW_DELAY } from '../../../state/timing';
+import { useEnv } from '../../parts/env';
+import { scoreNames } from '../../parts/score-names';
 import { positionBeside } from './preview-position';
 
 /** Side of the enlarged thumbnail, in pixels. */

@@ -1,9 +1,9 @@
 import type { ComponentChildren } from 'preact';
-import type { SiteSummary } from '../../protocol/messages';
-import type { LayerGroup } from '../../state/heads/layer-groups';
-import { useEnv } from '../parts/env';
+import type { SiteSummary } from '../../../protocol/messages';
+import type { LayerGroup } from '../../../state/heads/layer-groups';
+import { useEnv } from '../../parts/env';
 import { LayerRowCells } from './layer-row';
-import { leftsOf, rowHeight, rowsIn, type Band } from './layout';
+import { leftsOf, rowHeight, rowsIn, type Band } from '../grid/layout';
 import type { ThumbnailAppearance } from './thumbnails';
 
 interface GroupProps {

@@ -1,8 +1,8 @@
-import type { SiteSummary } from '../../protocol/messages';
-import { headsIn, type LayerRow } from '../../state/heads/layer-groups';
-import { useEnv } from '../parts/env';
-import { useVerificationNote } from '../parts/site-verification';
-import { leftsOf } from './layout';
+import type { SiteSummary } from '../../../protocol/messages';
+import { headsIn, type LayerRow } from '../../../state/heads/layer-groups';
+import { useEnv } from '../../parts/env';
+import { useVerificationNote } from '../../parts/site-verification';
+import { leftsOf } from '../grid/layout';
 import { Thumbnails, type ThumbnailAppearance } from './thumbnails';
 
 interface LayerProps {

@@ -1,10 +1,10 @@
 import { useMemo } from 'preact/hooks';
-import type { SiteSummary, TraceSummary } from '../../protocol/messages';
-import type { ScoredHead } from '../../state/heads/ranking';
-import { useEnv } from '../parts/env';
+import type { SiteSummary, TraceSummary } from '../../../protocol/messages';
+import type { ScoredHead } from '../../../state/heads/ranking';
+import { useEnv } from '../../parts/env';
 import { withSpacers } from './layer-group';
-import { GAP, LABEL, sortedRowHeight, rowsIn, type Band } from './layout';
-import type { SortedGrid } from './sorted-grid';
+import { GAP, LABEL, sortedRowHeight, rowsIn, type Band } from '../grid/layout';
+import type { SortedGrid } from '../grid/sorted-grid';
 import { Thumbnails, type ThumbnailAppearance } from './thumbnails';
 
 interface SortedRowsProps {

@@ -1,10 +1,10 @@
 import { useComputed, useSignal, useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { layerRamps } from '../../draw/layer-colors';
-import { ThumbnailCanvas } from '../../draw/thumbnails';
-import { useEnv } from '../parts/env';
-import type { ScrollArea } from '../parts/scroll-area';
-import type { ModelGrid } from './grid';
+import { layerRamps } from '../../../draw/layer-colors';
+import { ThumbnailCanvas } from '../../../draw/thumbnails';
+import { useEnv } from '../../parts/env';
+import type { ScrollArea } from '../../parts/scroll-area';
+import type { ModelGrid } from '../grid/grid';
 
 /** Distance from the viewport within which thumbnails are drawn; it moves in steps of this. */
 const BEYOND = 300;

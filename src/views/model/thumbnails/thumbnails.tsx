@@ -1,10 +1,10 @@
 import { useComputed, type ReadonlySignal } from '@preact/signals';
-import { formatScore } from '../../draw/format-number';
-import type { Focus } from '../../protocol/messages';
-import { barLength, type ModelHead } from '../../state/heads/ranking';
-import { useEnv } from '../parts/env';
-import { scoreName } from '../parts/score-names';
-import type { ScoreColumn } from './scores';
+import { formatScore } from '../../../draw/format-number';
+import type { Focus } from '../../../protocol/messages';
+import { barLength, type ModelHead } from '../../../state/heads/ranking';
+import { useEnv } from '../../parts/env';
+import { scoreName } from '../../parts/score-names';
+import type { ScoreColumn } from '../scores';
 
 /** The properties that all thumbnails of the model view share. */
 export interface ThumbnailAppearance {

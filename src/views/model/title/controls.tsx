@@ -1,9 +1,9 @@
-import { MIN_ZOOM, MAX_ZOOM } from '../../state/view-state/display';
-import { BY_LAYER } from '../../state/view-state/head-filter';
-import { useEnv } from '../parts/env';
-import { scoreNames } from '../parts/score-names';
+import { MIN_ZOOM, MAX_ZOOM } from '../../../state/view-state/display';
+import { BY_LAYER } from '../../../state/view-state/head-filter';
+import { useEnv } from '../../parts/env';
+import { scoreNames } from '../../parts/score-names';
 import { HeadFilter } from './head-filter';
-import type { ModelScores } from './scores';
+import type { ModelScores } from '../scores';
 
 /** Steps of the zoom buttons; the wheel zooms continuously. */
 const ZOOMS = [MIN_ZOOM, 0.75, 1, 1.5, 2, 3, MAX_ZOOM];

@@ -1,12 +1,12 @@
-import type { ModelRow } from '../../figures/model';
-import { modelRows, modelScene } from '../../figures/panel-figures';
-import type { LayerGroup } from '../../state/heads/layer-groups';
-import { barLength, type ScoredHead } from '../../state/heads/ranking';
-import { useEnv } from '../parts/env';
-import { FigureMenu } from '../parts/figure-menu';
-import { SortedGrid } from './sorted-grid';
-import type { LayerGrid } from './layer-grid';
-import type { ScoreColumn } from './scores';
+import type { ModelRow } from '../../../figures/model';
+import { modelRows, modelScene } from '../../../figures/panel-figures';
+import type { LayerGroup } from '../../../state/heads/layer-groups';
+import { barLength, type ScoredHead } from '../../../state/heads/ranking';
+import { useEnv } from '../../parts/env';
+import { FigureMenu } from '../../parts/figure-menu';
+import { SortedGrid } from '../grid/sorted-grid';
+import type { LayerGrid } from '../grid/layer-grid';
+import type { ScoreColumn } from '../scores';
 
 interface ModelFigureProps {
   grid: LayerGrid | SortedGrid;

@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { parseNumbers, UNFILTERED } from '../../state/view-state/head-filter';
-import { useEnv } from '../parts/env';
-import { useDismiss } from '../parts/use-dismiss';
+import { parseNumbers, UNFILTERED } from '../../../state/view-state/head-filter';
+import { useEnv } from '../../parts/env';
+import { useDismiss } from '../../parts/use-dismiss';
 
 interface HeadFilterProps {
   /** Whether the heads are sorted by a score, whose range can then be filtered. */

@@ -1,6 +1,6 @@
-import { useEnv } from '../parts/env';
-import { ProgressNote } from '../parts/progress-note';
-import type { ModelScores } from './scores';
+import { useEnv } from '../../parts/env';
+import { ProgressNote } from '../../parts/progress-note';
+import type { ModelScores } from '../scores';
 
 /** The progress and errors of the thumbnails and the scores. */
 export function ModelStatus({ scores }: { scores: ModelScores }) {

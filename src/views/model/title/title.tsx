@@ -1,12 +1,12 @@
-import type { LayerGroup } from '../../state/heads/layer-groups';
-import { useEnv } from '../parts/env';
-import { FoldButton } from '../parts/fold-button';
-import { useHelp } from '../parts/help';
+import type { LayerGroup } from '../../../state/heads/layer-groups';
+import { useEnv } from '../../parts/env';
+import { FoldButton } from '../../parts/fold-button';
+import { useHelp } from '../../parts/help';
 import { ModelControls } from './controls';
 import { ModelFigure } from './figure';
-import type { LayerGrid } from './layer-grid';
-import type { ModelScores } from './scores';
-import type { SortedGrid } from './sorted-grid';
+import type { LayerGrid } from '../grid/layer-grid';
+import type { ModelScores } from '../scores';
+import type { SortedGrid } from '../grid/sorted-grid';
 import { ModelStatus } from './status';
 
 interface ModelTitleProps {

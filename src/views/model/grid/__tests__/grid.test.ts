@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { site, trace } from '../../../state/__tests__/kernel';
-import { UNFILTERED } from '../../../state/view-state/head-filter';
-import { filtered, groupsOf } from '../../../state/heads/layer-groups';
-import { headsOf, rankHeads } from '../../../state/heads/ranking';
+import { site, trace } from '../../../../state/__tests__/kernel';
+import { UNFILTERED } from '../../../../state/view-state/head-filter';
+import { filtered, groupsOf } from '../../../../state/heads/layer-groups';
+import { headsOf, rankHeads } from '../../../../state/heads/ranking';
 import type { ModelGrid } from '../grid';
 import { LayerGrid } from '../layer-grid';
 import { sortedLayout } from '../layout';

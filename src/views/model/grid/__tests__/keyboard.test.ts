@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { SiteSummary } from '../../../protocol/messages';
-import { site, trace } from '../../../state/__tests__/kernel';
-import { groupsOf } from '../../../state/heads/layer-groups';
+import type { SiteSummary } from '../../../../protocol/messages';
+import { site, trace } from '../../../../state/__tests__/kernel';
+import { groupsOf } from '../../../../state/heads/layer-groups';
 import { neighbor } from '../keyboard';
 
 function model(...sites: Partial<SiteSummary>[]) {
