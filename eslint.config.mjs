@@ -45,6 +45,12 @@ const LAYERS = {
     ['debounced.ts', 'timing.ts', 'when-true.ts']
   ],
   views: [['index.ts'], ['panel'], ['model', 'head', 'neuron'], ['parts']],
+  'views/model': [
+    ['view.tsx'],
+    ['title', 'thumbnails', 'input', 'preview'],
+    ['grid'],
+    ['scores.ts']
+  ],
   lab: [
     ['index.ts'],
     ['plugins'],

@@ -5,10 +5,10 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 
 import { INSTALL } from '../../protocol/greeting';
-import type { Status } from '../../state/kernel/status';
 import * as messages from '../../state/kernel/user-messages';
 import { formatMessage, type UserMessage } from '../../state/kernel/user-messages';
 import type { KernelSession } from '../../state/kernel/kernel-session';
+import { BackendAbsence } from './backend-absence';
 import { BackendLink } from './backend-link';
 import { findBackend, watchProcess, type ProcessEvent } from './process-events';
 import { startBackend } from './start-backend';
@@ -28,13 +28,10 @@ export class KernelLink implements IDisposable {
   #kernel: Kernel.IKernelConnection | null = null;
   #unwatch: (() => void) | undefined;
   #link: BackendLink | undefined;
-  #starting = false;
   /** The newest pending question to the kernel; replies to older ones are ignored. */
   #question: object | undefined;
-  /** Why a connection was dropped although its backend may still run. */
-  #doubt: string | undefined;
-  /** Why there is no backend; shown until a cell has run in the next one. */
-  #loss: Status | undefined;
+  /** What the user must be told while there is no connection. */
+  readonly #absence = new BackendAbsence();
   /** Backends that ended or refused the connection; late messages from them are ignored. */
   readonly #past = new Set<string>();
   #isDisposed = false;
@@ -76,13 +73,13 @@ export class KernelLink implements IDisposable {
       return;
     }
     const starting = startBackend(kernel);
-    this.#starting = true;
+    this.#absence.starting = true;
     this.#updateStatus();
     const start = await starting;
     if (this.#isDisposed || kernel !== this.#kernel) {
       return;
     }
-    this.#starting = false;
+    this.#absence.starting = false;
     switch (start.outcome) {
       case 'started':
         this.#attach(start.session);
@@ -139,7 +136,7 @@ export class KernelLink implements IDisposable {
         }
         break;
       case 'change':
-        if (this.#link || this.#doubt !== undefined) {
+        if (this.#link || this.#absence.doubt !== undefined) {
           this.#suspect(messages.MAYBE_RESTARTED);
         }
         if (this.#known || this.#question) {
@@ -160,7 +157,7 @@ export class KernelLink implements IDisposable {
 
   /** Whether the user must be informed if the kernel is lost. */
   get #known(): boolean {
-    return this.#link !== undefined || this.#starting || this.#doubt !== undefined;
+    return this.#link !== undefined || this.#absence.known;
   }
 
   /** Watches the notebook's kernel and looks for a backend that is already running. */
@@ -238,11 +235,7 @@ export class KernelLink implements IDisposable {
       }
       switch (greeting.outcome) {
         case 'met':
-          this.#doubt = undefined;
-          this.#session.setStatus(this.#loss ?? null);
-          if (greeting.state.traces.length > 0) {
-            this.#loss = undefined;
-          }
+          this.#session.setStatus(this.#absence.end(greeting.state.traces.length > 0));
           this.#session.attach(link.connection, greeting.state);
           return;
         case 'unanswered':
@@ -264,7 +257,7 @@ export class KernelLink implements IDisposable {
 
   /** Detaches from a backend that may have ended, until the kernel answers. */
   #suspect(doubt: string): void {
-    this.#doubt = doubt;
+    this.#absence.doubt = doubt;
     this.#detach(doubt);
   }
 
@@ -273,9 +266,7 @@ export class KernelLink implements IDisposable {
     if (this.#link) {
       this.#past.add(this.#link.session);
     }
-    this.#loss = { kind: 'dead', message, ...more };
-    this.#doubt = undefined;
-    this.#starting = false;
+    this.#absence.lose({ message, ...more });
     this.#detach(formatMessage({ message, ...more }));
   }
 
@@ -294,22 +285,9 @@ export class KernelLink implements IDisposable {
   /** Sets the status while no backend is attached. */
   #updateStatus(): void {
     if (this.#link?.state !== 'met') {
-      this.#session.setStatus(this.#status);
+      const silent = this.#link?.state === 'silent';
+      const asked = this.#question && this.#hasTags() && this.#kernel?.status !== 'idle';
+      this.#session.setStatus(this.#absence.status(silent, asked ?? false));
     }
-  }
-
-  get #status(): Status | null {
-    if (this.#starting) {
-      return { kind: 'starting', message: messages.STARTING };
-    }
-    if (this.#doubt !== undefined) {
-      return { kind: 'waiting', message: this.#doubt };
-    }
-    const busy =
-      this.#question && this.#hasTags() && this.#kernel?.status !== 'idle' && !this.#loss;
-    if (busy || this.#link?.state === 'silent') {
-      return { kind: 'waiting', message: messages.BUSY };
-    }
-    return this.#loss ?? null;
   }
 }

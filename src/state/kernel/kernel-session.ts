@@ -8,6 +8,7 @@ import { CellDocuments } from './cell-documents';
 import { KernelContent, type Push } from './kernel-content';
 import { MonitoredBackend } from './monitored-backend';
 import type { PayloadCache } from './payload-cache';
+import { PushSequence } from './push-sequence';
 import { rejoin, requestState, type StateRequest } from './request-state';
 import { SelectionLink } from './selection-link';
 import type { SequenceCache } from './sequence-cache';
@@ -20,9 +21,6 @@ import { NOTEBOOK_CLOSED, type UserMessage } from './user-messages';
  *
  * While no view is visible, the session is not a client of the kernel, which then computes and
  * sends nothing for it; the last known state stays.
- *
- * Pushes are numbered by `revision`. When one is missing, the ones that arrived are applied at
- * once and the whole state is requested; later pushes are then replayed.
  */
 export class KernelSession {
   readonly payloads: PayloadCache;
@@ -52,8 +50,7 @@ export class KernelSession {
     backend: signal<MonitoredBackend | null>(null),
     watched: signal(false)
   };
-  private revision = -1;
-  private missed: Push[] | null = null;
+  private readonly pushes: PushSequence;
   /** The attached kernel, whether or not a view is visible. */
   private kernel: { backend: MonitoredBackend; unlisten: () => void } | null = null;
   /** Whether the caches still have data of the kernel before this one. */
@@ -64,6 +61,11 @@ export class KernelSession {
 
   /** @param document - The document class, if the host gives access to cells. */
   constructor(document?: typeof CellDocument) {
+    this.pushes = new PushSequence({
+      apply: push => batch(() => this.apply(push)),
+      addData: push => batch(() => this.content.addData(push)),
+      resync: missed => this.resync(missed)
+    });
     const { payloads, sequences, traces, problems, running, last } = this.content;
     const { phase, hostStatus, backend, watched } = this.held;
     this.payloads = payloads;
@@ -143,11 +145,12 @@ export class KernelSession {
     const { backend } = this.kernel;
     const attachment = (this.attachment = new AbortController());
     const { signal } = attachment;
-    const unlisten = backend.onPublish((params, buffers) => this.receive({ params, buffers }));
+    const unlisten = backend.onPublish((params, buffers) =>
+      this.pushes.receive({ params, buffers })
+    );
     signal.addEventListener('abort', unlisten, { once: true });
     this.held.backend.value = backend;
-    this.revision = -1;
-    this.missed = [];
+    this.pushes.begin();
     if (state) {
       this.load(backend, state);
     } else {
@@ -174,7 +177,7 @@ export class KernelSession {
   private disconnect(): void {
     this.attachment?.abort();
     this.attachment = null;
-    this.missed = null;
+    this.pushes.end();
     this.held.backend.value = null;
     this.content.detach();
   }
@@ -187,8 +190,7 @@ export class KernelSession {
   /** Requests the whole state, because a push was lost. */
   resync(missed: Push[] = []): void {
     const backend = this.held.backend.peek();
-    if (backend && this.attachment && !this.missed) {
-      this.missed = missed;
+    if (backend && this.attachment && this.pushes.collect(missed)) {
       void this.fetchState(backend, this.attachment.signal, requestState);
     }
   }
@@ -227,23 +229,6 @@ export class KernelSession {
     this.kernel = null;
   }
 
-  private receive(push: Push): void {
-    const { revision } = push.params;
-    if (revision <= this.revision) {
-      // A `state` reply already included this push, except its payloads and texts.
-      batch(() => this.content.addData(push));
-      return;
-    }
-    batch(() => this.apply(push));
-    if (this.missed) {
-      this.missed.push(push);
-    } else if (revision === this.revision + 1) {
-      this.revision = revision;
-    } else {
-      this.resync([push]);
-    }
-  }
-
   private async fetchState(
     backend: MonitoredBackend,
     signal: AbortSignal,
@@ -280,12 +265,7 @@ export class KernelSession {
       left?.kind === 'dead' && state.traces.length === 0 ? { ...left, kind: 'none' } : null;
     this.content.load(state);
     this.documents.load(state.sources);
-    this.revision = state.revision;
-    const missed = this.missed ?? [];
-    this.missed = null;
-    missed
-      .sort((a, b) => a.params.revision - b.params.revision)
-      .forEach(push => this.receive(push));
+    this.pushes.continueFrom(state.revision);
   }
 
   private apply(push: Push): void {

@@ -7,7 +7,6 @@ import {
   type ReadonlySignal,
   type Signal
 } from '@preact/signals-core';
-import type { Backend } from '../../protocol/backend';
 import type {
   PayloadKey,
   SelectionState,
@@ -24,16 +23,11 @@ import { PENDING, type Load, type PayloadCache } from '../kernel/payload-cache';
 import { THUMBNAIL, type Progress } from '../kernel/payload-key';
 import { KernelSession } from '../kernel/kernel-session';
 import { NO_SIDES, sidesOf, type Shown, type Sides } from '../text/tokens';
-import { SELECTION_DEBOUNCE } from '../timing';
+import { keepSubscribed } from './panel-subscription';
+import { ShownItem, type ItemFailure } from './shown-item';
 import { TraceFollower, type SavedFollower } from './trace-follower';
 import { thumbnailRegions, type ThumbnailRegions } from './thumbnail-regions';
 import { Trial } from './trial';
-
-/** A failed request for a batch item. */
-export interface ItemFailure {
-  trace: string;
-  why: string;
-}
 
 /** The state of a panel that is stored, and copied to a panel opened from it. */
 export interface SavedPanel {
@@ -84,7 +78,7 @@ export class PanelState {
   /** Why the request for the selected item failed; null if it did not. */
   readonly failure: ReadonlySignal<ItemFailure | null>;
 
-  private readonly failed = signal<ItemFailure | null>(null);
+  private readonly item: ShownItem;
   private readonly disposers: (() => void)[] = [];
 
   /**
@@ -101,12 +95,12 @@ export class PanelState {
     this.visible = signal(visible);
     const payloads = (this.payloads = session.payloads);
     const follower = (this.follower = new TraceFollower(session));
-    this.failure = this.failed;
     this.trial = new Trial(session, follower);
     let last: TraceSummary | null = null;
     this.trace = computed(() => (last = this.visible.value ? follower.current.value : last));
-    let before: Shown | null = null;
-    this.shown = computed(() => (before = this.show(before)));
+    this.item = new ShownItem(session.sequences, selection, this.trace);
+    this.shown = this.item.shown;
+    this.failure = this.item.failure;
     this.site = computed(() => this.trace.value?.sites[selection.focus.value.site] ?? null);
     this.sides = computed(() => {
       const [shown, site] = [this.shown.value, this.site.value];
@@ -149,15 +143,8 @@ export class PanelState {
         const shown = this.shown.value;
         untracked(() => selection.fit(shown));
       }),
-      effect(() => this.subscribe()),
-      this.askTexts(),
-      effect(() => {
-        if (this.failed.value) {
-          // Select the item that the views show instead.
-          untracked(() => selection.choose(this.shown.value?.item ?? 0));
-        }
-      }),
-      session.sequences.backend.subscribe(() => (this.failed.value = null)),
+      keepSubscribed(session.backend, this.visible, () => this.subscription),
+      this.item.follow(),
       // A hidden panel is never the active one for Python.
       effect(() => (this.visible.value ? session.selections.join(id, selection) : undefined))
     );
@@ -166,9 +153,21 @@ export class PanelState {
   /** What a visible panel would show; null if its tokens have not arrived. */
   get latest(): Shown | null {
     const trace = this.follower.current.value;
-    const item = trace ? itemOf(this.selection, trace) : 0;
-    const sequences = trace && this.session.sequences.of(trace, item);
-    return sequences && { trace, item, sequences };
+    return trace && this.item.of(trace);
+  }
+
+  /** What pushes should include. */
+  private get subscription(): SubscribeParams {
+    return {
+      panel: this.id,
+      size: THUMBNAIL,
+      item: this.selection.item.value,
+      focus: this.selection.focus.value,
+      heads: [...this.selection.heads.value],
+      query: this.selection.query.value,
+      neuron: !this.display.folded.value.includes('neuron'),
+      pinned: this.follower.pinned.value === null ? null : (this.trace.value?.id ?? null)
+    };
   }
 
   toJSON(): SavedPanel {
@@ -199,108 +198,8 @@ export class PanelState {
     this.trial.close();
     this.disposers.splice(0).forEach(dispose => dispose());
   }
-
-  /** Returns what to show; the previous item until the tokens of the selected one arrive. */
-  private show(before: Shown | null): Shown | null {
-    const trace = this.trace.value;
-    if (!trace) {
-      return null;
-    }
-    const item = itemOf(this.selection, trace);
-    const sequences = this.session.sequences.of(trace, item);
-    const now = sequences
-      ? { trace, item, sequences }
-      : before?.trace.id === trace.id
-        ? { ...before, trace }
-        : { trace, item: trace.item, sequences: trace.sequences };
-    const same =
-      before?.trace === now.trace && before.item === now.item && before.sequences === now.sequences;
-    return same ? before : now;
-  }
-
-  /** Requests the tokens of the selected item if no push included them. */
-  private askTexts(): () => void {
-    const { sequences: texts } = this.session;
-    const trace = computed(() => this.trace.value?.id);
-    const missing = computed(() => {
-      const trace = this.trace.value;
-      const item = trace ? itemOf(this.selection, trace) : 0;
-      return !trace || texts.of(trace, item) ? null : item;
-    });
-    return effect(() => {
-      if (trace.value === undefined || missing.value === null || !texts.backend.value) {
-        return undefined;
-      }
-      const [id, item] = [trace.value, missing.value];
-      const asking = new AbortController();
-      this.failed.value = null;
-      untracked(() => texts.ask(id, item, asking.signal)).catch((error: unknown) => {
-        if (!asking.signal.aborted) {
-          const why = error instanceof Error ? error.message : String(error);
-          this.failed.value = { trace: id, why };
-        }
-      });
-      return () => asking.abort();
-    });
-  }
-
-  /** Subscribes to what this panel shows, so that pushes include it. */
-  private subscribe(): (() => void) | undefined {
-    const backend = this.session.backend.value;
-    if (!backend || !this.visible.value) {
-      return undefined;
-    }
-    const params = computed<SubscribeParams>(() => ({
-      panel: this.id,
-      size: THUMBNAIL,
-      item: this.selection.item.value,
-      focus: this.selection.focus.value,
-      heads: [...this.selection.heads.value],
-      query: this.selection.query.value,
-      neuron: !this.display.folded.value.includes('neuron'),
-      pinned: this.follower.pinned.value === null ? null : (this.trace.value?.id ?? null)
-    }));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let asking: AbortController | undefined;
-    const stop = effect(() => {
-      const now = params.value;
-      clearTimeout(timer);
-      // The first is sent at once, before the next push.
-      timer = setTimeout(
-        () => {
-          asking?.abort();
-          asking = new AbortController();
-          void tell(backend, now, asking.signal);
-        },
-        asking ? SELECTION_DEBOUNCE : 0
-      );
-    });
-    return () => {
-      stop();
-      clearTimeout(timer);
-      asking?.abort();
-      void backend.request('unsubscribe', { panel: this.id }).catch(() => undefined);
-    };
-  }
-}
-
-/** The selected item, or the first if the trace does not have it. */
-function itemOf(selection: Selection, trace: TraceSummary): number {
-  const item = selection.item.value;
-  return item < trace.items ? item : 0;
 }
 
 function wanted(payloads: PayloadCache, payloadKey: PayloadKey | null): Load {
   return payloadKey ? payloads.want(payloadKey).value : PENDING;
-}
-
-/** Sends a subscription. If it fails, payloads are requested one by one instead. */
-async function tell(backend: Backend, params: SubscribeParams, signal: AbortSignal): Promise<void> {
-  try {
-    await backend.request('subscribe', params, signal);
-  } catch (error) {
-    if (!signal.aborted) {
-      console.warn('attnlab: the kernel refused the subscription.', error);
-    }
-  }
 }

@@ -1,21 +1,21 @@
 import { useComputed, useSignal } from '@preact/signals';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import type { Focus } from '../../protocol/messages';
 import { useEnv } from '../parts/env';
 import { useScrollArea } from '../parts/scroll-area';
-import { LayerGroupRows } from './layer-group';
-import { bandOf, type Band } from './layout';
-import { Preview } from './preview';
+import { SortedGrid } from './grid/sorted-grid';
+import { useBand } from './grid/use-band';
+import { useModelGrid } from './grid/use-model-grid';
+import { useSelectionTicks } from './input/selection-ticks';
+import { useHeadSelection } from './input/use-head-selection';
+import { useTabStop } from './input/use-tab-stop';
+import { useWheelZoom } from './input/wheel-zoom';
+import { Preview } from './preview/preview';
 import { useScores } from './scores';
-import { useSelectionTicks } from './selection-ticks';
-import { SortedGrid } from './sorted-grid';
-import { SortedRows } from './sorted-rows';
-import { ModelCanvas } from './thumbnail-canvas';
-import type { ThumbnailAppearance } from './thumbnails';
-import { columnsOf, ModelTitle } from './title';
-import { useHeadSelection } from './use-head-selection';
-import { useModelGrid } from './use-model-grid';
-import { useWheelZoom } from './wheel-zoom';
+import { ThumbnailRows } from './thumbnails/rows';
+import { ModelCanvas } from './thumbnails/thumbnail-canvas';
+import type { ThumbnailAppearance } from './thumbnails/thumbnails';
+import { columnsOf, ModelTitle } from './title/title';
 
 /** Thumbnails of all heads, by layer or sorted by a score. */
 export function ModelView() {
@@ -31,29 +31,13 @@ export function ModelView() {
   useSelectionTicks(box, grid.side);
   const pointed = useSignal<Focus | null>(null);
   const handlers = useHeadSelection(box, grid, pointed);
-
-  const visible = useSignal<readonly Focus[]>(every);
-  useLayoutEffect(() => {
-    visible.value = grid.heads;
-  }, [grid]);
-  const tabStop = useComputed(() => {
-    const { site, head } = state.selection.focus.value;
-    const found = visible.value.find(of => of.site === site && of.head === head);
-    return found ?? visible.value[0] ?? null;
-  });
-  const count = useSignal(every.length);
-  count.value = every.length;
-  const before = useRef<Band | null>(null);
-  const band = useComputed(() => {
-    const { top, height } = view.value;
-    return (before.current = bandOf(count.value, top, height, before.current));
-  }).value;
+  const tabStop = useTabStop(grid, every);
+  const band = useBand(view, every.length);
 
   if (!trace) {
     return null;
   }
   const load = state.thumbnails.value;
-  const labelled = groups.length > 1;
   const { sort, bars } = scores;
   const appearance: ThumbnailAppearance = {
     side: grid.side,
@@ -82,21 +66,13 @@ export function ModelView() {
         <div class="attnlab-model-frame" role="presentation">
           <div ref={sheet} class="attnlab-model-sheet" role="presentation">
             <ModelCanvas grid={grid} view={view} />
-            {grid instanceof SortedGrid ? (
-              <SortedRows trace={trace} grid={grid} appearance={appearance} band={band} />
-            ) : (
-              grid.placed.map(({ group, from, index }) => (
-                <LayerGroupRows
-                  key={`${group.kind} ${group.stack}`}
-                  group={group}
-                  appearance={appearance}
-                  labelled={labelled}
-                  band={band}
-                  from={from}
-                  index={index}
-                />
-              ))
-            )}
+            <ThumbnailRows
+              trace={trace}
+              grid={grid}
+              appearance={appearance}
+              labelled={groups.length > 1}
+              band={band}
+            />
           </div>
         </div>
       </div>

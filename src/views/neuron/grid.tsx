@@ -1,6 +1,5 @@
-import { useComputed, useSignalEffect, type Signal } from '@preact/signals';
-import { useMemo, useRef } from 'preact/hooks';
-import { keepIfEqual, RENDER_ALL, visibleRows, type RowRange } from '../../draw/visible-rows';
+import { useComputed, type Signal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import type { Breakdown } from '../../state/heads/query-breakdown';
 import { useEnv } from '../parts/env';
 import { ROW_HEIGHT } from '../parts/row-height';
@@ -10,18 +9,14 @@ import type { Caret } from './caret';
 import { useColorScales } from './color-scales';
 import { NeuronHeader } from './header';
 import { KeyRow } from './key-row';
-import { columnsOf } from './layout';
+import { columnsOf, HEADER, PADDING } from './layout';
 import { useStripLabel } from './rotary-pair';
 import { SinkRow } from './sink-row';
+import { useCaretScroll } from './use-caret-scroll';
+import { useKeyRows } from './use-key-rows';
 import { useNeuronInput } from './use-neuron-input';
 import { useNeuronLayout } from './use-neuron-layout';
-import { DimensionMarks, StripCanvas } from './vector-strips';
-
-/** Space beside the columns in pixels, as in `style/neuron.css`. */
-const PADDING = 20;
-
-/** Height of the two header rows in pixels. */
-const HEADER = 35;
+import { DimensionMarks, StripCanvas, useStripBlocks } from './vector-strips';
 
 interface NeuronGridProps {
   /** The score terms of the query; null until they are loaded. */
@@ -45,54 +40,13 @@ export function NeuronGrid({ dissected, caret }: NeuronGridProps) {
   const stripLabel = useStripLabel(vectors?.width ?? 0, rotated?.size ?? 0);
   const scales = useColorScales(dissected);
   const { keys } = sides.value;
-
-  const before = useRef<RowRange | null>(null);
-  const window = useComputed(() => {
-    const { top, height } = view.value;
-    const total = sides.value.keys.length;
-    // Never all rows, even of a short text: a row has many cells.
-    const { start, end } = visibleRows(Math.max(RENDER_ALL + 1, total), top, height, ROW_HEIGHT, 6);
-    const next = { start: Math.min(start, total), end: Math.min(end, total) };
-    return (before.current = keepIfEqual(next, before.current));
-  }).value;
-  const blocks = useMemo(() => {
-    if (!dissected || !scales) {
-      return [];
-    }
-    const { side, k, product } = layout;
-    return [
-      { ...dissected.vectors, numbers: dissected.vectors.data, left: k, scale: scales.k },
-      {
-        ...dissected.products,
-        numbers: dissected.products.data,
-        left: product,
-        scale: scales.product
-      }
-    ].map(block => ({ ...block, side, order }));
-  }, [dissected, scales, layout, order]);
+  const rows = useKeyRows(view);
+  const blocks = useStripBlocks(dissected, scales, layout, order);
   const active = useComputed(() => {
     const key = selection.shownKey.value;
     return key === null ? undefined : `${state.id}-neuron-${key}`;
   });
-
-  useSignalEffect(() => {
-    // Scrolls to the row and the dimension of a caret that was moved by keys.
-    const { key } = selection.hover.value;
-    const position = caret.value?.byKey ? order.indexOf(caret.value.dimension) : -1;
-    const box = scroller.current;
-    if (!box?.matches(':focus')) {
-      return;
-    }
-    if (key !== undefined) {
-      scrollToLine(box, key, ROW_HEIGHT, HEADER);
-    }
-    if (position >= 0) {
-      const left = layout.k + position * layout.side;
-      const least = layout.product + (position + 1) * layout.side - (box.clientWidth - PADDING);
-      const most = left - layout.token;
-      box.scrollLeft = Math.max(Math.min(least, left), Math.min(most, box.scrollLeft));
-    }
-  });
+  useCaretScroll(scroller, caret, layout, order);
   useScrollToSelection(selection.key.value, key =>
     scrollToLine(scroller.current, key, ROW_HEIGHT, HEADER)
   );
@@ -130,7 +84,7 @@ export function NeuronGrid({ dissected, caret }: NeuronGridProps) {
           <StripCanvas
             left={layout.k}
             width={layout.product + layout.strip - layout.k}
-            rows={window}
+            rows={rows}
             blocks={blocks}
             name="attnlab-neuron-strips"
           />
@@ -142,11 +96,11 @@ export function NeuronGrid({ dissected, caret }: NeuronGridProps) {
           side={layout.side}
           order={order}
         />
-        {keys.slice(window.start, window.end).map((token, i) => (
+        {keys.slice(rows.start, rows.end).map((token, i) => (
           <KeyRow
-            key={window.start + i}
-            id={`${state.id}-neuron-${window.start + i}`}
-            index={window.start + i}
+            key={rows.start + i}
+            id={`${state.id}-neuron-${rows.start + i}`}
+            index={rows.start + i}
             token={token}
             dissected={dissected}
             scales={scales}

@@ -14,6 +14,12 @@ export interface Layout {
   total: number;
 }
 
+/** Space beside the columns, as in `style/neuron.css`. */
+export const PADDING = 20;
+
+/** Height of the two header rows. */
+export const HEADER = 35;
+
 /** Space between columns, as in `style/neuron.css`. */
 const GAP = 6;
 

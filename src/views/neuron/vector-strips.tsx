@@ -1,5 +1,5 @@
 import { useComputed, type ReadonlySignal, type Signal } from '@preact/signals';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { drawVectorStrips, type VectorStrips } from '../../draw/vector-strips';
 import type { RowRange } from '../../draw/visible-rows';
 import type { Breakdown } from '../../state/heads/query-breakdown';
@@ -7,6 +7,8 @@ import { strength } from '../../state/heads/neuron';
 import { useEnv } from '../parts/env';
 import { ROW_HEIGHT } from '../parts/row-height';
 import type { Caret } from './caret';
+import type { ColorScales } from './color-scales';
+import type { Layout } from './layout';
 import { RotaryPartner } from './rotary-pair';
 
 /** A strip of numbers for each key, and its position. */
@@ -17,6 +19,25 @@ export interface StripBlock {
   width: number;
   order: readonly number[];
   scale: number;
+}
+
+/** The strips of the keys and of the products; empty until a query is loaded. */
+export function useStripBlocks(
+  dissected: Breakdown | null,
+  scales: ColorScales | null,
+  { side, k, product }: Layout,
+  order: readonly number[]
+): readonly StripBlock[] {
+  return useMemo(() => {
+    if (!dissected || !scales) {
+      return [];
+    }
+    const { vectors, products } = dissected;
+    return [
+      { ...vectors, numbers: vectors.data, left: k, scale: scales.k, side, order },
+      { ...products, numbers: products.data, left: product, scale: scales.product, side, order }
+    ];
+  }, [dissected, scales, side, k, product, order]);
 }
 
 interface StripsProps {
