@@ -104,7 +104,7 @@ class Interposition:
             # Missing while torch is being imported; the import watch calls this again afterward.
             owner = getattr(getattr(module, "nn", None), "Module", None)
             if owner is not None and hasattr(module, "compiler"):
-                self._place(name, owner, bypass=listener.bypass, __call__=listener.module_call)
+                self._place(name, owner, listener.bypass, __call__=listener.module_call)
         elif name == "transformers.modeling_utils":
             if hasattr(module, "ALL_ATTENTION_FUNCTIONS"):
                 # The function's code must not be replaced, because PyTorch's compiler reads it.
@@ -126,7 +126,7 @@ class Interposition:
             methods = ("__call__", "encode", "apply_chat_template")
             handle = listener.tokenizer_called
             handles = {method: functools.partial(handle, method) for method in methods}
-            self._place(name, module.PreTrainedTokenizerBase, **handles)
+            self._place(name, module.PreTrainedTokenizerBase, None, **handles)
 
     def remove(self) -> None:
         """Restore all functions in reverse order; can be repeated after an interrupt."""
@@ -147,9 +147,7 @@ class Interposition:
             if patch.undo():
                 self._covered.remove(patch)
 
-    def _place(
-        self, part: str, owner: Any, /, *, bypass: Bypass | None = None, **handles: Any
-    ) -> None:
+    def _place(self, part: str, owner: Any, bypass: Bypass | None = None, **handles: Any) -> None:
         """Replace functions of a class."""
         placed = self._placed.setdefault(part, [])
         failed, compiler = self._listener.failed, compiler_callback()

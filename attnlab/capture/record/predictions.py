@@ -86,15 +86,8 @@ def chosen(
         Both of shape (items, positions), float32 and int64.
     """
     scores = logits.detach().gather(-1, ids[..., None].to(logits.device))
-    ranks = torch.cat(
-        [
-            (part > score).sum(-1) + 1
-            for part, score in zip(
-                torch.split(logits.detach(), 64, 1), torch.split(scores, 64, 1), strict=True
-            )
-        ],
-        dim=1,
-    )
+    parts = zip(torch.split(logits.detach(), 64, 1), torch.split(scores, 64, 1), strict=True)
+    ranks = torch.cat([(part > score).sum(-1) + 1 for part, score in parts], dim=1)
     return scores[..., 0].float() - normalizer, ranks
 
 

@@ -78,7 +78,7 @@ def test_each_row_is_what_its_own_step_computed(how):
     assert torch.equal(written(recorded), sequences)
     assert recorded.items == len(sequences)
     assert recorded.generated == 5
-    result, passes = listen(family.model(), call)
+    _, passes = listen(family.model(), call)
     if "guidance_scale" in how:  # Every second pass is that without the prompt.
         passes = [passes[0], *passes[1::2]]
     expected = [
@@ -154,7 +154,6 @@ def test_the_tokens_that_an_assistant_guessed_and_the_model_rejected_are_not_sho
 
 def test_prompts_padded_on_the_left_keep_their_padding():
     family = gpt2()
-    mask = family.inputs["attention_mask"]
     results = []
 
     def call(model):
