@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNCONFIRMED = "one pass over the finished text differs from what generate() computed"
-
 
 class OutcomeReporter:
     """Creates the outcomes of calls, and reports them to the blocks that they belong to.
@@ -73,8 +71,7 @@ class OutcomeReporter:
 
         def feed_of(tokenized: Sequence[Tokenized], callsite: Callsite | None) -> Feed:
             kwargs, prompt = generation.whole(result)
-            feed = Feed.of(model, (), kwargs, prompt, tokenized, callsite)
-            return feed if generation.confirmed else feed.refused(UNCONFIRMED)
+            return Feed.of(model, (), kwargs, prompt, tokenized, callsite)
 
         make = OutcomeBuilder(model, self._thread, milliseconds).after_generate(generation, result)
         if generation.error is not None:

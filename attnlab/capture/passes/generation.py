@@ -44,8 +44,6 @@ class Generation:
     """Arguments of the encoder's pass, in an encoder-decoder."""
     fingerprint: Fingerprint = field(init=False)
     """Summarizes what the steps computed."""
-    confirmed: bool = True
-    """Whether the pass over the whole text agrees with the steps."""
     fault: Exception | None = None
     """The first error in attnlab."""
     attention_functions: dict[Any, Callable[..., Any]] = field(default_factory=dict)

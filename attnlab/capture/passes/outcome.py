@@ -16,7 +16,7 @@ from attnlab.capture.passes.generation import Generation, UnfinishedError
 from attnlab.capture.reading import returned_weights
 from attnlab.capture.reading.fingerprint import Fingerprint
 from attnlab.capture.record import refusals
-from attnlab.capture.record.clauses import capitalized
+from attnlab.capture.record.clauses import capitalized, uncapitalized
 from attnlab.capture.record.recorded_call import Refusal
 from attnlab.capture.tokens.tokens import sendable
 
@@ -92,7 +92,7 @@ class OutcomeBuilder:
                 return refusals.internal(first.fault)
             first.generated = prompt
             reason = (
-                f"generate() wrote the tokens from {prompt} on, and one pass shows all its steps"
+                "the steps of generate() are compiled, and one pass over its text has their rows"
             )
             try:
                 second = self._second(first, (), kwargs)
@@ -102,7 +102,8 @@ class OutcomeBuilder:
             second_result = self._run(second, reason)
             if isinstance(second_result, Refusal):
                 return second_result
-            self._compare(generation, second)
+            if difference := self._difference(generation, second):
+                return _refused(self._model, f"{_sentence(reason)}, but {difference}")
             return second.call(sequences, second_result)
 
         return make
@@ -154,8 +155,8 @@ class OutcomeBuilder:
         second.stop = first.stop
         return second
 
-    def _compare(self, generation: Generation, second: CallRecording) -> None:
-        """Add doubts to attention calls that the steps of ``generate`` do not confirm."""
+    def _difference(self, generation: Generation, second: CallRecording) -> str:
+        """Return why the steps of ``generate`` do not confirm a second pass; empty if they do."""
         from attnlab.capture.passes.agreement import doubts
 
         user_fingerprint, second_fingerprint = generation.fingerprint, second.recorder.fingerprint
@@ -168,8 +169,8 @@ class OutcomeBuilder:
         noted = second.recorder.noted
         start = max(0, (second.generated or 0) - 1)
         found = doubts(user_fingerprint, second_fingerprint, noted, masks, start)
-        generation.confirmed = not any(found)
-        second.recorder.doubt([f"{doubt} {releases.report()}" if doubt else "" for doubt in found])
+        doubt = next(filter(None, found), "")
+        return f"{uncapitalized(doubt)} {releases.report()}" if doubt else ""
 
     def _returned(self, first: CallRecording) -> CallRecording:
         """Run a second pass in which the model returns its weights."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from attnlab.capture.again import NotAgainError
+from attnlab.traces.weights import weights
 from tests.unit.feeding import PLAIN, ran, seen
 from tests.unit.outcomes import only_call
 from tests.unit.repeating import GENERATED, called, chat, first, state
@@ -87,37 +88,69 @@ def test_the_texts_of_an_encoder_and_its_decoder_are_not_confused(names):
     assert seen(made.call) == seen(expected)
 
 
+def rows(call, stop):
+    """Return the weights of the first queries over the first keys of each decoder site."""
+    return [
+        weights(record, slice(0, record.heads), slice(0, stop))[..., :stop]
+        for record in call.records
+        if record.kind == "decoder"
+    ]
+
+
 def test_the_generated_tokens_of_the_run_follow_an_edited_prompt(names):
     call = only_call(ran(GENERATED.format('"the cat"'), names))
     before = call.sequences[0].items[0].tokens
     made = called(call.feed, [{"text": "the black cat sat"}], names)
     after = made.call.sequences[0].items[0].tokens
     assert call.generated is not None
-    assert made.call.generated == call.generated + 2
+    prompt = made.call.generated
+    assert prompt == call.generated + 2
     assert [entry.id for entry in after[-3:]] == [entry.id for entry in before[-3:]]
+    assert [entry.stale for entry in after] == [False] * prompt + [True] * 3
     assert any("those of the original prompt" in note for note in made.call.notes)
-    ids = torch.tensor([[entry.id for entry in after]])
+    ids = torch.tensor([[entry.id for entry in after[:prompt]]])
     expected = only_call(ran("writer(ids)", names | {"ids": ids}))
-    assert seen(made.call)[5:] == seen(expected)[5:]
+    for actual, true in zip(rows(made.call, prompt), rows(expected, prompt), strict=True):
+        torch.testing.assert_close(actual, true, rtol=0, atol=1e-6)
 
 
-def test_the_same_prompt_gives_the_same_view_as_the_run(names):
+def test_stale_tokens_have_no_rows_and_no_query_attends_to_them(names):
     call = only_call(ran(GENERATED.format('"the cat"'), names))
-    assert seen(called(call.feed, [{"text": "the cat"}], names).call) == seen(call)
+    made = called(call.feed, [{"text": "the black cat sat"}], names).call
+    prompt = made.generated
+    for record in made.records:
+        found = weights(record, slice(0, record.heads), slice(0, record.queries))
+        assert found[:, prompt:].isnan().all()
+        assert not found[:, :prompt, prompt:].any()
 
 
-def test_an_encoder_reads_the_new_text_and_its_decoder_what_it_generated(names):
+def test_the_same_prompt_gives_the_rows_of_the_run(names):
+    call = only_call(ran(GENERATED.format('"the cat"'), names))
+    again = called(call.feed, [{"text": "the cat"}], names).call
+    assert [token.id for token in again.sequences[0].items[0].tokens] == [
+        token.id for token in call.sequences[0].items[0].tokens
+    ]
+    for actual, true in zip(rows(again, call.generated), rows(call, call.generated), strict=True):
+        torch.testing.assert_close(actual, true, rtol=0, atol=1e-6)
+
+
+def test_an_encoder_reads_the_new_text_and_its_decoder_begins_as_before(names):
     code = 't5.generate(tok({}, return_tensors="pt").input_ids, max_new_tokens=4, do_sample=False)'
     call = only_call(ran(code.format('"the cat sat"'), names))
-    assert seen(called(call.feed, [{"text": "the cat sat"}], names).call) == seen(call)
-    made = called(call.feed, [{"text": "a dog"}], names)
-    assert call.feed is not None
-    assert made.call.generated == call.generated == 1
+    made = called(call.feed, [{"text": "a dog"}], names).call
+    assert made.generated == call.generated == 1
     with torch.no_grad():
-        params = {"decoder_input_ids": call.feed.kwargs["decoder_input_ids"]}
+        params = {"decoder_input_ids": torch.tensor([[0]])}
         code = 't5(tok("a dog", return_tensors="pt").input_ids, **own)'
         expected = only_call(ran(code, names | {"own": params}))
-    assert seen(made.call)[5:] == seen(expected)[5:]
+    kinds = [record.kind for record in made.records]
+    assert sorted(kinds) == sorted(["encoder", "decoder", "cross"] * 2)
+    first = {(one.kind, one.layer): one for one in expected.records}
+    for record in made.records:
+        true = first[record.kind, record.layer]
+        actual = weights(record, slice(0, record.heads), slice(0, true.queries))[..., : true.keys]
+        theirs = weights(true, slice(0, true.heads), slice(0, true.queries))
+        torch.testing.assert_close(actual, theirs, rtol=0, atol=1e-6)
 
 
 def test_generated_prompts_that_need_padding_now_are_refused(names):

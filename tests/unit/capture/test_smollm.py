@@ -96,7 +96,7 @@ def test_generate_is_one_trace_of_the_weights_that_an_eager_pass_over_its_text_h
     sequences, recorded = generated
     assert recorded.generated == inputs["input_ids"].shape[1]
     assert len(recorded.sites) == 30
-    assert {site.method for site in recorded.sites} == {"replay"}
+    assert {site.method for site in recorded.sites} == {"interface"}
     assert all(site.certificate.exact for site in recorded.sites)
     assert differs(recorded, attentions(eager, sequences)) < LIMIT
 
