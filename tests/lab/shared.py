@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from tests.lab.jupyter import Server
 from tests.lab.lab import Lab
 from tests.lab.waiting import evaluate
 
 LAB = "lab/tree"
-VIEWPORT = {"width": 1400, "height": 1000}
+VIEWPORT: ViewportSize = {"width": 1400, "height": 1000}
 
 CLOSE_ALL = """async () => {
   const { shell } = window.jupyterapp;
