@@ -14,7 +14,9 @@ LAB = "lab/tree"
 VIEWPORT: ViewportSize = {"width": 1400, "height": 1000}
 
 CLOSE_ALL = """async () => {
-  const { shell } = window.jupyterapp;
+  const { shell, restored } = window.jupyterapp;
+  // A page that a test has loaded again may still restore tabs and sidebars.
+  await restored;
   for (const widget of [...shell.widgets('main')]) {
     widget.dispose();
   }
