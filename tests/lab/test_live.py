@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.lab.lab import Lab
-from tests.lab.quickstart import CELL, SOURCE, caret, editor
+from tests.lab.quickstart import CELL, SOURCE, caret, editor, sentence_runs
 
 
 def count(page: Lab) -> int:
@@ -103,7 +105,11 @@ def test_a_painted_word_can_be_read_whatever_its_weight_in_every_theme(ran: Lab)
         contrasts(ran, "JupyterLab Light", [0])
 
 
-def test_token_boundaries_are_drawn_where_the_settings_ask_for_them(ran: Lab) -> None:
+def test_token_boundaries_are_drawn_where_the_settings_ask_for_them(
+    lab: Callable[..., Lab],
+) -> None:
+    # A page reads settings that are set from outside only as it loads, so it has a page of its own.
+    ran = sentence_runs(lab())
     settings = "window.jupyterapp.serviceManager.settings.save('attnlab:live', arg)"
     ran.write(CELL, str(ran.notebook(SOURCE, CELL)).replace("lazy", "tokenization"))
     ran.sees_tokens(12)
@@ -117,8 +123,6 @@ def test_token_boundaries_are_drawn_where_the_settings_ask_for_them(ran: Lab) ->
         expect(joined).to_have_text("ization")
     finally:
         ran.notebook(settings, "{}")
-        # A page reads what is set from outside only as it loads.
-        ran.open()
 
 
 def test_pointing_at_a_token_in_the_panel_marks_its_word_in_the_editor(ran: Lab) -> None:
