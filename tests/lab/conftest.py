@@ -1,11 +1,16 @@
-"""A real JupyterLab with a real model, once for all tests; a fresh notebook for each."""
+"""A real JupyterLab with a real model, once for all tests; a fresh notebook for each.
+
+A test that restarts a kernel, opens several pages or looks at a start uses `lab`, and has pages
+and a kernel of its own. Others use `shared` or `ran`, and share a page and a kernel by module.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +19,15 @@ from playwright.sync_api import Browser
 from tests.lab.archives import of_this_checkout
 from tests.lab.jupyter import Server, jupyterlab
 from tests.lab.lab import Lab
+from tests.lab.quickstart import run_sentence
+from tests.lab.shared import LAB, VIEWPORT, SharedPage, page_on
 
 ROOT = Path(__file__).parent.parent.parent
 QUICKSTART = ROOT / "examples" / "quickstart.ipynb"
 IPYKERNEL_6 = Path(sys.prefix) / "ipykernel6"
 """Where `make test` installs ipykernel 6, beside the environment's own release."""
+
+FAILED = pytest.StashKey[bool]()
 
 
 def kernelspec(folder: Path, name: str, pythonpath: Path) -> None:
@@ -81,6 +90,9 @@ def notebook(server: Server, request: pytest.FixtureRequest) -> Callable[..., st
         path = server.folder / f"{stem}-{len(made)}.ipynb"
         content = json.loads(QUICKSTART.read_text())
         content["metadata"]["kernelspec"].update(name=kernel, display_name=kernel)
+        for cell in content["cells"]:
+            # A kernel that several notebooks use has no trace of these cells.
+            cell["id"] = f"{cell['id']}-{uuid.uuid4().hex[:8]}"
         path.write_text(json.dumps(content))
         made.append(path)
         return path.name
@@ -93,18 +105,52 @@ def lab(
     browser: Browser, server: Server, notebook: Callable[..., str]
 ) -> Iterator[Callable[..., Lab]]:
     """Open pages: ``lab()`` on a new notebook, ``lab(name)`` on one that is there."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context = browser.new_context(viewport=VIEWPORT)
 
-    def page(name: str | None = None, *, kernel: str = "python3", app: str = "lab/tree") -> Lab:
-        # A workspace of its own: no page restores the tabs of another test.
-        name = name or notebook(kernel)
-        if app == "lab/tree":
-            app = f"lab/workspaces/{Path(name).stem}/tree"
-        return Lab(context.new_page(), server.url, name, app=app)
+    def page(name: str | None = None, *, kernel: str = "python3", app: str = LAB) -> Lab:
+        return page_on(context, server, name or notebook(kernel), app)
 
     yield page
     context.close()
     server.shut_down_kernels()
+
+
+@pytest.fixture(scope="module")
+def shared_page(browser: Browser, server: Server) -> Iterator[SharedPage]:
+    """A page and a kernel for the tests of a module that need no others."""
+    shared = SharedPage(browser, server)
+    yield shared
+    shared.discard()
+
+
+@pytest.fixture
+def shared(
+    shared_page: SharedPage, notebook: Callable[..., str], request: pytest.FixtureRequest
+) -> Iterator[Lab]:
+    """A new notebook in the page and the kernel that the tests of a module share."""
+    yield shared_page.open(notebook())
+    if request.node.stash.get(FAILED, False):
+        # The test may have been stopped anywhere.
+        shared_page.discard()
+
+
+@pytest.fixture
+def ran(shared: Lab) -> Lab:
+    """The same, after its tagged cell has run; the cell's editor has the focus."""
+    run_sentence(shared)
+    shared.do("notebook:enter-edit-mode")
+    return shared
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note that a test failed, for its fixtures."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,10 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 
 @dataclass
@@ -22,15 +23,22 @@ class Server:
 
     url: str
     folder: Path
+    kept: set[str] = field(default_factory=set)
+    """Ids of the sessions that outlast a test, because several tests share their kernel."""
+
+    def ask(self, path: str, method: str = "GET", content: object = None) -> Any:
+        """Use the server's API, as a program does; returns the JSON of the response."""
+        data = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(f"{self.url}api/{path}", data, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
 
     def shut_down_kernels(self) -> None:
-        """End every session, so that models do not pile up in memory."""
-        with urllib.request.urlopen(self.url + "api/sessions", timeout=20) as answer:
-            sessions = json.load(answer)
-        for session in sessions:
-            address = f"{self.url}api/sessions/{session['id']}"
-            request = urllib.request.Request(address, method="DELETE")
-            urllib.request.urlopen(request, timeout=20).close()
+        """End all sessions but the kept ones, so that models do not pile up in memory."""
+        for session in self.ask("sessions"):
+            if session["id"] not in self.kept:
+                self.ask(f"sessions/{session['id']}", "DELETE")
 
 
 @contextmanager

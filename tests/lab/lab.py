@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
+
+from tests.lab import signals
+from tests.lab.waiting import evaluate
 
 PATIENCE = 60_000  # ms; a model's first import takes seconds on a loaded machine
 expect.set_options(timeout=PATIENCE)
@@ -19,6 +23,7 @@ class Lab:
     def __init__(self, page: Page, url: str, notebook: str, *, app: str = "lab/tree") -> None:
         self.page = page
         self.where = "#attnlab-panel .attnlab-host:not([hidden])"
+        self.name = notebook
         self.address = f"{url}{app}/{notebook}"
         self.workspace = notebook.removesuffix(".ipynb")
         page.set_default_timeout(PATIENCE)
@@ -26,34 +31,43 @@ class Lab:
     def open(self, *, idle: bool = True) -> Lab:
         """Open the notebook and wait until it can be used (and its kernel is idle)."""
         self.page.goto(self.address)
+        return self.is_usable(idle=idle)
+
+    def is_usable(self, *, idle: bool = True) -> Lab:
+        """Wait until the notebook is in front and has a kernel (that is idle)."""
         self.page.wait_for_function(
-            """idle => {
+            """([name, idle]) => {
               const panel = window.jupyterapp?.shell.currentWidget;
               if (!panel?.isVisible || !panel.content?.widgets?.length) return false;
+              if (panel.context.path !== name) return false;
               const kernel = panel.sessionContext?.session?.kernel;
               return !!kernel && (!idle || kernel.status === 'idle');
             }""",
-            arg=idle,
+            arg=[self.name, idle],
         )
         return self
 
     def do(self, command: str, args: dict[str, Any] | None = None, *, wait: bool = True) -> None:
         """Execute one of JupyterLab's commands."""
         call = "window.jupyterapp.commands.execute(id, args)"
-        self.page.evaluate(
+        evaluate(
+            self.page,
             f"async ([id, args]) => {{ {'await ' if wait else 'void '}{call}; }}",
             [command, args or {}],
+            what=f"The command {command}",
         )
 
     def notebook(self, expression: str, arg: Any = None) -> Any:
         """Evaluate with `panel`, the visible notebook, and `arg` in scope."""
-        return self.page.evaluate(
+        return evaluate(
+            self.page,
             f"""async arg => {{
               const panel = [...window.jupyterapp.shell.widgets('main')]
                 .find(widget => widget.isVisible && widget.content?.widgets);
               return await ({expression});
             }}""",
             arg,
+            what=f"Evaluating {expression}",
         )
 
     def select(self, cell: int) -> None:
@@ -122,10 +136,16 @@ class Lab:
     def busy(self) -> Iterator[None]:
         """Keep the kernel busy with a cell that runs until the end."""
         cell = self.add(
-            "import time\ntry:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    pass"
+            "import time\nprint('busy', flush=True)\n"
+            "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    pass"
         )
-        with self.seen("statusChanged", "status => status === 'busy'"):
-            self.run(cell, wait=False)
+        self.run(cell, wait=False)
+        # The kernel's status would also be that of another message, before the cell runs.
+        self.page.wait_for_function(
+            """cell => window.jupyterapp.shell.currentWidget.content.widgets[cell]
+              .model.sharedModel.getOutputs().length > 0""",
+            arg=cell,
+        )
         yield
         self.do("notebook:interrupt-kernel")
 
@@ -139,23 +159,9 @@ class Lab:
     @contextmanager
     def seen(self, signal: str, test: str) -> Iterator[None]:
         """Do something, and wait until the kernel's connection has emitted a signal that passes."""
-        self.notebook(
-            f"""(() => {{
-              const emitted = panel.sessionContext[arg];
-              window.seen = new Promise(done => {{
-                const listen = (_, value) => {{
-                  if (({test})(value)) {{
-                    emitted.disconnect(listen);
-                    done();
-                  }}
-                }};
-                emitted.connect(listen);
-              }});
-            }})()""",
-            signal,
-        )
+        listener = signals.connect(self.page, signal, test, PATIENCE)
         yield
-        self.page.evaluate("window.seen")
+        signals.wait(listener)
 
     def prints(self, cell: int, text: str) -> None:
         """Run a cell until it prints this text."""
@@ -167,7 +173,8 @@ class Lab:
 
     def stored(self, **selected: int) -> None:
         """Wait until JupyterLab has stored a panel with this selection."""
-        self.page.evaluate(
+        evaluate(
+            self.page,
             """async ([workspace, selected, deadline]) => {
               const { workspaces } = jupyterapp.serviceManager;
               const stored = async () => {
@@ -183,6 +190,7 @@ class Lab:
               }
             }""",
             [self.workspace, selected, PATIENCE],
+            what="Reading the workspace",
         )
 
     # --- the panel --------------------------------------------------------------------
@@ -225,6 +233,19 @@ class Lab:
         thumb = self.one("thumb", site=layer, head=head)
         thumb.click(force=True)
         expect(thumb).to_have_attribute("aria-selected", "true")
+
+    def point(self, test_id: str, index: int) -> None:
+        """Point at a token until it is marked.
+
+        What loads above may move a token away from a pointer that rests, so the pointer moves.
+        """
+        token = self.one(test_id, index=index)
+        marked = token.and_(self.page.locator("[data-mark]"))
+        end = time.monotonic() + PATIENCE / 1000
+        while not marked.is_visible():
+            assert time.monotonic() < end, f"{test_id} {index} is not marked"
+            for x in (2, 3):
+                token.hover(position={"x": x, "y": 3})
 
     def weights(self) -> list[float]:
         """The weights printed beside the keys, for the query that is hovered or selected."""

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.lab.lab import Lab
-from tests.lab.test_live import CELL, SETUP, SOURCE
+from tests.lab.quickstart import CELL, SETUP, SOURCE
 
 NO_REVEAL = "window.jupyterapp.serviceManager.settings.save('attnlab:panel', arg)"
 KIND = re.compile(rb'"msg_type":\s*"(comm_open|comm_msg|comm_close)"')

@@ -5,41 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests.lab.lab import Lab
-
-SETUP, CELL = 1, 2
-SOURCE = "panel.content.widgets[arg].model.sharedModel.getSource()"
-
-
-@pytest.fixture
-def ran(lab: Callable[..., Lab]) -> Lab:
-    """Open the quickstart and run its tagged cell."""
-    page = lab().open()
-    page.run(SETUP)
-    page.run(CELL)
-    page.sees_tokens(11)
-    page.select(CELL)
-    page.do("notebook:enter-edit-mode")
-    return page
-
-
-def caret(page: Lab, before: str) -> None:
-    """Put the caret into the cell's editor, before the first such word."""
-    page.notebook(
-        """(() => {
-          const { editor, model } = panel.content.widgets[arg[0]];
-          editor.focus();
-          const at = model.sharedModel.getSource().indexOf(arg[1]);
-          editor.setCursorPosition(editor.getPositionAt(at));
-        })()""",
-        [CELL, before],
-    )
-
-
-def editor(page: Lab) -> Locator:
-    return page.page.locator(".jp-Notebook .jp-Cell").nth(CELL).locator(".cm-content")
+from tests.lab.quickstart import CELL, SOURCE, caret, editor, sentence_runs
 
 
 def count(page: Lab) -> int:
@@ -81,45 +50,66 @@ def test_the_keys_of_the_word_are_painted_with_the_weights_of_the_panel(ran: Lab
     assert float(str(painted.get_attribute("data-weight"))) == pytest.approx(row["brown"], rel=0.01)
 
 
-CONTRASTS = """(element, weights) => weights.map(weight => {
-  element.style.setProperty('--attnlab-weight', weight);
-  const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
-  const over = (...colors) => {
-    for (const color of colors) {
-      context.fillStyle = color;
-      context.fillRect(0, 0, 1, 1);
+CONTRASTS = """([theme, word, weights]) => {
+  // The styles of a theme are loaded again when its setting arrives: until then nothing has colors.
+  const styles = getComputedStyle(document.body);
+  const element = [...document.querySelectorAll('.attnlab-in-cell-tinted')]
+    .find(({ textContent }) => textContent === word);
+  if (document.body.dataset.jpThemeName !== theme
+      || !styles.getPropertyValue('--jp-layout-color0') || !element) {
+    return null;
+  }
+  return weights.map(weight => {
+    element.style.setProperty('--attnlab-weight', weight);
+    const context = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const over = (...colors) => {
+      for (const color of colors) {
+        context.fillStyle = color;
+        context.fillRect(0, 0, 1, 1);
+      }
+      const linear = [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)].map(byte => byte / 255)
+        .map(share => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+    };
+    const backgrounds = [];
+    for (let e = element; e; e = e.parentElement) {
+      backgrounds.unshift(getComputedStyle(e).backgroundColor);
     }
-    const linear = [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)].map(byte => byte / 255)
-      .map(share => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-  };
-  const backgrounds = [];
-  for (let e = element; e; e = e.parentElement)
-    backgrounds.unshift(getComputedStyle(e).backgroundColor);
-  const text = getComputedStyle(element.querySelector('span') ?? element).color;
-  const [background, foreground] = [over(...backgrounds), over(...backgrounds, text)];
-  return (Math.max(background, foreground) + 0.05) / (Math.min(background, foreground) + 0.05);
-})"""
+    const text = getComputedStyle(element.querySelector('span') ?? element).color;
+    const [background, foreground] = [over(...backgrounds), over(...backgrounds, text)];
+    return (Math.max(background, foreground) + 0.05) / (Math.min(background, foreground) + 0.05);
+  });
+}"""
+
+
+def contrasts(page: Lab, theme: str, weights: list[float]) -> list[float]:
+    """Choose a theme, and measure a painted word's contrast for each weight once it has colors.
+
+    Both happen in one step of the page: at any time the editor draws its marks again, and the
+    theme loads its styles again.
+    """
+    page.do("apputils:change-theme", {"theme": theme})
+    measured = page.page.wait_for_function(CONTRASTS, arg=[theme, "brown", weights])
+    return list(measured.json_value())
 
 
 def test_a_painted_word_can_be_read_whatever_its_weight_in_every_theme(ran: Lab) -> None:
     caret(ran, "fox")
     expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("fox")
-    painted = editor(ran).locator(".attnlab-in-cell-tinted", has_text="brown")
+    expect(editor(ran).locator(".attnlab-in-cell-tinted", has_text="brown")).to_be_visible()
     try:
         for theme in ("Light", "Dark", "Dark High Contrast"):
-            name = f"JupyterLab {theme}"
-            ran.do("apputils:change-theme", {"theme": name})
-            # The command only asks for the theme; until its styles are there, there is no color.
-            expect(ran.page.locator("body")).to_have_attribute("data-jp-theme-name", name)
-            # At once, and where the word is now: the editor draws its marks again at any time.
-            plain, half, full = painted.evaluate(CONTRASTS, [0, 0.5, 1])
+            plain, half, full = contrasts(ran, f"JupyterLab {theme}", [0, 0.5, 1])
             assert plain > half > full >= 4.5
     finally:
-        ran.do("apputils:change-theme", {"theme": "JupyterLab Light"})
+        contrasts(ran, "JupyterLab Light", [0])
 
 
-def test_token_boundaries_are_drawn_where_the_settings_ask_for_them(ran: Lab) -> None:
+def test_token_boundaries_are_drawn_where_the_settings_ask_for_them(
+    lab: Callable[..., Lab],
+) -> None:
+    # A page reads settings that are set from outside only as it loads, so it has a page of its own.
+    ran = sentence_runs(lab())
     settings = "window.jupyterapp.serviceManager.settings.save('attnlab:live', arg)"
     ran.write(CELL, str(ran.notebook(SOURCE, CELL)).replace("lazy", "tokenization"))
     ran.sees_tokens(12)
@@ -136,7 +126,7 @@ def test_token_boundaries_are_drawn_where_the_settings_ask_for_them(ran: Lab) ->
 
 
 def test_pointing_at_a_token_in_the_panel_marks_its_word_in_the_editor(ran: Lab) -> None:
-    ran.one("token", index=3).hover()
+    ran.point("token", 3)
     expect(editor(ran).locator(".attnlab-in-cell-query")).to_have_text("brown")
 
 
@@ -146,6 +136,13 @@ def test_the_tooltip_at_the_caret_lists_the_tokens_of_the_word(ran: Lab) -> None
     reported = ran.page.locator(".attnlab-hover")
     expect(reported).to_contain_text("brown")
     expect(reported).to_contain_text("2829")
+
+
+def test_the_tooltip_at_the_caret_gives_the_reason_if_a_word_has_no_tokens(ran: Lab) -> None:
+    caret(ran, "outputs")
+    ran.do("attnlab:show-at-caret")
+    reported = ran.page.locator(".attnlab-hover")
+    expect(reported).to_have_text("The text here is not part of the input of the model.")
 
 
 def test_undoing_an_edit_is_live_at_once_though_the_kernel_is_busy(ran: Lab) -> None:

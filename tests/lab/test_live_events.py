@@ -7,29 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests.lab.lab import Lab
-from tests.lab.test_live import CELL, SETUP, SOURCE, caret, editor, ran
-
-__all__ = ["ran"]
+from tests.lab.quickstart import (
+    CELL,
+    SETUP,
+    caret,
+    editor,
+    replace,
+    sentence_runs,
+    stale,
+    status,
+)
 
 MANY = " ".join(["word"] * 10_000)
-
-
-def status(page: Lab) -> Locator:
-    """How far the views are with the active cell, as the status bar says it."""
-    return page.page.locator(".attnlab-status-item")
-
-
-def stale(page: Lab) -> Locator:
-    """The mark of a picture that is not of the text that the editor shows."""
-    return page.panel.locator("[data-stale]")
-
-
-def replace(page: Lab, old: str, new: str) -> None:
-    """Edit the cell's text otherwise than by the keyboard, as a paste does."""
-    page.write(CELL, str(page.notebook(SOURCE, CELL)).replace(old, new))
 
 
 def test_a_cell_that_was_split_is_live_again_when_it_has_run(ran: Lab) -> None:
@@ -79,7 +71,10 @@ def test_an_interrupt_while_typing_blocks_nothing(ran: Lab) -> None:
     expect(status(ran)).to_contain_text("live")
 
 
-def test_a_restart_while_typing_keeps_the_last_view_until_the_cell_runs(ran: Lab) -> None:
+def test_a_restart_while_typing_keeps_the_last_view_until_the_cell_runs(
+    lab: Callable[..., Lab],
+) -> None:
+    ran = sentence_runs(lab())
     caret(ran, "lazy")
     ran.page.keyboard.type("very ", delay=20)
     ran.sees_tokens(12)
@@ -102,10 +97,7 @@ def test_the_page_edited_last_is_shown_and_the_other_one_reports_that(
     lab: Callable[..., Lab], notebook: Callable[..., str]
 ) -> None:
     name = notebook()
-    one = lab(name).open()
-    one.run(SETUP)
-    one.run(CELL)
-    one.sees_tokens(11)
+    one = sentence_runs(lab(name))
     one.save()
     two = lab(name).open().show_panel()
     two.select(CELL)

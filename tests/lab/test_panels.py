@@ -8,15 +8,15 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.lab.lab import Lab
-from tests.lab.test_path import FOX, LOAD, SENTENCE, sentence_runs
+from tests.lab.quickstart import CELL, FOX, SETUP, run_sentence
 
 OpenLab = Callable[..., Lab]
 Oracle = Callable[[str], list[list[list[list[float]]]]]
 
 
 def two_panels(page: Lab) -> tuple[Lab, Lab]:
-    """Open a second panel from the sidebar's, in the main area."""
-    sentence_runs(page)
+    """Run the sentence, and open a second panel from the sidebar's, in the main area."""
+    run_sentence(page)
     page.one("open").click()
     tab = page.tab(0)
     tab.sees_tokens(11)
@@ -29,9 +29,9 @@ def sees_head(panel: Lab, layer: int, head: int) -> None:
 
 
 def test_a_panel_in_the_main_area_begins_as_a_copy_and_has_its_own_selection(
-    lab: OpenLab, oracle: Oracle
+    shared: Lab, oracle: Oracle
 ) -> None:
-    page = sentence_runs(lab())
+    page = run_sentence(shared)
     page.focus(1, 2)
     page.one("token", index=4).click()
     page.one("open").click()
@@ -47,9 +47,9 @@ def test_a_panel_in_the_main_area_begins_as_a_copy_and_has_its_own_selection(
 
 
 def test_a_third_panel_opens_from_the_second_and_closing_one_leaves_the_others(
-    lab: OpenLab, oracle: Oracle
+    shared: Lab, oracle: Oracle
 ) -> None:
-    page, tab = two_panels(lab())
+    page, tab = two_panels(shared)
     tab.focus(2, 3)
     tab.one("open").click()
     third = page.tab(1)
@@ -60,13 +60,14 @@ def test_a_third_panel_opens_from_the_second_and_closing_one_leaves_the_others(
     tab.focus(5, 5)
     tab.one("token", index=1).click()
     assert tab.weights() == pytest.approx(oracle(FOX)[5][5][1], abs=2e-6)
-    page.run(SENTENCE)
+    page.run(CELL)
     tab.says("live")
     sees_head(tab, 5, 5)
 
 
-def test_a_panel_in_the_main_area_is_restored_after_a_reload(lab: OpenLab) -> None:
-    page, tab = two_panels(lab())
+def test_a_panel_in_the_main_area_is_restored_after_a_reload(shared: Lab) -> None:
+    # Loaded again, the page has the workspace of this notebook, which `stored` reads.
+    page, tab = two_panels(shared.open())
     tab.focus(3, 4)
     tab.one("pin").click()
     page.focus(0, 1)
@@ -80,8 +81,8 @@ def test_a_panel_in_the_main_area_is_restored_after_a_reload(lab: OpenLab) -> No
     expect(page.one("pin")).to_have_attribute("aria-pressed", "false")
 
 
-def test_a_panel_closes_with_its_notebook(lab: OpenLab) -> None:
-    page, tab = two_panels(lab())
+def test_a_panel_closes_with_its_notebook(shared: Lab) -> None:
+    page, tab = two_panels(shared)
     title = page.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabLabel", has_text="Attention · ")
     expect(title).to_have_count(1)
     # As closing it does once JupyterLab has asked whether to save.
@@ -92,16 +93,16 @@ def test_a_panel_closes_with_its_notebook(lab: OpenLab) -> None:
 
 def test_notebook_7_offers_no_second_panel(lab: OpenLab) -> None:
     page = lab(app="notebooks").open()
-    page.run(LOAD)
-    page.run(SENTENCE)
+    page.run(SETUP)
+    page.run(CELL)
     page.show_panel()
     page.sees_tokens(11)
     expect(page.one("open")).to_have_count(0)
     assert not page.page.evaluate("jupyterapp.commands.hasCommand('attnlab:open-panel')")
 
 
-def test_python_reads_and_sets_the_panel_that_was_used_last(lab: OpenLab, oracle: Oracle) -> None:
-    page, tab = two_panels(lab())
+def test_python_reads_and_sets_the_panel_that_was_used_last(shared: Lab, oracle: Oracle) -> None:
+    page, tab = two_panels(shared)
     page.focus(1, 2)
     tab.focus(4, 11)
     tab.one("token", index=7).click()

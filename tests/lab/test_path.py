@@ -12,25 +12,19 @@ from playwright.sync_api import expect
 
 from tests.lab.jupyter import Server
 from tests.lab.lab import Lab
+from tests.lab.quickstart import (
+    CELL,
+    FOX,
+    FOX_TOKENS,
+    PAIR,
+    SETUP,
+    cell_with,
+    run_sentence,
+    sentence_runs,
+)
 
-LOAD, SENTENCE, PAIR = 1, 2, 4
-FOX = "the quick brown fox jumps over the lazy dog"
-FOX_TOKENS = ["[CLS]", *FOX.split(), "[SEP]"]
 OpenLab = Callable[..., Lab]
 Oracle = Callable[[str], list[list[list[list[float]]]]]
-
-
-def sentence_runs(lab: Lab) -> Lab:
-    """Open the quickstart and run its first tagged cell."""
-    lab.open()
-    lab.run(LOAD)
-    lab.run(SENTENCE)
-    lab.sees_tokens(11)
-    return lab
-
-
-def cell_with(text: str) -> str:
-    return f'outputs = model(**tokenizer({text!r}, return_tensors="pt"))'
 
 
 @pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])
@@ -49,29 +43,30 @@ def test_the_panel_prints_the_weights_of_an_eager_forward_pass(
 
 
 def test_hovering_a_token_marks_it_everywhere_and_prints_its_weights(
-    lab: OpenLab, oracle: Oracle
+    shared: Lab, oracle: Oracle
 ) -> None:
-    page = sentence_runs(lab())
+    page = run_sentence(shared)
     page.focus(2, 4)
-    page.one("token", index=3).hover()
+    page.point("token", 3)
     assert page.weights() == pytest.approx(oracle(FOX)[2][4][3], abs=2e-6)
-    page.one("head-query", index=5).hover()
+    page.point("head-query", 5)
     assert page.weights() == pytest.approx(oracle(FOX)[2][4][5], abs=2e-6)
 
 
-def test_an_edited_text_redraws_and_keeps_the_selection(lab: OpenLab, oracle: Oracle) -> None:
-    page = sentence_runs(lab())
+def test_an_edited_text_redraws_and_keeps_the_selection(shared: Lab, oracle: Oracle) -> None:
+    page = run_sentence(shared)
     page.focus(4, 2)
     page.one("token", index=4).click()
-    page.write(SENTENCE, cell_with("attention is all you need"))
-    page.run(SENTENCE)
+    page.write(CELL, cell_with("attention is all you need"))
+    page.run(CELL)
     page.sees_tokens(7)
     expect(page.one("thumb", site=4, head=2)).to_have_attribute("aria-selected", "true")
     assert page.weights() == pytest.approx(oracle("attention is all you need")[4][2][4], abs=2e-6)
 
 
-def test_a_reload_restores_trace_and_selection(lab: OpenLab, oracle: Oracle) -> None:
-    page = sentence_runs(lab())
+def test_a_reload_restores_trace_and_selection(shared: Lab, oracle: Oracle) -> None:
+    # Loaded again, the page has the workspace of this notebook, which `stored` reads.
+    page = sentence_runs(shared)
     page.focus(3, 7)
     page.one("token", index=8).click()
     page.stored(site=3, head=7, query=8)
@@ -81,8 +76,8 @@ def test_a_reload_restores_trace_and_selection(lab: OpenLab, oracle: Oracle) -> 
     assert page.weights() == pytest.approx(oracle(FOX)[3][7][8], abs=2e-6)
 
 
-def test_closing_and_opening_the_notebook_restores_the_trace(lab: OpenLab) -> None:
-    page = sentence_runs(lab())
+def test_closing_and_opening_the_notebook_restores_the_trace(shared: Lab) -> None:
+    page = run_sentence(shared)
     page.save()
     page.do("application:close")
     page.do("docmanager:open", {"path": page.address.rsplit("/", 1)[1]})
@@ -93,9 +88,9 @@ def test_after_a_restart_the_panel_asks_to_run_the_cell_and_then_works(lab: Open
     page = sentence_runs(lab())
     page.restart()
     page.says("The kernel was restarted; run the cell again")
-    page.run(LOAD)
-    page.write(SENTENCE, cell_with("one two three"))
-    page.run(SENTENCE)
+    page.run(SETUP)
+    page.write(CELL, cell_with("one two three"))
+    page.run(CELL)
     page.sees_tokens(5)
 
 
@@ -108,27 +103,27 @@ def test_the_first_run_is_not_missed_in_run_all(lab: OpenLab) -> None:
 def test_a_cell_that_imports_and_runs_in_one_is_not_missed(lab: OpenLab) -> None:
     page = lab().open()
     load = page.notebook("panel.content.widgets[1].model.sharedModel.getSource()")
-    page.write(SENTENCE, load + "\n" + cell_with("all in one"))
-    page.run(SENTENCE)
+    page.write(CELL, load + "\n" + cell_with("all in one"))
+    page.run(CELL)
     page.sees_tokens(5)
 
 
-def test_the_panel_follows_the_cell_that_ran_last_unless_one_is_pinned(lab: OpenLab) -> None:
-    page = sentence_runs(lab())
+def test_the_panel_follows_the_cell_that_ran_last_unless_one_is_pinned(shared: Lab) -> None:
+    page = run_sentence(shared)
     page.run(PAIR)
     page.sees_tokens(17)
     page.one("pin").click()
     with page.published():
-        page.run(SENTENCE)
+        page.run(CELL)
     page.sees_tokens(17)
     page.one("pin").click()
     page.sees_tokens(11)
 
 
-def test_each_model_call_of_a_cell_is_a_trace_and_a_picker_offers_them(lab: OpenLab) -> None:
-    page = sentence_runs(lab())
-    page.write(SENTENCE, "\n".join(cell_with(t) for t in ("one", "one two", "one two three")))
-    page.run(SENTENCE)
+def test_each_model_call_of_a_cell_is_a_trace_and_a_picker_offers_them(shared: Lab) -> None:
+    page = run_sentence(shared)
+    page.write(CELL, "\n".join(cell_with(t) for t in ("one", "one two", "one two three")))
+    page.run(CELL)
     page.sees_tokens(5)
     picker = page.one("picker")
     expect(picker.locator("option")).to_have_count(3)
@@ -152,9 +147,9 @@ def test_two_notebooks_never_mix_and_the_panel_follows_the_active_one(
         arg=second,
     )
     expect(page.one("token")).to_have_count(0)
-    page.run(LOAD)
-    page.write(SENTENCE, cell_with("second"))
-    page.run(SENTENCE)
+    page.run(SETUP)
+    page.write(CELL, cell_with("second"))
+    page.run(CELL)
     page.sees_tokens(3)
     page.do("docmanager:open", {"path": first})
     page.sees_tokens(11)
@@ -213,13 +208,13 @@ def test_a_missing_package_is_reported_with_how_to_install_it(
     lab: OpenLab, package: str, remedy: str
 ) -> None:
     page = lab(kernel=f"without-{package}").open().show_panel()
-    page.run(SENTENCE)
+    page.run(CELL)
     page.says("pip install")
     page.says(remedy)
 
 
-def test_the_selection_is_read_and_set_from_python(lab: OpenLab, oracle: Oracle) -> None:
-    page = sentence_runs(lab())
+def test_the_selection_is_read_and_set_from_python(shared: Lab, oracle: Oracle) -> None:
+    page = run_sentence(shared)
     page.focus(1, 2)
     page.one("token", index=7).click()
     probe = page.add("import attnlab\nprint(attnlab.selection)")
@@ -230,16 +225,16 @@ def test_the_selection_is_read_and_set_from_python(lab: OpenLab, oracle: Oracle)
     assert page.weights() == pytest.approx(oracle(FOX)[4][11][7], abs=2e-6)
 
 
-def test_an_error_in_the_cell_keeps_the_last_trace_and_is_shown(lab: OpenLab) -> None:
-    page = sentence_runs(lab())
-    page.write(SENTENCE, "import torch\nmodel(torch.tensor([[10**9]]))")
-    page.run(SENTENCE)
+def test_an_error_in_the_cell_keeps_the_last_trace_and_is_shown(shared: Lab) -> None:
+    page = run_sentence(shared)
+    page.write(CELL, "import torch\nmodel(torch.tensor([[10**9]]))")
+    page.run(CELL)
     page.says("index out of range")
     page.sees_tokens(11)
 
 
-def test_the_notebook_file_does_not_grow_with_reruns(lab: OpenLab, server: Server) -> None:
-    page = sentence_runs(lab())
+def test_the_notebook_file_does_not_grow_with_reruns(shared: Lab, server: Server) -> None:
+    page = run_sentence(shared)
     file = server.folder / page.address.rsplit("/", 1)[1]
 
     def saved() -> dict[str, Any]:
@@ -254,7 +249,7 @@ def test_the_notebook_file_does_not_grow_with_reruns(lab: OpenLab, server: Serve
     before = saved()
     assert "application/vnd.jupyter.widget-state+json" not in before["metadata"].get("widgets", {})
     for _ in range(20):
-        page.run(SENTENCE)
+        page.run(CELL)
     assert saved() == before
 
 
@@ -263,21 +258,21 @@ HOSTILE = (
 )
 
 
-def test_hostile_text_is_shown_as_text(lab: OpenLab) -> None:
-    page = sentence_runs(lab())
-    page.write(SENTENCE, cell_with(HOSTILE))
-    page.run(SENTENCE)
+def test_hostile_text_is_shown_as_text(shared: Lab) -> None:
+    page = run_sentence(shared)
+    page.write(CELL, cell_with(HOSTILE))
+    page.run(CELL)
     expect(page.one("token").nth(1)).to_have_text("<")
     assert page.page.evaluate("window.hacked") is None
     assert page.panel.locator("img, script").count() == 0
     name = HOSTILE.replace("\x00", "")  # Python itself refuses NUL in a class's name
     evil = f"class Evil(type(model)): pass\nEvil.__name__ = {name!r}\nmodel.__class__ = Evil"
-    page.write(SENTENCE, f"{evil}\n{cell_with('named')}")
-    page.run(SENTENCE)
+    page.write(CELL, f"{evil}\n{cell_with('named')}")
+    page.run(CELL)
     page.sees_tokens(3)
     page.says("<img src=x onerror=window.hacked=1>")
-    page.write(SENTENCE, f"model(input_ids={HOSTILE!r})")
-    page.run(SENTENCE)
+    page.write(CELL, f"model(input_ids={HOSTILE!r})")
+    page.run(CELL)
     page.sees_tokens(3)
     assert page.page.evaluate("window.hacked") is None
     assert page.panel.locator("img, script").count() == 0
@@ -291,7 +286,7 @@ def test_no_message_is_sent_and_nothing_starts_without_a_tag(lab: OpenLab) -> No
         lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))),
     )
     page.open()
-    for cell in (SENTENCE, PAIR):
+    for cell in (CELL, PAIR):
         page.notebook("void panel.content.widgets[arg].model.deleteMetadata('tags')", cell)
     page.run_all()
     assert not [frame for frame in sent if "attnlab" in frame]
@@ -299,8 +294,8 @@ def test_no_message_is_sent_and_nothing_starts_without_a_tag(lab: OpenLab) -> No
 
 def test_the_panel_works_in_notebook_7(lab: OpenLab) -> None:
     page = lab(app="notebooks").open()
-    page.run(LOAD)
-    page.run(SENTENCE)
+    page.run(SETUP)
+    page.run(CELL)
     page.show_panel()
     page.sees_tokens(11)
     assert page.tokens() == FOX_TOKENS

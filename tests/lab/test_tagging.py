@@ -33,8 +33,8 @@ def by_shortcut(page: Lab) -> None:
 
 
 @pytest.mark.parametrize("way", [by_button, by_palette, by_context_menu, by_shortcut])
-def test_a_cell_is_tagged_and_untagged(lab: Callable[..., Lab], way: Callable[[Lab], None]) -> None:
-    page = lab().open()
+def test_a_cell_is_tagged_and_untagged(shared: Lab, way: Callable[[Lab], None]) -> None:
+    page = shared
     page.select(LOAD)
     cell = page.page.locator(".jp-Notebook .jp-Cell").nth(LOAD)
     way(page)

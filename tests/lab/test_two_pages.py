@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
-import urllib.request
 from collections.abc import Callable
 
 import psutil
@@ -16,8 +14,7 @@ from playwright.sync_api import expect
 
 from tests.lab.jupyter import Server
 from tests.lab.lab import Lab
-from tests.lab.test_live import CELL, SETUP
-from tests.lab.test_live_events import replace, stale, status
+from tests.lab.quickstart import CELL, SETUP, replace, stale, status
 
 STABLE = (
     KernelRestarter.stable_start_time.default_value + 2 * KernelRestarter.time_to_dead.default_value
@@ -55,13 +52,6 @@ def is_gone(page: Lab, why: str) -> None:
     page.says(why)
     expect(status(page)).to_contain_text("stale")
     expect(stale(page)).to_be_visible()
-
-
-def ask(server: Server, path: str, method: str, content: object = None) -> None:
-    """Use the server's API, as a program does."""
-    data = json.dumps(content).encode()
-    request = urllib.request.Request(server.url + "api/" + path, data, method=method)
-    urllib.request.urlopen(request, timeout=60).close()
 
 
 def run(page: Lab) -> None:
@@ -108,7 +98,7 @@ def test_pages_are_live_again_after_a_crash_a_restart_from_outside_and_another_k
     for page in pages:
         is_live(page, 11)
 
-    ask(server, f"kernels/{one.notebook(KERNEL)}/restart", "POST", {})
+    server.ask(f"kernels/{one.notebook(KERNEL)}/restart", "POST", {})
     for page in pages:
         is_gone(page, "The kernel was restarted; run the cell again.")
     run(one)
@@ -116,7 +106,7 @@ def test_pages_are_live_again_after_a_crash_a_restart_from_outside_and_another_k
         is_live(page, 11)
 
     session = one.notebook("panel.sessionContext.session.id")
-    ask(server, f"sessions/{session}", "PATCH", {"kernel": {"name": "python3"}})
+    server.ask(f"sessions/{session}", "PATCH", {"kernel": {"name": "python3"}})
     former = one.notebook(KERNEL)
     for page in pages:
         is_gone(page, "run the cell again")

@@ -4,15 +4,14 @@ import { StateEffect, StateField, type Transaction } from '@codemirror/state';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { formatWeight } from '../../draw/format-number';
-import type { HoverResult, Span } from '../../protocol/messages';
 import { tintOf, type Tint } from '../../state/heads/token-tint';
 import type { CellDocument } from '../../state/kernel/cell-document';
-import { fillPlaceholders, AT_LINE } from '../../state/kernel/user-messages';
+import { fillPlaceholders, AT_LINE, type UserMessage } from '../../state/kernel/user-messages';
 import { lineOf } from '../../state/text/edits';
-import { wordAt } from '../../state/text/words';
 import { HOVER_DELAY } from '../../state/timing';
-import { latestCell, type EditorCell, type ShownCell } from '../notebook/editor-cell';
+import type { EditorCell } from '../notebook/editor-cell';
 import { translateFunction } from '../translate';
+import { wordAttention, type WordAttention } from './word-attention';
 
 const setTooltip = StateEffect.define<Tooltip | null>();
 
@@ -35,25 +34,31 @@ function isMoved({ docChanged, startState, newSelection }: Transaction): boolean
 /** Shows a tooltip with the tokens and attention of the word under the pointer in a tagged cell. */
 export function editorHover(place: EditorCell, trans: TranslationBundle): Extension {
   return [
-    hoverTooltip((_, offset) => tooltip(place, offset, trans), { hoverTime: HOVER_DELAY }),
+    hoverTooltip((_, offset) => tooltip(place, offset, trans, false), { hoverTime: HOVER_DELAY }),
     atCaret
   ];
 }
 
-/** Shows the same tooltip at the caret. */
+/** Shows the same tooltip at the caret, or why there is nothing to show. */
 export async function hoverAtCaret(
   view: EditorView,
   place: EditorCell,
   trans: TranslationBundle
 ): Promise<void> {
-  const found = await tooltip(place, view.state.selection.main.head, trans);
-  view.dispatch({ effects: setTooltip.of(found) });
+  const { doc, selection } = view.state;
+  const found = await tooltip(place, selection.main.head, trans, true);
+  // After an edit or a move of the caret, the tooltip would be at another word.
+  if (view.state.doc.eq(doc) && view.state.selection.eq(selection)) {
+    view.dispatch({ effects: setTooltip.of(found) });
+  }
 }
 
+/** @param explains - Whether the tooltip gives the reason if there is nothing to show. */
 async function tooltip(
   place: EditorCell,
   offset: number,
-  trans: TranslationBundle
+  trans: TranslationBundle,
+  explains: boolean
 ): Promise<Tooltip | null> {
   const document = place.session.documents.document(place.cell);
   if (!document) {
@@ -61,7 +66,7 @@ async function tooltip(
   }
   const release = await place.session.watch();
   try {
-    return await createTooltip(place, document, offset, trans);
+    return await createTooltip(place, document, offset, trans, explains);
   } finally {
     release();
   }
@@ -71,55 +76,24 @@ async function createTooltip(
   place: EditorCell,
   document: CellDocument,
   offset: number,
-  trans: TranslationBundle
+  trans: TranslationBundle,
+  explains: boolean
 ): Promise<Tooltip | null> {
-  const said = diagnosticsAt(document, offset, trans);
-  const shown = latestCell(place);
-  const word = wordAt(document.text.value, offset);
-  const result = shown && word ? await ask(place, shown, word) : null;
-  const hasTokens = result !== null && result.tokens.length > 0;
-  if (!hasTokens && said.length === 0) {
+  const found = await wordAttention(place, document, offset);
+  const content = diagnosticsAt(document, offset, trans);
+  if ('word' in found) {
+    content.push(...tokensOf(found, trans), ...strongestOf(found, trans));
+  } else if (explains && content.length === 0) {
+    content.push(paragraph(translated(found, trans)));
+  }
+  if (content.length === 0) {
     return null;
   }
   const dom = window.document.createElement('div');
   dom.className = 'attnlab-hover';
-  dom.append(...said);
-  if (shown && hasTokens) {
-    dom.append(...tokensOf(shown, result, trans), ...strongestOf(shown, result, trans));
-  }
-  const range = hasTokens ? word : null;
-  return {
-    pos: range?.start ?? offset,
-    end: range?.end ?? offset,
-    above: true,
-    create: () => ({ dom })
-  };
-}
-
-async function ask(
-  { session, cell }: EditorCell,
-  { state, shown, document }: ShownCell,
-  span: Span
-): Promise<HoverResult | null> {
-  const backend = session.backend;
-  // The kernel knows token positions only for the text that the views show.
-  if (!backend || !document.current.value) {
-    return null;
-  }
-  const { focus, heads } = state.selection;
-  const params = {
-    cell,
-    span,
-    trace: shown.trace.id,
-    item: shown.item,
-    site: focus.value.site,
-    heads: [...heads.value]
-  };
-  try {
-    return (await backend.request('textDocument/hover', params)).result;
-  } catch {
-    return null; // The diagnostics are still shown.
-  }
+  dom.append(...content);
+  const { start, end } = 'word' in found ? found.word : { start: offset, end: offset };
+  return { pos: start, end, above: true, create: () => ({ dom }) };
 }
 
 /** Returns the diagnostics at an offset. */
@@ -132,14 +106,13 @@ function diagnosticsAt(
     .filter(({ span }) => span.start <= offset && offset <= span.end)
     .map(({ span, message }) => {
       const line = lineOf(document.text.value, span.start);
-      return paragraph(fillPlaceholders(translateFunction(trans)(AT_LINE), [line, message]));
+      return paragraph(translated({ message: AT_LINE, values: [line, message] }, trans));
     });
 }
 
 /** Lists the word's tokens and the weights that they receive in the selected heads. */
 function tokensOf(
-  { state, shown }: ShownCell,
-  { tokens }: HoverResult,
+  { shown: { state, shown }, result: { tokens } }: WordAttention,
   trans: TranslationBundle
 ): HTMLElement[] {
   const heads = state.selection.heads.value;
@@ -166,8 +139,7 @@ function tokensOf(
 }
 
 function strongestOf(
-  { shown }: ShownCell,
-  { strongest }: HoverResult,
+  { shown: { shown }, result: { strongest } }: WordAttention,
   trans: TranslationBundle
 ): HTMLElement[] {
   if (strongest.length === 0) {
@@ -184,6 +156,10 @@ function strongestOf(
 
 function formatTint({ weight, exact }: Tint): string {
   return `${exact ? '' : '≈'}${formatWeight(weight)}`;
+}
+
+function translated({ message, values = [] }: UserMessage, trans: TranslationBundle): string {
+  return fillPlaceholders(translateFunction(trans)(message), values);
 }
 
 function paragraph(text: string): HTMLElement {

@@ -5,8 +5,7 @@ import { Widget } from '@lumino/widgets';
 import { effect, signal } from '@preact/signals-core';
 
 import type { CellDocument } from '../../state/kernel/cell-document';
-import type { DocumentPhase } from '../../state/kernel/document-phase';
-import * as messages from '../../state/kernel/user-messages';
+import { phaseMessage } from '../../state/kernel/phase-message';
 import {
   fillPlaceholders,
   STATUS_LABELS,
@@ -97,31 +96,11 @@ export class LiveStatus extends Widget {
         this.#translate(STATUS_LABELS[phase]) + time
       );
       this.#button.dataset.phase = phase;
-      this.node.title = this.#sentence(phase, document);
+      this.node.title = this.#translated(phaseMessage(document));
     }
     if (this.#shown !== (document !== undefined)) {
       this.#shown = document !== undefined;
       this.#shownChanged.emit();
-    }
-  }
-
-  #sentence(phase: DocumentPhase, { source, refused, gone }: CellDocument): string {
-    const ran = source.value !== null;
-    switch (phase) {
-      case 'live':
-        return this.#translated({ message: messages.VIEWS_FOLLOW });
-      case 'computing':
-        return this.#translated({ message: messages.VIEWS_COMPUTE });
-      case 'waiting':
-        return this.#translated({ message: messages.VIEWS_WAIT });
-      case 'paused':
-        return this.#translated({ message: messages.NO_VIEW });
-      case 'stale':
-        return this.#translated(
-          gone.value ?? refused.value ?? { message: ran ? messages.VIEWS_STALE : messages.NOT_RUN }
-        );
-      case 'off':
-        return this.#translated(refused.value ?? { message: messages.NOT_FOLLOWING });
     }
   }
 

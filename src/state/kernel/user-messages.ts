@@ -76,6 +76,11 @@ export const VIEWS_STALE = 'The views show an older text; run the cell to update
 export const NOT_RUN = 'The cell has not run yet; run it to see its attention.';
 export const NOT_FOLLOWING = 'The views show this text but do not follow edits.';
 
+// Why a word in the editor has no tokens to show.
+export const SHOWS_ANOTHER = 'The panel shows another cell, or a trial text.';
+export const NO_TOKENS = 'The text here is not part of the input of the model.';
+export const TOKENS_FAILED = 'The kernel did not return the tokens: %1';
+
 /**
  * Returns the message for missing packages.
  *
