@@ -114,12 +114,9 @@ def _like(before: InterfaceCall, known: Attention, call: InterfaceCall) -> Atten
     if not _same_options(call.kwargs, before.kwargs):
         return None
     _, query, key, value, mask = call.args
-    alike = (
-        _alike(query, before.args[1])
-        and _alike(key, before.args[2])
-        and _alike(value, before.args[3])
-    )
-    if not alike or query.shape[2] != 1 or known.queries != 1 or known.output is None:
+    if not all(map(_alike, call.args[1:4], before.args[1:4])):
+        return None
+    if query.shape[2] != 1 or known.queries != 1 or known.output is None:
         return None
     terms = known.terms
     if mask is not None or before.args[4] is not None:
@@ -142,14 +139,13 @@ def _alike(tensor: Any, other: Any) -> bool:
     if type(tensor) is not torch.Tensor or type(other) is not torch.Tensor:
         return False
     one, two = tensor.shape, other.shape
-    return (
-        len(one) == len(two) == 4
-        and one[:2] == two[:2]
-        and (one[3] == two[3] or one[2] == two[2])
-        and tensor.dtype == other.dtype
-        and tensor.device == other.device
-        and tensor.layout == other.layout
-    )
+    if one != two:
+        # Keys are the third axis, those of masks the fourth.
+        if len(one) != 4 or len(two) != 4 or one[:2] != two[:2]:
+            return False
+        if one[2] != two[2] and one[3] != two[3]:
+            return False
+    return len(one) == 4 and tensor.dtype == other.dtype and tensor.device == other.device
 
 
 def _same_options(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -202,14 +202,17 @@ class Step:
 
     def _new(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
         """Return the new queries of a tensor with the axes (items, heads, queries, …)."""
-        return None if tensor is None else tensor[:, :, -self.count :]
+        if tensor is None or tensor.shape[2] == self.count:
+            return tensor
+        return tensor[:, :, -self.count :]
 
     def _added(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
         """Return the keys or values that the step added."""
         if tensor is None:
             return None
         stop = min(self.stop, int(tensor.shape[2]))
-        return tensor[:, :, max(0, stop - self.count) : stop]
+        count = min(self.count, stop)
+        return tensor.narrow(2, stop - count, count)
 
     def _copied(self, term: Term, queries: int, copies: dict[int, torch.Tensor]) -> Term:
         """Copy a term for the new queries; its tensor once for all terms that share it."""
@@ -231,10 +234,10 @@ class Step:
 
 def _shape(record: Attention, crosses: bool) -> tuple[object, ...]:
     tensors = (record.query, record.key, record.value, record.output)
-    return crosses, *(
-        None if tensor is None else (tensor.shape, tensor.dtype, tensor.device)
-        for tensor in tensors
-    )
+    shapes = (None if tensor is None else tensor.shape for tensor in tensors)
+    some = record.query if record.query is not None else record.value
+    # Parts of a model may be on several devices.
+    return crosses, *shapes, None if some is None else (some.dtype, some.device)
 
 
 def _stacked(tensors: Sequence[torch.Tensor | None]) -> torch.Tensor | None:

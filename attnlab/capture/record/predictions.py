@@ -57,13 +57,14 @@ class BestTokens:
 def _reduced(logits: torch.Tensor, k: int) -> tuple[torch.Tensor, ...]:
     """Return ids, log probabilities, entropy and normalizer of a part."""
     scores = logits.float()
-    normalizer = scores.logsumexp(dim=-1)
     best, ids = scores.topk(k, dim=-1)
-    # Entropy: the sum of -p log p, where log p = score - normalizer. Excluded tokens have p = 0,
-    # and a score of -inf. The scores may be the model's own, so they are not changed.
-    probabilities = (scores - normalizer[..., None]).exp_()
-    expected = probabilities.mul_(scores.nan_to_num(neginf=0.0)).sum(-1)
-    return ids, best - normalizer[..., None], normalizer - expected, normalizer
+    probabilities = scores.softmax(-1)
+    # log p = score - normalizer, here for the best token.
+    normalizer = best[..., 0] - probabilities.gather(-1, ids[..., :1])[..., 0].log()
+    # Entropy: the sum of -p log p. Excluded tokens have a score of -inf and p = 0.
+    lowest = torch.finfo(scores.dtype).min
+    entropy = normalizer - probabilities.mul_(scores.clamp(min=lowest)).sum(-1)
+    return ids, best - normalizer[..., None], entropy, normalizer
 
 
 def chosen(
@@ -86,8 +87,11 @@ def chosen(
         Both of shape (items, positions), float32 and int64.
     """
     scores = logits.detach().gather(-1, ids[..., None].to(logits.device))
-    parts = zip(torch.split(logits.detach(), 64, 1), torch.split(scores, 64, 1), strict=True)
-    ranks = torch.cat([(part > score).sum(-1) + 1 for part, score in parts], dim=1)
+    if logits.shape[1] == 1:
+        ranks = (logits.detach() > scores).sum(-1) + 1
+    else:
+        parts = zip(torch.split(logits.detach(), 64, 1), torch.split(scores, 64, 1), strict=True)
+        ranks = torch.cat([(part > score).sum(-1) + 1 for part, score in parts], dim=1)
     return scores[..., 0].float() - normalizer, ranks
 
 
