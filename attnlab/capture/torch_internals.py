@@ -103,6 +103,20 @@ def version_of(tensor: torch.Tensor) -> int:
     return int(tensor._version)
 
 
+def versions_of(tensors: Iterable[Any]) -> int:
+    """Count the in-place changes of tensors; inference tensors, which have no count, are left out.
+
+    Fast, since it is called for each attention call of each step of ``generate``.
+    """
+    import torch
+
+    kind, count = torch.Tensor, 0
+    for tensor in tensors:
+        if type(tensor) is kind and not tensor.is_inference():
+            count += tensor._version
+    return count
+
+
 def storage_of(reference: int) -> torch.UntypedStorage | None:
     """Return the storage that a weak pointer (``StorageWeakRef.cdata``) refers to, if it exists."""
     import torch

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from attnlab.capture.generate.joined_steps import JoinedSteps
 from attnlab.capture.generate.merged_terms import MergedTerms, Part, admit
 from attnlab.capture.generate.rows import FirstRows, Rows, StepRows, part_of, rows_of
 from attnlab.capture.reading.errors import UnreadableError
@@ -14,7 +15,7 @@ from attnlab.capture.reading.kept_tensors import CERTIFIED_ITEMS
 from attnlab.capture.record.attention_record import EarlierKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from attnlab.capture.generate.returned_texts import Path
     from attnlab.capture.generate.step import SiteKey
@@ -34,6 +35,7 @@ class SiteAssembly:
     def __init__(self, stream: Stream, path: Path) -> None:
         self._stream, self._path = stream, path
         self._terms = MergedTerms()
+        self._joined = JoinedSteps()
 
     def record(self, site: SiteKey, first: AttentionRecord) -> AttentionRecord:
         """Return the record of a site over the whole text; `first` is the first pass's call.
@@ -60,8 +62,31 @@ class SiteAssembly:
             changes["weights"] = self._weights(rows, parts, queries, keys)
         calls = [row.call for row in rows if isinstance(row, StepRows)]
         doubts = [first.doubt, stream.faults.get(site, ""), *(call.doubt for call in calls)]
-        doubts.append(changes.pop("doubt", ""))
+        doubts += [changes.pop("doubt", ""), self._changed(site, rows, changes)]
         return replace(first, **changes, doubt=next(filter(None, doubts), ""))
+
+    def _changed(self, site: SiteKey, rows: Sequence[Rows], changes: Mapping[str, Any]) -> str:
+        """Return a doubt if the keys of the last step are not those that were recorded."""
+        newest, last, key = self._stream.newest_keys(site), rows[-1], changes.get("key")
+        if (
+            newest is None
+            or key is None
+            or not isinstance(last, StepRows)
+            or last.items is not None
+        ):
+            return ""
+        if last.call.changed is not None or self._stream.recomputed:
+            return ""  # They were compared in each step.
+        if site in self._stream.crossing:
+            old, new = key, newest
+        else:
+            count = min(last.keys, last.stop)
+            end = last.start + last.count - (self._path.stop - int(key.shape[2]))
+            unaccepted = last.stop - last.start - last.count
+            new = newest[:, :, : count - unaccepted]
+            old = key[:, :, end - int(new.shape[2]) : end]
+        same = old.shape == new.shape and torch.equal(old, new.detach())
+        return "" if same else "its cache changed earlier keys during generate()"
 
     def _keys(self, rows: Sequence[Rows], count: int, crosses: bool) -> dict[str, Any]:
         """Return the keys and values of the text, and those that earlier queries attended to."""
@@ -73,16 +98,20 @@ class SiteAssembly:
         unused = max(0, first.keys - first.stop)
         filled = first.keys - unused - (first.stop - first.start - first.count)
         versions = [(0, [_until(key, filled)], [_until(value, filled)])]
-        for row in rows[1:]:
-            assert isinstance(row, StepRows)
+        steps = [row for row in rows[1:] if isinstance(row, StepRows)]
+        while steps:
+            row = steps[0]
             if row.changed is not None:
                 keys, values = row.changed
                 stop = int(keys.shape[2]) - (row.stop - row.start - row.count)
                 begin = row.start - self._path.start
                 versions.append((begin, [_until(keys, stop)], [_until(values, stop)]))
+                steps = steps[1:]
                 continue
-            versions[-1][1].append(row.key)
-            versions[-1][2].append(row.value)
+            end = next((n for n, step in enumerate(steps) if step.call.changed is not None), None)
+            same, steps = steps[:end], steps[len(steps) if end is None else end :]
+            versions[-1][1].append(self._joined.of(same, "key"))
+            versions[-1][2].append(self._joined.of(same, "value"))
         joined = [
             (begin, _joined(keys, count), _joined(values, count))
             for begin, keys, values in versions
@@ -98,20 +127,23 @@ class SiteAssembly:
 
     def _query(self, rows: Sequence[Rows], queries: int) -> torch.Tensor:
         """Put the queries of all passes together; NaN where no pass computed a row."""
-        tensors = [row.query for row in rows]
-        first = tensors[0]
-        assert first is not None
-        path, count = self._path, sum(row.count for row in rows)
-        if count == queries and min(path.lengths) == path.stop:
-            return torch.cat([tensor for tensor in tensors if tensor is not None], dim=2)
-        items, heads, _, width = first.shape
-        result = first.new_full((items, heads, queries, width), torch.nan)
-        for row, tensor in zip(rows, tensors, strict=True):
-            begin = row.start - path.start
-            assert tensor is not None
-            result[:, :, begin : begin + row.count] = tensor
-        for text, length in enumerate(path.lengths):
-            result[text, :, length - path.start :] = torch.nan
+        steps = [row for row in rows if isinstance(row, StepRows)]
+        tensors = [row.query for row in rows if isinstance(row, FirstRows)]
+        if steps:
+            tensors.append(self._joined.of(steps, "query"))
+        found = [tensor for tensor in tensors if tensor is not None]
+        # Rows follow one another without gaps: only some before the first may not be computed.
+        before = rows[0].start - self._path.start
+        after = queries - before - sum(int(tensor.shape[2]) for tensor in found)
+        for position, count in ((0, before), (len(found) + 1, after)):
+            if count:
+                items, heads, _, width = found[0].shape
+                nothing = found[0].new_full((items, heads, count, width), torch.nan)
+                found.insert(position, nothing)
+        result = torch.cat(found, dim=2)
+        for text, length in enumerate(self._path.lengths):
+            if length < self._path.stop:
+                result[text, :, length - self._path.start :] = torch.nan
         return result
 
     def _weights(

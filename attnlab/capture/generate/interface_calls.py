@@ -15,14 +15,15 @@ import torch
 from attnlab.capture.generate.step import Attention
 from attnlab.capture.reading import interface
 from attnlab.capture.reading.errors import UnreadableError
-from attnlab.capture.record.terms import Mask
-from attnlab.capture.torch_internals import version_of
+from attnlab.capture.record.terms import Mask, tensor_of
+from attnlab.capture.torch_internals import versions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from attnlab.capture.generate.step import SiteKey
     from attnlab.capture.reading.attention_recorder import AttentionRecorder
+    from attnlab.capture.record.terms import Term
 
 NAMES = ("module", "query", "key", "value", "attention_mask")
 """Positional arguments of an attention function."""
@@ -35,7 +36,7 @@ class InterfaceCall:
     Attributes
     ----------
     versions
-        Of the tensors when the call had returned; other versions if they were written to since.
+        Of its tensors when the call had returned; higher if they were written to since.
     """
 
     function: Callable[..., Any]
@@ -43,31 +44,126 @@ class InterfaceCall:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     result: Any
-    versions: tuple[int, ...]
+    versions: int = 0
 
-    @classmethod
-    def of(
-        cls,
-        function: Callable[..., Any],
-        default: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        result: Any,
-    ) -> InterfaceCall:
-        """Keep a call that has returned."""
-        return cls(function, default, args, kwargs, result, _versions(args, result))
+    def __post_init__(self) -> None:
+        """Note the versions."""
+        self.versions = self._versions()
 
     @property
     def changed(self) -> bool:
         """Whether its tensors were written to since."""
-        return self.versions != _versions(self.args, self.result)
+        return self.versions != self._versions()
+
+    @property
+    def output(self) -> Any:
+        """The first result."""
+        result = self.result
+        return result[0] if isinstance(result, tuple) and result else result
+
+    def _versions(self) -> int:
+        return versions_of((*self.args[1:4], self.output))
+
+
+@dataclass(eq=False, slots=True)
+class Form:
+    """What calls of one site have in common in all steps, and how they are interpreted.
+
+    Attributes
+    ----------
+    shapes
+        Of queries, keys, values and output.
+    masked
+        Index of the mask among the terms; None without a mask.
+    """
+
+    function: Callable[..., Any]
+    default: Callable[..., Any]
+    kwargs: Mapping[str, Any]
+    shapes: tuple[torch.Size, torch.Size, torch.Size, torch.Size]
+    dtype: torch.dtype
+    device: torch.device
+    terms: tuple[Term, ...]
+    masked: int | None
+    mask: tuple[torch.Size, torch.dtype] | None
+
+    @classmethod
+    def of(cls, call: InterfaceCall, attention: Attention) -> Form | None:
+        """Return the form of a call; None if calls of its form must be interpreted each time."""
+        query, key, value, output = attention.query, attention.key, attention.value, call.output
+        if query is None or key is None or value is None or attention.output is None:
+            return None
+        if len(call.args) != len(NAMES) or query.shape[2] != 1 or type(output) is not torch.Tensor:
+            return None
+        if any(type(tensor) is not torch.Tensor for tensor in call.args[1:4]):
+            return None
+        mask = call.args[4]
+        masks = [index for index, term in enumerate(attention.terms) if isinstance(term, Mask)]
+        if len(masks) != (mask is not None):
+            return None
+        form = None
+        if mask is not None:
+            term = attention.terms[masks[0]]
+            if type(mask) is not torch.Tensor or mask.ndim != 4 or not isinstance(term, Mask):
+                return None
+            if mask.dtype != term.tensor.dtype:
+                return None  # The mask is converted.
+            form = mask.shape, mask.dtype
+        others = (term for index, term in enumerate(attention.terms) if index not in masks)
+        if any(tensor_of(term) is not None for term in others):
+            return None
+        shapes = query.shape, key.shape, value.shape, output.shape
+        return cls(
+            call.function,
+            call.default,
+            call.kwargs,
+            shapes,
+            query.dtype,
+            query.device,
+            attention.terms,
+            masks[0] if masks else None,
+            form,
+        )
+
+    def interpret(self, call: InterfaceCall, heads_first: torch.Size) -> Attention | None:
+        """Interpret a call; None if it has another form."""
+        if call.function is not self.function or call.default is not self.default:
+            return None
+        if len(call.args) != len(NAMES) or not _same_options(call.kwargs, self.kwargs):
+            return None
+        _, query, key, value, mask = call.args
+        output = call.output
+        first, keys, values, outputs = self.shapes
+        if type(query) is not torch.Tensor or query.shape != first or query.dtype != self.dtype:
+            return None
+        if type(key) is not torch.Tensor or type(value) is not torch.Tensor:
+            return None
+        one, two = key.shape, value.shape
+        if one[:2] != keys[:2] or one[3:] != keys[3:] or two[:2] != values[:2]:
+            return None
+        if two[3:] != values[3:] or one[2] != two[2] or type(output) is not torch.Tensor:
+            return None
+        if output.shape != outputs or query.device != self.device:
+            return None
+        terms = self.terms
+        if self.mask is not None:
+            shape, dtype = self.mask
+            if type(mask) is not torch.Tensor or mask.dtype != dtype or mask.shape[:3] != shape[:3]:
+                return None
+            index = self.masked
+            terms = (*terms[:index], Mask(mask[..., : one[2]]), *terms[index + 1 :])  # type: ignore[operator]
+        elif mask is not None:
+            return None
+        if outputs != heads_first:
+            output = output.reshape(heads_first)
+        return Attention(query, key, value, output, terms)
 
 
 class InterfaceCalls:
     """Interprets the calls of successive steps."""
 
     def __init__(self) -> None:
-        self._known: dict[SiteKey, tuple[InterfaceCall, Attention]] = {}
+        self._forms: dict[SiteKey, tuple[Form, torch.Size]] = {}
 
     def attentions(
         self, recorder: AttentionRecorder, calls: list[InterfaceCall]
@@ -75,7 +171,6 @@ class InterfaceCalls:
         """Return the attention calls of a step that has ended."""
         counts: dict[int, int] = {}
         found: list[tuple[SiteKey, Attention]] = []
-        known, self._known = self._known, {}
         for call in calls:
             module = call.args[0] if call.args else call.kwargs.get("module")
             number = counts.get(id(module), 0)
@@ -84,13 +179,21 @@ class InterfaceCalls:
                 recorder.refuse(module, "its arguments were changed after the call")
                 continue
             site = id(module), number
-            attention = _like(*known[site], call) if site in known else None
+            known = self._forms.get(site)
+            attention = None if known is None else known[0].interpret(call, known[1])
             if attention is None:
                 attention = _interpreted(recorder, module, call)
+                self._remember(site, call, attention)
             if attention is not None:
-                self._known[site] = call, attention
                 found.append((site, attention))
         return found
+
+    def _remember(self, site: SiteKey, call: InterfaceCall, attention: Attention | None) -> None:
+        """Remember how a call was interpreted, without its tensors."""
+        self._forms.pop(site, None)
+        form = None if attention is None else Form.of(call, attention)
+        if form is not None and attention is not None and attention.output is not None:
+            self._forms[site] = form, attention.output.shape
 
 
 def _interpreted(recorder: AttentionRecorder, module: Any, call: InterfaceCall) -> Attention | None:
@@ -105,49 +208,6 @@ def _interpreted(recorder: AttentionRecorder, module: Any, call: InterfaceCall) 
     return Attention.of(noted[-1].record) if noted else None
 
 
-def _like(before: InterfaceCall, known: Attention, call: InterfaceCall) -> Attention | None:
-    """Interpret a call as that of the step before; None if it differs in more than its tensors."""
-    if call.function is not before.function or call.default is not before.default:
-        return None
-    if len(call.args) != len(NAMES) or len(before.args) != len(NAMES):
-        return None
-    if not _same_options(call.kwargs, before.kwargs):
-        return None
-    _, query, key, value, mask = call.args
-    if not all(map(_alike, call.args[1:4], before.args[1:4])):
-        return None
-    if query.shape[2] != 1 or known.queries != 1 or known.output is None:
-        return None
-    terms = known.terms
-    if mask is not None or before.args[4] is not None:
-        masks = [index for index, term in enumerate(terms) if isinstance(term, Mask)]
-        if len(masks) != 1 or not _alike(mask, before.args[4]):
-            return None
-        index, term = masks[0], terms[masks[0]]
-        assert isinstance(term, Mask)
-        if mask.ndim != 4 or term.tensor.dtype != mask.dtype:
-            return None
-        terms = (*terms[:index], Mask(mask[..., : key.shape[2]]), *terms[index + 1 :])
-    output = call.result[0] if isinstance(call.result, tuple) and call.result else call.result
-    if not isinstance(output, torch.Tensor) or output.numel() != known.output.numel():
-        return None
-    return Attention(query, key, value, output.reshape(known.output.shape), terms)
-
-
-def _alike(tensor: Any, other: Any) -> bool:
-    """Whether tensors of two steps differ in the number of keys only."""
-    if type(tensor) is not torch.Tensor or type(other) is not torch.Tensor:
-        return False
-    one, two = tensor.shape, other.shape
-    if one != two:
-        # Keys are the third axis, those of masks the fourth.
-        if len(one) != 4 or len(two) != 4 or one[:2] != two[:2]:
-            return False
-        if one[2] != two[2] and one[3] != two[3]:
-            return False
-    return len(one) == 4 and tensor.dtype == other.dtype and tensor.device == other.device
-
-
 def _same_options(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two calls have the same options: numbers, names and None."""
     if one.keys() != other.keys():
@@ -160,13 +220,3 @@ def _same_options(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         if not isinstance(value, int | float | str) or value != before:
             return False
     return True
-
-
-def _versions(args: tuple[Any, ...], result: Any) -> tuple[int, ...]:
-    """Return the versions of the tensors of a call; inference tensors have none."""
-    output = result[0] if isinstance(result, tuple) and result else result
-    return tuple(
-        version_of(tensor)
-        for tensor in (*args[1:4], output)
-        if type(tensor) is torch.Tensor and not tensor.is_inference()
-    )

@@ -205,9 +205,11 @@ class GenerateRecording:
         if embeds is not None and (ids is None or ids.shape[1] != embeds.shape[1]):
             tokens, ids = embeds, None
         batch, count = int(tokens.shape[0]), int(tokens.shape[1])
-        cache = next(iter(caches(args, kwargs)), None)
+        known = (stream for stream in self.streams if stream.cache is not None)
+        stream = next((one for one in known if any(v is one.cache for v in kwargs.values())), None)
+        cache = next(iter(caches(args, kwargs)), None) if stream is None else stream.cache
         ids = None if ids is None else ids.detach().clone()
-        stream = self._stream(cache, ids)
+        stream = stream or self._stream(cache, ids)
         start = 0 if cache is None else cached_tokens(cache)
         if start is None:
             start = 0 if stream is None else stream.stop

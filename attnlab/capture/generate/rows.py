@@ -166,10 +166,12 @@ class StepRows:
     @property
     def outputs(self) -> tuple[list[int], torch.Tensor] | None:
         """The kept output, that of the step's last query."""
-        output = self._tensor(self.block.output)
-        if output is None or self.first + self.count < self.of:
+        outputs = self.block.outputs
+        if outputs is None or self.first + self.count < self.of:
             return None
-        return [self.count - 1], output
+        selected = _selected(outputs[self.call.index], self.items)
+        assert selected is not None
+        return [self.count - 1], selected
 
     def _tensor(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
         return None if tensor is None else _selected(tensor[self.call.index], self.items)

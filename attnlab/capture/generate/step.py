@@ -94,15 +94,15 @@ class Block:
     key, value
         Shape (calls, items, groups, new queries, width): those that the step added; None if it
         added none, as in cross attention.
-    output
-        Shape (calls, items, 1, heads, width): the kernel's output for the last query; None if it
+    outputs
+        By call, shape (items, 1, heads, width): the kernel's output for the last query; None if it
         was not kept.
     """
 
     query: torch.Tensor | None
     key: torch.Tensor | None
     value: torch.Tensor | None
-    output: torch.Tensor | None
+    outputs: list[torch.Tensor] | None
 
 
 @dataclass(eq=False, slots=True)
@@ -144,9 +144,7 @@ class Step:
     def nbytes(self) -> int:
         """Memory that it takes, in bytes."""
         tensors = [
-            tensor
-            for block in self.blocks
-            for tensor in (block.query, block.key, block.value, block.output)
+            tensor for block in self.blocks for tensor in (block.query, block.key, block.value)
         ]
         for _, call in self.calls.values():
             tensors += [call.weights, *(call.changed or ())]
@@ -155,7 +153,13 @@ class Step:
     def drop_outputs(self) -> None:
         """Drop the kernels' outputs."""
         for block in self.blocks:
-            block.output = None
+            block.outputs = None
+
+    def keep_outputs(self) -> None:
+        """Copy the kernels' outputs, which may be parts of larger tensors."""
+        for block in self.blocks:
+            if block.outputs is not None:
+                block.outputs = [tensor.clone() for tensor in block.outputs]
 
     def pack(
         self,
@@ -185,7 +189,7 @@ class Step:
                 _stacked([self._new(record.query) for record in records]),
                 None if crosses else _stacked([self._added(record.key) for record in records]),
                 None if crosses else _stacked([self._added(record.value) for record in records]),
-                _stacked([record.output for record in records]),
+                [output for record in records if (output := record.output) is not None] or None,
             )
             for index, (site, record) in enumerate(members):
                 terms = tuple(self._copied(term, record.queries, copies) for term in record.terms)

@@ -94,5 +94,5 @@ class StepRecording(CallRecording):
         if self.tap is not None:
             return super().attend(call, default, args, kwargs)
         result = call(*args, **kwargs)
-        self.calls.append(InterfaceCall.of(call.original, default, args, kwargs, result))
+        self.calls.append(InterfaceCall(call.original, default, args, kwargs, result))
         return result

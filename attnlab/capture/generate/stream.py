@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ class Stream:
         noted = first.recorder.noted
         self.sites = dict(zip(site_keys(noted), noted, strict=True))
         self.crossing = {site for site, call in self.sites.items() if self._crosses(call)}
+        self._newest: dict[SiteKey, weakref.ref[torch.Tensor]] = {}
         self._last = {site: Attention.of(call.record) for site, call in self.sites.items()}
 
     @property
@@ -137,11 +139,32 @@ class Stream:
         step.parents = self._parents(step, known, given)
         changed = self._changed(step, known)
         step.pack(known, self.crossing, changed)
-        self._last = {**self._last, **dict(known)}
+        self._hold(known)
         self.predictions.begin(len(self.steps), start, step.ids, step.parents)
         self.steps.append(step)
         self.nbytes += step.nbytes
         self._thin_outputs()
+
+    def newest_keys(self, site: SiteKey) -> torch.Tensor | None:
+        """Return the keys that a site was given in the last step, if its cache still has them."""
+        reference = self._newest.get(site)
+        return None if reference is None else reference()
+
+    def _hold(self, sites: list[tuple[SiteKey, Attention]]) -> None:
+        """Keep the keys that the next step is compared with.
+
+        To keep those of all sites would double the memory of the cache during a step.
+        """
+        self._newest = {
+            site: weakref.ref(attention.key)
+            for site, attention in sites
+            if attention.key is not None
+        }
+        own = [site for site, _ in sites if site not in self.crossing]
+        # The step's own number is counted after it was added.
+        following = {own[(len(self.steps) + 1) % len(own)], own[-1]} if own else set()
+        kept = {site for site, _ in sites} if self._inexact else following
+        self._last = {site: attention for site, attention in sites if site in kept}
 
     def _crosses(self, noted: NotedAttention) -> bool:
         """Whether the keys of a site are not those of the text, e.g. those of an encoder."""
@@ -162,8 +185,8 @@ class Stream:
             return parents_of(given[:, : -step.count], self.all_ids)
         # Only in a deep layer does the key of a token depend on the text before it.
         for site, record in reversed(sites):
-            last = self._last[site]
-            if site in self.crossing or record.key is None or last.key is None:
+            last = self._last.get(site)
+            if site in self.crossing or record.key is None or last is None or last.key is None:
                 continue
             new, old = _common(record, last, step, self.stop)
             if new.shape[2]:
@@ -174,7 +197,8 @@ class Stream:
         """Return the sites whose earlier keys differ from what earlier passes attended to.
 
         A cache that rounds its keys is noticed in the first step; from then on, all sites are
-        compared in each step, else one. The keys of the last step are compared in the end.
+        compared in each step, else one. In the end, the keys of the last step are compared with all
+        that were recorded.
         """
         own = [(site, record) for site, record in sites if site not in self.crossing]
         if not own:
@@ -182,7 +206,9 @@ class Stream:
         everything = self._inexact or not self.steps
         chosen = own if everything else [own[len(self.steps) % len(own)]]
         differing = {
-            site for site, record in chosen if not self._same_keys(record, self._last[site], step)
+            site
+            for site, record in chosen
+            if site in self._last and not self._same_keys(record, self._last[site], step)
         }
         if differing and not everything:
             reason = "its cache changed earlier keys during generate()"
@@ -205,8 +231,11 @@ class Stream:
 
     def _thin_outputs(self) -> None:
         """Keep the outputs of the last step, and of some earlier ones that are evenly spread."""
-        if len(self.steps) > 1 and (len(self.steps) - 2) % self._spacing:
-            self.steps[-2].drop_outputs()
+        if len(self.steps) > 1:
+            if (len(self.steps) - 2) % self._spacing:
+                self.steps[-2].drop_outputs()
+            else:
+                self.steps[-2].keep_outputs()
         if len(self.steps) > CERTIFIED_STEPS * self._spacing:
             self._spacing *= 2
             for index, step in enumerate(self.steps[:-1]):
