@@ -34,6 +34,16 @@ RECORDED = (
 )
 
 
+OTHER_TOKENS = (
+    "generate() returned other tokens than it passed to the model; those that it passed are shown."
+)
+
+BESIDE = (
+    "generate() also ran passes on another text, e.g. on the negative prompt of classifier-free "
+    "guidance. This is that text."
+)
+
+
 class GeneratedCall:
     """Combines the passes of one stream.
 
@@ -45,20 +55,25 @@ class GeneratedCall:
         The passes to be shown.
     result
         What ``generate`` returned; None if unknown.
+    beside
+        Whether the passes are beside those whose tokens are returned.
     """
 
-    def __init__(self, recording: GenerateRecording, stream: Stream, result: Any) -> None:
+    def __init__(
+        self, recording: GenerateRecording, stream: Stream, result: Any, *, beside: bool = False
+    ) -> None:
         self._recording, self._stream = recording, stream
         self._returned = sequences_of(result)
-        self._notes: list[str] = []
+        self._notes: list[str] = [BESIDE] if beside else []
+        self._beside = beside
         self._path: Path | None = None
 
     def outcome(self, sequences: SequenceNaming, milliseconds: float) -> RecordedCall | Refusal:
         """Return the recorded call, or the reason why there is none."""
         stream, recorder = self._stream, self._stream.first.recorder
-        given = None if self._decodes else self._recording.given
+        given = None if self._decodes or self._beside else self._recording.given
         try:
-            path = path_of(stream, self._returned, given, recorder.kept.items)
+            path = self._followed(given)
         except UnmatchedError as error:
             return refused(self._recording.model, str(error))
         self._path = path
@@ -84,6 +99,18 @@ class GeneratedCall:
             reasons = "; ".join(sorted({f"{name}: {why}" for name, why in unread}))
             self._notes.append(f"Attention calls not shown: {len(unread)} ({reasons}).")
         return self._call(sequences, path, noted, milliseconds)
+
+    def _followed(self, given: int | None) -> Path:
+        """Follow the returned texts; those of the last pass if something else was returned."""
+        stream, kept = self._stream, self._stream.first.recorder.kept.items
+        try:
+            return path_of(stream, self._returned, given, kept)
+        except UnmatchedError:
+            if self._returned is None or any(step.parents is not None for step in stream.steps):
+                raise
+        path = path_of(stream, None, given, kept)
+        self._notes.append(OTHER_TOKENS)
+        return path
 
     def prompt_arguments(self) -> tuple[dict[str, Any], int]:
         """Return the arguments of one pass over the prompt, and its number of tokens."""

@@ -229,6 +229,12 @@ class GenerateRecording:
                 self.streams.append(stream)
 
             return first, begin
+        if batch != stream.batch:
+            self._stop(
+                f"a step was given {batch} rows, the one before {stream.batch}, as in contrastive "
+                "search and other methods that are loaded from the Hub"
+            )
+            return None
         if stream.recomputes(start, count):
             start, count = stream.stop, start + count - stream.stop
         step = StepRecording.of_step(self.model, args, kwargs, batch, stream.tapped)
@@ -283,12 +289,16 @@ class GenerateRecording:
     def _check_budget(self) -> None:
         limit = memory.budget()
         if sum(stream.nbytes for stream in self.streams) > limit:
-            self.limit = (
+            self._stop(
                 f"its steps take more memory than {memory.readable(limit)} "
                 f"(set {memory.VARIABLE} for more)"
             )
-            for stream in self.streams:
-                stream.steps.clear()
+
+    def _stop(self, why: str) -> None:
+        """Record no further steps, and drop those that were."""
+        self.limit = why
+        for stream in self.streams:
+            stream.steps.clear()
 
 
 def given_tokens(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:

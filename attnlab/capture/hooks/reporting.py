@@ -99,7 +99,12 @@ class OutcomeReporter:
             cause = recording.limit or "another model ran its forward passes"
             self.report_refusal(observations, refused(model, cause))
             return
-        call = GeneratedCall(recording, recording.streams[0], result)
+        main, *others = recording.streams
+        for stream in others:
+            # Shown before the main one, which is the newest then.
+            beside = GeneratedCall(recording, stream, None, beside=True)
+            self._report(observations, partial(beside.outcome, milliseconds=elapsed), module=model)
+        call = GeneratedCall(recording, main, result)
 
         def make(sequences: SequenceNaming) -> RecordedCall | Refusal:
             return call.outcome(sequences, elapsed)
