@@ -127,12 +127,14 @@ class SequenceNaming:
         lengths = [record.queries for record in records]
         known = len(ids[0]) if ids else -1
         length = known if known in lengths else lengths[0]
+        if ids and inputs.context and known == length:
+            return self._continued(model, inputs, ids, inputs.context, notes)
         tokens = self._named(model, inputs, ids, length, "tokens", notes)
         keys = max(record.keys for record in records if record.queries == length)
         if keys <= length or tokens.name != "tokens":
             self._remember(inputs.caches, tokens.items)
             return [tokens]
-        past = self._past(model, inputs, tokens, keys, notes)
+        past = self._past(inputs, tokens, keys, notes)
         self._remember(inputs.caches, _joined(past, tokens.items))
         # A static cache has unused places at its end; a sliding cache drops the oldest tokens.
         unused = [UNUSED] * (keys - length - len(past[0].tokens))
@@ -142,14 +144,29 @@ class SequenceNaming:
         ]
         return [tokens, Sequence("context", context)]
 
+    def _continued(
+        self,
+        model: Any,
+        inputs: ModelInputs,
+        ids: list[list[int]],
+        context: list[list[int]],
+        notes: list[str],
+    ) -> list[Sequence]:
+        """Return the tokens of a text that begins in a cache, and all tokens of that text."""
+        whole = [[*before, *after] for before, after in zip(context, ids, strict=True)]
+        start, prompt = len(context[0]), inputs.prompt
+        inputs = replace(inputs, prompt=None if prompt is None else prompt + start)
+        named = self._named(model, inputs, whole, len(whole[0]), "context", notes)
+        items = [replace(item, tokens=item.tokens[start:]) for item in named.items]
+        self._remember(inputs.caches, named.items)
+        return [Sequence("tokens", items), named]
+
     def _past(
-        self, model: Any, inputs: ModelInputs, tokens: Sequence, keys: int, notes: list[str]
+        self, inputs: ModelInputs, tokens: Sequence, keys: int, notes: list[str]
     ) -> list[Tokens]:
         """Return the tokens that a cache had before the call, for each batch item."""
         items, length = len(tokens.items), len(tokens)
         count = keys - length if inputs.past is None else inputs.past
-        if inputs.context and len(inputs.context[0]) == count:
-            return self._named(model, inputs, inputs.context, count, "context", []).items
         past = self._recall(inputs.caches)
         if len(past) == items and len(past[0].tokens) in (
             {count} if inputs.past is not None else range(count + 1)
