@@ -49,6 +49,10 @@ class SiteAssembly:
         rows = list(rows_of(stream, path, site, first))
         queries = path.stop - path.start
         crosses = site in stream.crossing
+        if crosses and any(row.keys != first.keys for row in rows):
+            raise UnreadableError("its keys are neither the text nor those of an encoder")
+        if first.items not in (stream.batch, stream.first.recorder.kept.items):
+            raise UnreadableError(f"it attends over {first.items} items of {stream.batch} texts")
         # A sliding cache, or a first pass after tokens in the cache, may not have all keys.
         oldest = None if crosses else max(0, stream.start + stream.count - first.keys)
         keys = first.keys if oldest is None else path.stop - oldest

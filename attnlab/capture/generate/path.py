@@ -91,6 +91,8 @@ def _ends(
     last, _, stop = spans[-1]
     if returned is None:
         return [_End(last, item, stop) for item in range(stream.batch)]
+    if spans[0][0] != FIRST:
+        raise UnmatchedError("its steps replaced what its first pass computed")
     rows = returned.tolist()
     step_ids = {step: _tolist(_pass_ids(stream, step)) for step, _, _ in spans}
     parents = [_tolist(step.parents) for step in stream.steps]

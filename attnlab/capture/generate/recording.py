@@ -222,6 +222,13 @@ class GenerateRecording:
                 self.known.learn(first)
                 # Some models create their cache in the first pass.
                 filled = cache or next(iter(first.inputs.caches), None)
+                filled_by = 0 if filled is None else (cached_tokens(filled) or 0) - before
+                if filled_by > count:
+                    self._stop(
+                        f"its forward() puts {filled_by - count} states before the text that it "
+                        "is given"
+                    )
+                    return
                 stream = Stream(first, filled, before, ids, count)
                 # With the prompt, an assistant's first guesses may be given.
                 guesses = 0 if self.given is None else max(0, stream.stop - self.given)

@@ -193,6 +193,8 @@ def rows_of(stream: Stream, path: Path, site: SiteKey, record: AttentionRecord) 
         if segment.step == FIRST:
             # Some layers compute only the rows of the last tokens.
             missing = stream.count - record.queries
+            if missing < 0:
+                raise UnreadableError("its queries are more than the text")
             first = max(0, offset - missing)
             kept = offset + count - missing - first
             stop = stream.start + stream.count

@@ -12,9 +12,10 @@ from attnlab.capture.generate.beams import parents_of
 from attnlab.capture.generate.interface_calls import InterfaceCalls
 from attnlab.capture.generate.predicted import StreamPredictions
 from attnlab.capture.generate.step import Attention, Step
+from attnlab.capture.reading.layer_positions import LayerPositions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from attnlab.capture.generate.step import SiteKey
     from attnlab.capture.generate.step_recording import StepRecording
@@ -69,7 +70,7 @@ class Stream:
         self._inexact = False
         noted = first.recorder.noted
         self.sites = dict(zip(site_keys(noted), noted, strict=True))
-        self.crossing = {site for site, call in self.sites.items() if self._crosses(call)}
+        self.crossing = self._crossing(noted)
         self._newest: dict[SiteKey, weakref.ref[torch.Tensor]] = {}
         self._last = {site: Attention.of(call.record) for site, call in self.sites.items()}
 
@@ -165,6 +166,16 @@ class Stream:
         following = {own[(len(self.steps) + 1) % len(own)], own[-1]} if own else set()
         kept = {site for site, _ in sites} if self._inexact else following
         self._last = {site: attention for site, attention in sites if site in kept}
+
+    def _crossing(self, noted: Sequence[NotedAttention]) -> set[SiteKey]:
+        """Return the sites whose keys are not those of the text, e.g. those of an encoder."""
+        shapes = [(call.module, call.record.shape[2:]) for call in noted]
+        positions = LayerPositions(self.first.recorder.model).of(shapes)
+        return {
+            site
+            for (site, call), position in zip(self.sites.items(), positions, strict=True)
+            if position.crosses or self._crosses(call)
+        }
 
     def _crosses(self, noted: NotedAttention) -> bool:
         """Whether the keys of a site are not those of the text, e.g. those of an encoder."""

@@ -51,13 +51,12 @@ def test_predictions_are_those_of_the_logits_that_the_call_returned(how):
     came = result.sequences[:, 5:]
     assert found.first == 5
     assert found.positions == came.shape[1]
-    tolerance = {"rtol": 0, "atol": 1e-5}
     best = expected.topk(10, dim=-1)
-    torch.testing.assert_close(found.best.log_probabilities, best.values, **tolerance)
+    torch.testing.assert_close(found.best.log_probabilities, best.values, rtol=0, atol=1e-5)
     entropy = -(expected.exp() * expected).sum(-1)
-    torch.testing.assert_close(found.best.entropy, entropy, **tolerance)
+    torch.testing.assert_close(found.best.entropy, entropy, rtol=0, atol=1e-5)
     theirs = expected.gather(-1, came[..., None])
-    torch.testing.assert_close(found.log_probabilities, theirs[..., 0], **tolerance)
+    torch.testing.assert_close(found.log_probabilities, theirs[..., 0], rtol=0, atol=1e-5)
     assert torch.equal(found.ranks, (expected > theirs).sum(-1) + 1)
     processed = probabilities(result.scores)
     if torch.equal(processed, expected):
@@ -65,7 +64,7 @@ def test_predictions_are_those_of_the_logits_that_the_call_returned(how):
     assert found.processed is not None
     assert found.processed_log_probabilities is not None
     theirs = processed.gather(-1, came[..., None])[..., 0]
-    torch.testing.assert_close(found.processed_log_probabilities, theirs, **tolerance)
+    torch.testing.assert_close(found.processed_log_probabilities, theirs, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
