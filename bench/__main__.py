@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from bench import capture, importing, live, painting, views, waiting, websockets
+from bench import capture, generating, importing, live, painting, views, waiting, websockets
 
 MEASUREMENTS = {
     "importing": importing.measure,
     "capture": capture.measure,
+    "generating": generating.measure,
     "painting": painting.measure,
     "live": live.measure,
     "views": views.measure,
