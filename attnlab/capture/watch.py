@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.hooks.gate import Gate
-from attnlab.capture.hooks.observation import Observation
+from attnlab.capture.hooks.observation import Observation, Progress
 from attnlab.capture.record.sequence_naming import SequenceNaming
 from attnlab.capture.tokens.encodings import Encodings
 
@@ -38,6 +38,7 @@ def observing(
     stop: Callable[[], bool] | None = None,
     prompt: Callable[[], int | None] = lambda: None,
     isolated: IsolatedModel | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Observation]:
     """Record the model calls that the ``with`` block makes, also in threads that it starts.
 
@@ -66,6 +67,8 @@ def observing(
         generated none.
     isolated
         The isolated copy that `only` belongs to, for a call that attnlab makes.
+    progress
+        Receives unfinished calls of ``generate``, at most twice per second.
 
     Yields
     ------
@@ -73,7 +76,7 @@ def observing(
         The calls that were not recorded, and the reasons.
     """
     sequences = SequenceNaming(Encodings(), namespace)
-    observation = Observation(on_call, only, sequences, fed, stop, prompt, isolated)
+    observation = Observation(on_call, only, sequences, fed, stop, prompt, isolated, progress)
     try:
         _gate.enter(observation)
         yield observation

@@ -46,6 +46,8 @@ class Trace:
         Index of the first generated token in the main sequence; None without generated tokens.
     tried
         Whether this is a trace of a trial text, not of the text of the cell.
+    running
+        Whether it is of a ``generate`` that was still running.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Trace:
     notes: list[str]
     milliseconds: float
     tried: bool = False
+    running: bool = False
 
     @classmethod
     def from_call(cls, call: RecordedCall, id: str, cell: str, execution: int, index: int) -> Self:  # noqa: A002
@@ -80,6 +83,7 @@ class Trace:
             generated=call.generated,
             notes=list(call.notes),
             milliseconds=call.milliseconds,
+            running=call.running,
         )
 
     @property

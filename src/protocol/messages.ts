@@ -128,6 +128,8 @@ export interface TraceSummary {
   /** Index of the first generated token in the main sequence. */
   generated?: number;
   sites: SiteSummary[];
+  /** Whether `generate` was still running; a trace with more steps replaces this one. */
+  running?: boolean;
   /** Whether the trace is of a trial text, not of the cell's text. */
   trial?: boolean;
   /** Notes for the reader, e.g. that some calls are not shown. */

@@ -134,10 +134,13 @@ class GeneratedCall:
         first, model = self._stream.first, self._recording.model
         root = first.recorder.texts.root
         owners = self._owners(noted, root)
-        root.inputs = self._inputs(first.inputs, path)
         records = _positioned(model, noted)
         notes = [*self._notes, RECORDED]
-        layout = sequences.layout(records, owners, notes)
+        given, root.inputs = root.inputs, self._inputs(first.inputs, path)
+        try:
+            layout = sequences.layout(records, owners, notes)
+        finally:
+            root.inputs = given  # The call may still be running, and be shown again.
         return RecordedCall(
             refusals.name_of(model),
             records,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 IDS = ("decoder_input_ids", "input_ids")
 EMBEDDINGS = ("decoder_inputs_embeds", "inputs_embeds")
+
+INTERVAL = 0.5
+"""Shortest time between two views of a running call, in seconds."""
+
+SHARE = 0.02
+"""Part of the time of a running call that these views may take."""
+
+log = logging.getLogger(__name__)
 
 
 class GenerateRecording:
@@ -53,6 +62,8 @@ class GenerateRecording:
         The first error in attnlab.
     attention_functions
         The replacements of attention functions, by the function and the default.
+    progress
+        Shows what has been computed so far; None if nobody wants it.
     limit
         Why no more steps are recorded, a clause; empty if they are.
     """
@@ -80,6 +91,9 @@ class GenerateRecording:
         self._vocabulary = vocabulary_size(model)
         self._nested = 0
         self.given = given_tokens(args, kwargs)
+        self.progress: Callable[[], None] | None = None
+        self._shown = time.perf_counter()
+        self._showing = 0.0
 
     @hidden_frame
     def inside(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -253,6 +267,7 @@ class GenerateRecording:
             self._predicted(stream, ids, result, count)
             step.release()
             self._check_budget()
+            self._show_progress(stream)
 
         return step, end
 
@@ -292,6 +307,20 @@ class GenerateRecording:
             if cache is None and stream.continues(ids):
                 return stream
         return None
+
+    def _show_progress(self, stream: Stream) -> None:
+        """Show what has been computed so far, if enough time has passed since the last time."""
+        now = time.perf_counter()
+        pause = max(INTERVAL, self._showing / SHARE)
+        if self.progress is None or stream is not self.streams[0] or now < self._shown + pause:
+            return
+        try:
+            self.progress()
+        except Exception:
+            log.exception("attnlab could not show a running call")
+            self.progress = None
+        self._shown = time.perf_counter()
+        self._showing = self._shown - now
 
     def _check_budget(self) -> None:
         limit = memory.budget()

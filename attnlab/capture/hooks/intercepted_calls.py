@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.generate.recording import GenerateRecording
@@ -139,6 +140,10 @@ class InterceptedCalls:
         else:
             self._installation.ensure()
             generation = GenerateRecording(model, args, kwargs, self._known, self._bypass)
+            if any(observation.progress is not None for observation in observations):
+                generation.progress = partial(
+                    self._reporter.report_progress, observations, generation
+                )
         thread.generation = generation
         began = time.perf_counter()
         try:

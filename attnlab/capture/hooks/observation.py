@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attnlab.capture.feed.callsite import callsite
 from attnlab.capture.feed.tokenized import Tokenized
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Receives what a long call has computed so far."""
+
+    def wanted(self) -> bool:
+        """Whether anybody looks at it now; fast."""
+
+    def show(self, call: RecordedCall) -> None:
+        """Show an unfinished call; must return at once."""
 
 
 @dataclass(eq=False)
@@ -51,6 +61,7 @@ class Observation:
     stop: Callable[[], bool] | None = None
     prompt: Callable[[], int | None] = lambda: None
     isolated: IsolatedModel | None = None
+    progress: Progress | None = None
     tokenized: deque[Tokenized] = field(default_factory=lambda: deque(maxlen=KEPT))
     open: bool = True
     missed: MissedCalls = field(default_factory=MissedCalls)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RUNNING = "generate() is running: these are the steps so far."
+
 
 class OutcomeReporter:
     """Creates the outcomes of calls, and reports them to the blocks that they belong to.
@@ -78,6 +80,24 @@ class OutcomeReporter:
             self.report_refusal(observations, refusals.internal(generation.error))
             return
         self._report(observations, make, partial(_fed, feed_of, callsites), model)
+
+    def report_progress(
+        self, observations: list[Observation], recording: GenerateRecording
+    ) -> None:
+        """Report what a running ``generate`` has computed so far, to those who look at it."""
+        from attnlab.capture.generate.generated_call import GeneratedCall
+
+        wanted = [
+            (observation, observation.progress)
+            for observation in observations
+            if observation.progress is not None and observation.progress.wanted()
+        ]
+        for observation, progress in wanted:
+            with without_dispatch_modes(), without_function_modes():
+                call = GeneratedCall(recording, recording.streams[0], None)
+                outcome = call.outcome(observation.sequences, 0.0)
+            if isinstance(outcome, RecordedCall):
+                progress.show(replace(outcome, running=True, notes=[RUNNING]))
 
     def _report_recorded(
         self,

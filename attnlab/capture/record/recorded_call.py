@@ -60,6 +60,8 @@ class RecordedCall:
         What the model predicted; None if it is not a language model.
     steps
         The passes of ``generate``, in order; empty for a single pass.
+    running
+        Whether ``generate`` is still running, and more steps follow.
     """
 
     model: str
@@ -73,6 +75,7 @@ class RecordedCall:
     feed: Feed | None = None
     predictions: Predictions | None = None
     steps: tuple[GenerationStep, ...] = ()
+    running: bool = False
 
     @property
     def nbytes(self) -> int:

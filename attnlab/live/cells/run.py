@@ -68,6 +68,12 @@ class Listener(Protocol):
     def called(self, run: Run, outcome: RecordedCall | Refusal) -> None:
         """Handle the outcome of an outermost model call of the run."""
 
+    def looked_at(self) -> bool:
+        """Whether any panel shows traces now."""
+
+    def progressed(self, run: Run, call: RecordedCall) -> None:
+        """Handle what a running model call has computed so far."""
+
     def ended(self, run: Run) -> None:
         """Handle the end of the run, whether or not it succeeded."""
 

@@ -33,6 +33,21 @@ TAG = "attention"
 """Tag of cells whose model calls are recorded."""
 
 
+class RunProgress:
+    """Passes unfinished model calls of a run to a listener."""
+
+    def __init__(self, run: Run, listener: Listener) -> None:
+        self._run, self._listener = run, listener
+
+    def wanted(self) -> bool:
+        """Whether any panel shows traces now."""
+        return self._listener.looked_at()
+
+    def show(self, call: RecordedCall) -> None:
+        """Show an unfinished call."""
+        self._listener.progressed(self._run, call)
+
+
 class CellWatcher:
     """Observes runs of cells with the tag, and of all cells while models are watched.
 
@@ -131,11 +146,18 @@ class CellWatcher:
     def _observe(self, run: Run) -> None:
         names = self._shell.user_ns
         on_call = self._on_call(run)
+        progress = RunProgress(run, self._listener)
         if run.tagged:
-            contexts = [observing(on_call, names, fed=True)]
+            contexts = [observing(on_call, names, fed=True, progress=progress)]
         else:
             contexts = [
-                observing(on_call, watched.namespace(names), only=watched.model, fed=True)
+                observing(
+                    on_call,
+                    watched.namespace(names),
+                    only=watched.model,
+                    fed=True,
+                    progress=progress,
+                )
                 for watched in self.models
             ]
         for context in contexts:

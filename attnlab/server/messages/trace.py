@@ -86,6 +86,8 @@ class TraceSummary(TypedDict):
     generated: NotRequired[int]
     """Index of the first generated token in the main sequence."""
     sites: list[SiteSummary]
+    running: NotRequired[bool]
+    """Whether ``generate`` was still running; a trace with more steps replaces this one."""
     trial: NotRequired[bool]
     """Whether the trace is of a trial text, not of the cell's text."""
     notes: list[str]

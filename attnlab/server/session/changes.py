@@ -146,7 +146,7 @@ class Changes:
         resolved = late and self._problems.resolve(run.cell)
         try:
             trace = self._traces.create(run, call, index)
-            self.add(run, trace, compute=compute)
+            self.add(run, trace, compute=compute, replaces=self._traces.running(run))
         except Exception as error:
             logger.exception("attnlab could not keep a trace")
             self.fail(run, not_stored(run, call.model, error))

@@ -90,6 +90,14 @@ class TraceRegistry:
             and (other.tried or (other.index == trace.index and not trace.tried))
         ]
 
+    def running(self, run: Run) -> list[str]:
+        """Return the ids of the traces of a call of a run that had not returned."""
+        return [
+            trace.id
+            for trace in self.traces
+            if (trace.cell, trace.execution) == (run.cell, run.execution) and trace.running
+        ]
+
     def run_of(self, trace: Trace) -> Run:
         """Return the run that made a trace."""
         with self._lock:

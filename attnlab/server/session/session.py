@@ -78,6 +78,7 @@ class Session:
         self._pending = PendingCalls()
         self._collecting = False
         """Whether the worker is already scheduled to store the pending calls."""
+        self._progress: tuple[Run, RecordedCall, int] | None = None
         self._observers: list[Callable[[], None]] = []
 
     # --- clients ----------------------------------------------------------------------------
@@ -210,6 +211,27 @@ class Session:
             if not self._collecting:
                 self._worker.push(self._store_pending, INTERVAL)
                 self._collecting = True
+
+    def looked_at(self) -> bool:
+        """Whether any panel shows traces now."""
+        return bool(self._clients.subscriptions)
+
+    def progressed(self, run: Run, call: RecordedCall) -> None:
+        """Show what a running model call has computed so far; only the newest state is stored."""
+        with self._lock:
+            waiting, self._progress = self._progress, (run, call, run.calls)
+        if waiting is None:
+            self._worker.push(self._store_progress)
+            self._worker.flush()
+
+    def _store_progress(self) -> None:
+        with self._lock:
+            newest, self._progress = self._progress, None
+        if newest is not None:
+            run, call, index = newest
+            # The call may have returned since.
+            if run.calls == index and not run.over:
+                self._changes.store(run, call, index, compute=True, late=False)
 
     def ended(self, run: Run) -> None:
         """Handle that a watched cell has run; its traces are published at once."""

@@ -40,6 +40,8 @@ def summary(trace: Trace, calls: int) -> TraceSummary:
     )
     if trace.generated is not None:
         result["generated"] = trace.generated
+    if trace.running:
+        result["running"] = True
     if trace.tried:
         result["trial"] = True
     return result

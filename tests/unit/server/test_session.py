@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,6 +54,30 @@ def test_a_trial_that_cannot_be_kept_is_answered_with_the_error(
     answers: list[Any] = []
     session().add_trial(Run("c", 1), call(), 0, answers.append)
     assert [type(answer) for answer in answers] == [MemoryError]
+
+
+def test_a_finished_call_replaces_what_was_shown_while_it_ran() -> None:
+    kernel_session, run = session(), Run("c", 1)
+    for _ in range(3):
+        kernel_session.progressed(run, replace(call(), running=True))
+        (trace,) = kernel_session.traces
+        assert trace.running
+    kernel_session.called(run, call())
+    (trace,) = kernel_session.traces
+    assert not trace.running
+
+
+def test_a_view_of_a_running_call_that_comes_late_is_dropped() -> None:
+    kernel_session, run = session(), Run("c", 1)
+    kernel_session.called(run, call())
+    run.over = True
+    kernel_session.progressed(run, replace(call(), running=True))
+    (trace,) = kernel_session.traces
+    assert not trace.running
+
+
+def test_without_a_panel_nobody_looks_at_running_calls() -> None:
+    assert not session().looked_at()
 
 
 def test_no_two_traces_have_one_id_whichever_threads_make_them(
