@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Literal, Self
 
-from attnlab.analysis import arrays, table
+from attnlab.analysis import arrays, predictions, table
 from attnlab.traces.trace import Trace
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class Recorded(Trace):
     ``sites`` are the attention calls in call order. Each has the attributes ``name``, ``kind``,
     ``layer``, ``heads``, ``method`` and ``certificate``, and the methods ``weights``, ``row``,
     ``tile``, ``topk`` and ``neuron``. ``sequences`` are the tokens along the axes of the sites;
-    ``notes`` are remarks on how the call was recorded.
+    ``notes`` are remarks on how the call was recorded. ``steps`` are the forward passes of
+    ``generate``.
     """
 
     @classmethod
@@ -139,6 +140,53 @@ class Recorded(Trace):
             An IndexError that lists what exists.
         """
         return table.heads(self, item)
+
+    def predictions(self, k: int = 5, item: int = 0) -> pd.DataFrame:
+        """List the tokens that a language model predicted.
+
+        In a causal model these are the tokens after the first one, and one after the last; after
+        ``generate``, the generated tokens; in a masked language model, all tokens. Tokens after
+        padding are left out.
+
+        Parameters
+        ----------
+        k
+            Number of best tokens to list for each position, at least 1; limited to the number
+            that was recorded, 10.
+        item
+            Batch item of the trace.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per predicted token. Columns:
+
+            - ``position``: its index in the main sequence.
+            - ``token``, ``id``: the token that came; empty and -1 if none came, as after the end
+              of a text.
+            - ``probability``, ``log_probability``: those that the model gave to this token,
+              before logits processors; NaN if unknown.
+            - ``rank``: its rank among all tokens, from 1; 0 if unknown.
+            - ``entropy``: the entropy of the model's distribution, in nats.
+            - ``processed_probability``: the probability after logits processors, e.g. a
+              temperature or top-k; NaN without them.
+            - ``best``: the `k` best tokens as a list of (text, probability), best first.
+            - ``processed_best``: the same after logits processors; empty without them.
+
+            If the tokenizer is unknown, the text of a token is its id.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        NoPredictionsError
+            A LookupError: the call has no logits of a language model.
+        NoSuchItemError
+            An IndexError that lists what exists.
+        ValueError
+            If `k` is less than 1.
+        """
+        return predictions.predictions(self, k, item)
 
     def to_xarray(self, sites: Iterable[int] | None = None) -> dict[int, xr.DataArray]:
         """Compute the weights of sites as labeled arrays.

@@ -97,6 +97,17 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:-1])) + f" and {names[-1]!r}"
 
 
+class NoPredictionsError(LookupError):
+    """The call has no predictions of tokens."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"the recorded call of {model} has no predictions: they need the logits of a language "
+            "model for every token of its text (e.g. of an AutoModelForCausalLM without "
+            "logits_to_keep), or a call of generate() whose steps were recorded"
+        )
+
+
 class NotSeenError(LookupError):
     """The site has only weights: its queries and keys were not recorded."""
 

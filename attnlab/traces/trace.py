@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from attnlab.capture.record.attention_record import AttentionRecord, Kind
-    from attnlab.capture.record.recorded_call import RecordedCall
+    from attnlab.capture.record.predictions import Predictions
+    from attnlab.capture.record.recorded_call import GenerationStep, RecordedCall
     from attnlab.capture.record.sequence import Sequence
     from attnlab.traces.pooling import Pooling
 
@@ -48,6 +49,12 @@ class Trace:
         Whether this is a trace of a trial text, not of the text of the cell.
     running
         Whether it is of a ``generate`` that was still running.
+    predicted
+        What the model predicted for the tokens of the main sequence; None if it is not a language
+        model.
+    steps
+        The forward passes of ``generate``, in order, each with its tokens (``start``, ``stop``)
+        and the rows of the batch that computed them (``rows``); empty for a single pass.
     """
 
     id: str
@@ -63,6 +70,8 @@ class Trace:
     milliseconds: float
     tried: bool = False
     running: bool = False
+    predicted: Predictions | None = None
+    steps: tuple[GenerationStep, ...] = ()
 
     @classmethod
     def from_call(cls, call: RecordedCall, id: str, cell: str, execution: int, index: int) -> Self:  # noqa: A002
@@ -84,12 +93,15 @@ class Trace:
             notes=list(call.notes),
             milliseconds=call.milliseconds,
             running=call.running,
+            predicted=call.predictions,
+            steps=call.steps,
         )
 
     @property
     def nbytes(self) -> int:
-        """Memory of the records, in bytes; shared tensors count once."""
-        return nbytes(self._records)
+        """Memory of records and predictions, in bytes; shared tensors of records count once."""
+        predicted = () if self.predicted is None else self.predicted.tensors
+        return nbytes(self._records) + sum(tensor.nbytes for tensor in predicted)
 
     def __repr__(self) -> str:
         return describe(self.model, self.sequences, self.items, self.sites, self.nbytes)

@@ -59,6 +59,15 @@ export interface Token {
   part: boolean;
   /** Whether the model's mask hides it from all other tokens; its row is undefined then. */
   padding: boolean;
+  /** Whether it was generated from an earlier version of the prompt; it has no row then. */
+  stale?: boolean;
+  /**
+   * The probability that the model gave this token at this position, before logits processors;
+   * absent if unknown.
+   */
+  probability?: number;
+  /** Its rank among all tokens by this probability, from 1; absent if unknown. */
+  rank?: number;
 }
 
 /** The tokens or positions along an axis of some sites, for one batch item. */

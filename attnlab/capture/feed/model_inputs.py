@@ -100,18 +100,21 @@ class ModelInputs:
         tokens
             Number of tokens of each text.
         """
-        masks = {}
+        masks: dict[str, Rows] = {}
+        if any(length + 1 < tokens for length in lengths):
+            # Without a mask, only what follows a text that has ended is padding.
+            masks = {name: [[] for _ in lengths] for name in ("tokens", "target")}
         for name, mask in self._masks.items():
-            rows = [mask[item] for item in items] if len(mask) > max(items) else []
-            if name == "source" or not rows:
-                masks[name] = rows
-                continue
-            # A text that has ended before the others has its end token, and padding after it.
-            masks[name] = [
-                [*row, *[1] * (length + 1 - len(row)), *[0] * tokens][:tokens]
-                for row, length in zip(rows, lengths, strict=True)
-            ]
-        return replace(self, batch=len(items), _masks={k: v for k, v in masks.items() if v})
+            if len(mask) > max(items):
+                masks[name] = [mask[item] for item in items]
+        for name, mask in masks.items():
+            if name != "source":
+                # A text that has ended before the others has its end token, and padding after it.
+                masks[name] = [
+                    [*row, *[1] * (length + 1 - len(row)), *[0] * tokens][:tokens]
+                    for row, length in zip(mask, lengths, strict=True)
+                ]
+        return replace(self, batch=len(items), _masks=masks)
 
     def returned(self, result: Any) -> None:
         """Note the caches that the call returned."""

@@ -202,8 +202,10 @@ class OutcomeReporter:
                 try:
                     with without_dispatch_modes(), without_function_modes():
                         outcome = make(observation.sequences)
-                        if observation.fed and isinstance(outcome, RecordedCall):
-                            outcome = _with_feed(outcome, fed, observation)
+                        if isinstance(outcome, RecordedCall):
+                            outcome = observation.sequences.with_vocabulary(outcome, module)
+                            if observation.fed:
+                                outcome = _with_feed(outcome, fed, observation)
                 except Exception as fault:
                     log.exception("attnlab could not record a model call")
                     outcome = refusals.internal(fault)

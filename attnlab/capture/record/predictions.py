@@ -10,6 +10,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from attnlab.capture.tokens.vocabulary import VocabularyExcerpt
+
 BEST = 10
 """Number of best tokens that are kept for each position."""
 
@@ -115,6 +117,8 @@ class Predictions:
         none, or outside ``generate``.
     processed_log_probabilities
         As `log_probabilities`, after logits processors; None without them.
+    vocabulary
+        The vocabulary's entries of all best tokens; None if the tokenizer is unknown.
     """
 
     first: int
@@ -123,11 +127,18 @@ class Predictions:
     ranks: torch.Tensor
     processed: BestTokens | None = None
     processed_log_probabilities: torch.Tensor | None = None
+    vocabulary: VocabularyExcerpt | None = None
 
     @property
     def positions(self) -> int:
         """Number of predicted tokens."""
         return int(self.ranks.shape[1])
+
+    @property
+    def best_ids(self) -> set[int]:
+        """The ids of all best tokens."""
+        found = [best.ids for best in (self.best, self.processed) if best is not None]
+        return {number for ids in found for number in ids.flatten().tolist()}
 
     @property
     def tensors(self) -> list[torch.Tensor]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.record.patches import Patches
 from attnlab.capture.record.sequence import Sequence, Tokens
-from attnlab.capture.tokens.encodings import Encodings, resolve
+from attnlab.capture.tokens.encodings import Encodings, resolve, tokenizer_of
 from attnlab.capture.tokens.tokens import TokenInfo
+from attnlab.capture.tokens.vocabulary import VocabularyExcerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from attnlab.capture.feed.model_inputs import ModelInputs
     from attnlab.capture.feed.text_scope import TextScope
     from attnlab.capture.record.attention_record import AttentionRecord
+    from attnlab.capture.record.recorded_call import RecordedCall
 
 UNKNOWN = TokenInfo(id=-1, text="·", piece="")
 """A token in a cache that was filled outside the watched cell."""
@@ -84,6 +86,21 @@ class SequenceNaming:
             for index, (rows, columns) in zip(indices, layout.axes, strict=True):
                 result.axes[index] = (at[rows], at[columns])
         return result
+
+    def with_vocabulary(self, call: RecordedCall, model: Any) -> RecordedCall:
+        """Add the vocabulary's entries of the tokens that the model predicted.
+
+        They are looked up now, because a recorded call does not keep the tokenizer alive.
+        """
+        predictions = call.predictions
+        if predictions is None:
+            return call
+        ids = [token.id for token in call.sequences[0].items[0].tokens]
+        tokenizer = tokenizer_of(ids, self.encodings, self.namespace, model, call.generated)
+        if tokenizer is None:
+            return call
+        vocabulary = VocabularyExcerpt.of(tokenizer, predictions.best_ids)
+        return replace(call, predictions=replace(predictions, vocabulary=vocabulary))
 
     def _scope(
         self, scope: TextScope, records: list[AttentionRecord], notes: list[str]

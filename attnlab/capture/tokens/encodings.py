@@ -194,6 +194,18 @@ def resolve(
     )
 
 
+def tokenizer_of(
+    ids: Sequence[int],
+    encodings: Encodings,
+    namespace: Mapping[str, Any],
+    model: Any,
+    prompt: int | None = None,
+) -> Any | None:
+    """Return the tokenizer that `resolve` names ids with; None if it shows them as numbers."""
+    found = encodings.find(ids[:prompt])
+    return fitting(ids, namespace, model) if found is None else found.tokenizer
+
+
 def fitting(ids: Sequence[int], namespace: Mapping[str, Any], model: Any) -> Any | None:
     """Find the notebook's tokenizer: the model's by name, else the only one that has all `ids`."""
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase

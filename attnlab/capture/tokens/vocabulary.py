@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.tokens.tokens import Style, TokenInfo, display, sendable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+@dataclass(frozen=True, eq=False)
+class VocabularyExcerpt:
+    """Some entries of a vocabulary, without the tokenizer: the notebook may delete it.
+
+    Attributes
+    ----------
+    style
+        How the vocabulary writes its entries.
+    pieces
+        The entries by id.
+    literal
+        The ids of entries that are written as text: special and added tokens.
+    """
+
+    style: Style
+    pieces: Mapping[int, str]
+    literal: frozenset[int]
+
+    @classmethod
+    def of(cls, tokenizer: Any, ids: Iterable[int]) -> VocabularyExcerpt:
+        """Look up entries; their texts are made later, since that takes ten times as long."""
+        pieces = {number: _piece(tokenizer, number) for number in ids}
+        literal = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+        return cls(style(tokenizer), pieces, frozenset(literal & pieces.keys()))
+
+    def text(self, number: int) -> str:
+        """Return the text of a token on its own; the id for an entry that is not included."""
+        piece = self.pieces.get(number)
+        if piece is None:
+            return str(number)
+        return display([piece], self.style, [number in self.literal])[0][0]
 
 
 def style(tokenizer: Any) -> Style:

@@ -20,6 +20,13 @@ class Token(TypedDict):
     """Whether several tokens share one character and this is one of them."""
     padding: bool
     """Whether the model's mask hides it from all other tokens; its row is undefined then."""
+    stale: NotRequired[bool]
+    """Whether it was generated from an earlier version of the prompt; it has no row then."""
+    probability: NotRequired[float]
+    """The probability that the model gave this token at this position, before logits processors;
+    absent if unknown."""
+    rank: NotRequired[int]
+    """Its rank among all tokens by this probability, from 1; absent if unknown."""
 
 
 class SequenceSummary(TypedDict):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, cast
 
 from attnlab.server.messages import BatchItem, SequenceSummary, SiteSummary, Token, TraceSummary
 from attnlab.traces.batch import corresponding_item
 from attnlab.traces.errors import NoSuchItemError
+from attnlab.traces.predicted_tokens import predicted_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Several
 
     from attnlab.capture.record.attention_record import AttentionRecord
     from attnlab.capture.tokens.tokens import TokenInfo
+    from attnlab.traces.predicted_tokens import PredictedToken
     from attnlab.traces.site import Site
     from attnlab.traces.trace import Trace
 
@@ -58,12 +61,13 @@ def item_of(trace: Trace, item: int) -> BatchItem:
     if not 0 <= item < trace.items:
         raise NoSuchItemError(item, trace.items)
     sequences = []
-    for sequence in trace.sequences:
+    for index, sequence in enumerate(trace.sequences):
         # A sequence of image patches has one item for all images: their names are the same.
         found = sequence.items[corresponding_item(item, trace.items, len(sequence.items))]
-        summarized = cast(
-            "SequenceSummary", {"name": sequence.name, "tokens": _tokens(found.tokens)}
-        )
+        tokens = _tokens(found.tokens)
+        if index == 0:
+            _add_predictions(tokens, predicted_tokens(trace, item))
+        summarized = cast("SequenceSummary", {"name": sequence.name, "tokens": tokens})
         if found.text is not None:
             summarized["text"] = found.text
         sequences.append(summarized)
@@ -71,19 +75,33 @@ def item_of(trace: Trace, item: int) -> BatchItem:
 
 
 def _tokens(tokens: Several[TokenInfo]) -> list[Token]:
-    return [
-        Token(
-            id=token.id,
-            text=token.text,
-            piece=token.piece,
-            special=token.special,
-            start=token.start,
-            end=token.end,
-            part=token.part,
-            padding=token.padding,
-        )
-        for token in tokens
-    ]
+    return [_token(token) for token in tokens]
+
+
+def _token(token: TokenInfo) -> Token:
+    result = Token(
+        id=token.id,
+        text=token.text,
+        piece=token.piece,
+        special=token.special,
+        start=token.start,
+        end=token.end,
+        part=token.part,
+        padding=token.padding,
+    )
+    if token.stale:
+        result["stale"] = True
+    return result
+
+
+def _add_predictions(tokens: list[Token], predicted: Several[PredictedToken]) -> None:
+    """Set the probabilities and ranks of the tokens of the main sequence."""
+    for one in predicted:
+        if one.token is not None and one.rank > 0 and math.isfinite(one.log_probability):
+            token = tokens[one.position]
+            # Four digits are more than a panel shows; a long text has thousands of them.
+            token["probability"] = float(f"{math.exp(one.log_probability):.4g}")
+            token["rank"] = one.rank
 
 
 def _terms(record: AttentionRecord) -> Literal["qk", "changed", "weights"]:
