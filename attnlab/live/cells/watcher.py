@@ -135,7 +135,13 @@ class CellWatcher:
             contexts = [observing(on_call, names, fed=True)]
         else:
             contexts = [
-                observing(on_call, watched.namespace(names), only=watched.model, fed=True)
+                observing(
+                    on_call,
+                    watched.namespace(names),
+                    only=watched.model,
+                    fed=True,
+                    given=watched.given,
+                )
                 for watched in self.models
             ]
         for context in contexts:
