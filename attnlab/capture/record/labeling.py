@@ -42,16 +42,17 @@ class Labeling:
         rows = self._rows(sequence)
         if rows is None:
             batch = self._batch(sequence)
+            given = _counted(len(self.labels.rows), "batch item")
             return 0, (
-                f"tokens= has labels for {len(self.labels.rows)} batch items, and this call has "
-                f"{batch}: they are not shown. Pass one list of labels for each batch item, or one "
-                "list of strings for all of them."
+                f"tokens= has labels for {given}, and this call has {batch}: they are not shown. "
+                "Pass one list of labels for each batch item, or one list of strings for all of "
+                "them."
             )
         length, prompt = len(sequence), self.inputs.prompt
         for count in (length, prompt):
             if count is not None and all(len(row) == count for row in rows):
                 return count, ""
-        positions = f"{length} position" if length == 1 else f"{length} positions"
+        positions = _counted(length, "position")
         if prompt is not None:
             positions += f", {prompt} of them in the prompt"
         return 0, (
@@ -104,6 +105,10 @@ class Labeling:
         if len(groups) != len(rows):
             return None
         return [row for row, group in zip(rows, groups, strict=True) for _ in group]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _labeled(token: TokenInfo, label: str) -> TokenInfo:

@@ -37,7 +37,7 @@ class Labels:
         rows = _listed(given)
         if not rows:
             raise ValueError(f"{EXPECTED}; this list is empty")
-        shared = isinstance(rows[0], str)
+        shared = not isinstance(rows[0], list | tuple) and not _is_array(rows[0])
         return cls(tuple(map(_row, [rows] if shared else rows)), shared)
 
     def count(self) -> str:
@@ -58,11 +58,15 @@ def _row(given: Any) -> tuple[str, ...]:
 
 def _listed(given: Any) -> list[Any]:
     """Return the elements of a list, a tuple, or an array or column of a table."""
-    if isinstance(given, list | tuple):
-        return list(given)
     if isinstance(given, str):
         raise TypeError(f"{EXPECTED}. For one label per character, pass tokens=list(…).")
+    if isinstance(given, list | tuple):
+        return list(given)
     listed = given.tolist() if hasattr(given, "tolist") else None
     if not isinstance(listed, list):
         raise TypeError(f"{EXPECTED}, not {type(given).__name__}")
     return listed
+
+
+def _is_array(given: Any) -> bool:
+    return hasattr(given, "tolist") and hasattr(given, "__len__") and not isinstance(given, str)
