@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from attnlab.analysis.recorded import Recorded
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from attnlab.traces.trace import Trace
 
 
-def watch(model: Any, tokenizer: Any | None = None) -> None:
+def watch(
+    model: Any,
+    tokenizer: Any | None = None,
+    *,
+    tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
+) -> None:
     """Show the attention of a model in every cell from now on, tagged or not.
 
     In JupyterLab, the tag ``attention`` does the same for one cell, without any code.
@@ -27,20 +33,24 @@ def watch(model: Any, tokenizer: Any | None = None) -> None:
     model
         A transformers model. It is not changed, and watching does not keep it alive.
     tokenizer
-        The tokenizer of its inputs; found automatically if the cell calls it. Watching the model
-        keeps the tokenizer alive.
+        The tokenizer of its inputs; found automatically if the cell calls it. Of any library, as
+        in `record`. Watching the model keeps the tokenizer alive.
+    tokens
+        Labels of the positions, as in `record`.
 
     Raises
     ------
     TypeError
-        If `model` is not a model.
+        If `model` is not a model, or `tokens` is not a list of strings or of such lists.
+    ValueError
+        If `tokens` is empty.
     RuntimeError
         Outside a notebook's kernel.
     """
     from attnlab import widget
 
     widget.start()
-    widget.started().cells.models.add(model, tokenizer)
+    widget.started().cells.models.add(model, tokenizer, tokens)
 
 
 def unwatch(model: Any | None = None) -> None:
@@ -56,7 +66,12 @@ def unwatch(model: Any | None = None) -> None:
     widget.started().cells.models.remove(model)
 
 
-def record(model: Any, tokenizer: Any | None = None) -> AbstractContextManager[Block]:
+def record(
+    model: Any,
+    tokenizer: Any | None = None,
+    *,
+    tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
+) -> AbstractContextManager[Block]:
     """Record the attention of the model's calls in a ``with`` block.
 
     The model's results are unchanged, and nothing remains attached to the model. This works
@@ -76,7 +91,15 @@ def record(model: Any, tokenizer: Any | None = None) -> AbstractContextManager[B
         even if another object (a pipeline, an adapter) or a thread started in the block makes
         them.
     tokenizer
-        The tokenizer of its inputs; found automatically if the block calls it.
+        The tokenizer of its inputs; found automatically if the block calls it and it is one of
+        transformers. Otherwise any object with a method ``decode`` or ``id_to_token``, such as
+        those of tiktoken, mistral-common, SentencePiece and the tokenizers library. Only methods
+        that read its vocabulary are called; their exceptions become a note of the trace.
+    tokens
+        Labels of the positions of the main sequence, for models without token ids: residues,
+        frames, patches. One list for all batch items, or a list of lists, one for each. They are
+        used for every call with as many positions. In a call of ``generate`` they may also label
+        the prompt alone. If the numbers differ, the trace has a note that states both.
 
     Returns
     -------
@@ -87,11 +110,13 @@ def record(model: Any, tokenizer: Any | None = None) -> AbstractContextManager[B
     Raises
     ------
     TypeError
-        If `model` is not a model.
+        If `model` is not a model, or `tokens` is not a list of strings or of such lists.
+    ValueError
+        If `tokens` is empty.
     """
     from attnlab.live.blocks.block import recording
 
-    return recording(model, tokenizer)
+    return recording(model, tokenizer, tokens)
 
 
 def trace(
@@ -99,6 +124,8 @@ def trace(
     tokenizer: Any,
     text: str | list[str],
     text_pair: str | list[str] | None = None,
+    *,
+    tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
     **options: Any,
 ) -> Recorded:
     """Pass a text through a model once, and return the trace.
@@ -110,11 +137,14 @@ def trace(
     model
         A transformers model.
     tokenizer
-        Its tokenizer.
+        Its tokenizer, of any library as in `record`. One that cannot be called like those of
+        transformers needs a method ``encode``.
     text
         A text, or several texts for one batch, padded if the tokenizer supports it.
     text_pair
         The second text, for models that take two.
+    tokens
+        Labels that replace the tokens, as in `record`.
     **options
         Passed to the tokenizer, e.g. ``truncation=True``, or ``text_target=`` for the output text
         of an encoder-decoder.
@@ -122,13 +152,15 @@ def trace(
     Raises
     ------
     TypeError
-        If `model` is not a model.
+        If `model` is not a model, or `tokens` is not a list of strings or of such lists.
+    ValueError
+        If `tokens` is empty, or the tokenizer cannot encode the texts as one batch.
     NotRecordedError
         A RuntimeError that states why the attention could not be recorded.
     """
     from attnlab.live.blocks.text import pass_text
 
-    return pass_text(model, tokenizer, text, text_pair, options)
+    return pass_text(model, tokenizer, text, text_pair, options, tokens)
 
 
 def current() -> Recorded:

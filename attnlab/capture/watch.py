@@ -16,6 +16,7 @@ from attnlab.capture.hooks.gate import Gate
 from attnlab.capture.hooks.observation import Observation, Progress
 from attnlab.capture.record.sequence_naming import SequenceNaming
 from attnlab.capture.tokens.encodings import Encodings
+from attnlab.capture.tokens.given_names import GivenNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,7 @@ def observing(
     prompt: Callable[[], int | None] = lambda: None,
     isolated: IsolatedModel | None = None,
     progress: Progress | None = None,
+    given: GivenNames | None = None,
 ) -> Iterator[Observation]:
     """Record the model calls that the ``with`` block makes, also in threads that it starts.
 
@@ -69,13 +71,15 @@ def observing(
         The isolated copy that `only` belongs to, for a call that attnlab makes.
     progress
         Receives unfinished calls of ``generate``, at most twice per second.
+    given
+        The tokenizer and the labels that the user gave, if any.
 
     Yields
     ------
     attnlab.capture.hooks.observation.Observation
         The calls that were not recorded, and the reasons.
     """
-    sequences = SequenceNaming(Encodings(), namespace)
+    sequences = SequenceNaming(Encodings(), namespace, given or GivenNames())
     observation = Observation(on_call, only, sequences, fed, stop, prompt, isolated, progress)
     try:
         _gate.enter(observation)

@@ -6,9 +6,11 @@ import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.record.labeling import Labeling
 from attnlab.capture.record.patches import Patches
 from attnlab.capture.record.sequence import Sequence, Tokens
 from attnlab.capture.tokens.encodings import Encodings, resolve, tokenizer_of
+from attnlab.capture.tokens.given_names import GivenNames
 from attnlab.capture.tokens.tokens import TokenInfo
 from attnlab.capture.tokens.vocabulary import VocabularyExcerpt
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from attnlab.capture.feed.text_scope import TextScope
     from attnlab.capture.record.attention_record import AttentionRecord
     from attnlab.capture.record.recorded_call import RecordedCall
+    from attnlab.capture.tokens.labels import Labels
 
 UNKNOWN = TokenInfo(id=-1, text="·", piece="")
 """A token in a cache that was filled outside the watched cell."""
@@ -65,6 +68,7 @@ class SequenceNaming:
 
     encodings: Encodings
     namespace: Mapping[str, Any]
+    given: GivenNames = field(default_factory=GivenNames)
     _cached: dict[int, tuple[weakref.ref[Any], list[Tokens]]] = field(default_factory=dict)
 
     def layout(
@@ -79,9 +83,12 @@ class SequenceNaming:
         order = sorted(dict.fromkeys(owners), key=lambda scope: not scope.reads)
         for scope in order:
             indices = [index for index, owner in enumerate(owners) if owner is scope]
+            labels = self.given.labels if scope is order[0] else None
             # For a tower beside a text, patches or positions need no explanation.
-            scope_notes = [] if scope.beside and scope.inputs.pixels else notes
-            layout = self._scope(scope, [records[index] for index in indices], scope_notes)
+            quiet = scope.beside and scope.inputs.pixels and labels is None
+            layout = self._scope(
+                scope, [records[index] for index in indices], labels, [] if quiet else notes
+            )
             at = [result.merge(sequence) for sequence in layout.sequences]
             for index, (rows, columns) in zip(indices, layout.axes, strict=True):
                 result.axes[index] = (at[rows], at[columns])
@@ -103,15 +110,19 @@ class SequenceNaming:
         return replace(call, predictions=replace(predictions, vocabulary=vocabulary))
 
     def _scope(
-        self, scope: TextScope, records: list[AttentionRecord], notes: list[str]
+        self,
+        scope: TextScope,
+        records: list[AttentionRecord],
+        labels: Labels | None,
+        notes: list[str],
     ) -> SequenceLayout:
-        """Name the axes of the records of one text scope."""
+        """Name the axes of the records of one text scope; `labels` are for its first sequence."""
         model, inputs = scope.module, scope.inputs
         patches = Patches(model, inputs)
         written = [record for record in records if not patches.owns(record)] or records
         crossed = any(record.kind == "cross" for record in written)
         name_sequences = self._crossed if crossed else self._single
-        layout = SequenceLayout(name_sequences(model, inputs, written, notes))
+        layout = SequenceLayout(name_sequences(model, inputs, written, labels, notes))
         names = {"encoder": ("source",), "decoder": ("target", "context")}
         for record in records:
             rows: tuple[str, ...] = ("target", "tokens")
@@ -136,17 +147,24 @@ class SequenceNaming:
         return layout
 
     def _single(
-        self, model: Any, inputs: ModelInputs, records: list[AttentionRecord], notes: list[str]
+        self,
+        model: Any,
+        inputs: ModelInputs,
+        records: list[AttentionRecord],
+        labels: Labels | None,
+        notes: list[str],
     ) -> list[Sequence]:
         """Return one sequence, and another one if a cache brings keys."""
         ids = inputs.ids or inputs.decoder
-        # The text model is the one with as many queries as ids; else the first.
+        # The text model is the one with as many queries as ids or labels; else the first.
         lengths = [record.queries for record in records]
-        known = len(ids[0]) if ids else -1
+        known = len(ids[0]) if ids else len(labels.rows[0]) if labels else -1
         length = known if known in lengths else lengths[0]
         if ids and inputs.context and known == length:
             return self._continued(model, inputs, ids, inputs.context, notes)
-        tokens = self._named(model, inputs, ids, length, "tokens", notes)
+        items = next(record.items for record in records if record.queries == length)
+        labeling = None if labels is None else Labeling(labels, inputs, items)
+        tokens = self._main(model, inputs, ids, length, "tokens", labeling, notes, notes)
         keys = max(record.keys for record in records if record.queries == length)
         if keys <= length or tokens.name != "tokens":
             self._remember(inputs.caches, tokens.items)
@@ -193,7 +211,12 @@ class SequenceNaming:
         return [Tokens([UNKNOWN] * count)] * items
 
     def _crossed(
-        self, model: Any, inputs: ModelInputs, records: list[AttentionRecord], notes: list[str]
+        self,
+        model: Any,
+        inputs: ModelInputs,
+        records: list[AttentionRecord],
+        labels: Labels | None,
+        notes: list[str],
     ) -> list[Sequence]:
         """Return two sequences: the decoder's tokens are the queries, the encoder's the keys.
 
@@ -202,12 +225,42 @@ class SequenceNaming:
         cross = next(record for record in records if record.kind == "cross")
         alone = not inputs.decoder
         read = inputs.ids if alone else inputs.decoder
-        target = self._named(model, inputs, read, cross.queries, "target", notes if alone else [])
+        labeling = None if labels is None else Labeling(labels, inputs, cross.items)
+        target_notes = notes if alone else []
+        target = self._main(
+            model, inputs, read, cross.queries, "target", labeling, target_notes, notes
+        )
         other = None if alone else inputs.ids
         source = self._named(model, inputs, other, cross.keys, "source", notes)
         if alone:
             return [target, source]
         return [replace(target, name="target"), replace(source, name="source")]
+
+    def _main(
+        self,
+        model: Any,
+        inputs: ModelInputs,
+        ids: list[list[int]] | None,
+        length: int,
+        name: str,
+        labeling: Labeling | None,
+        token_notes: list[str],
+        notes: list[str],
+    ) -> Sequence:
+        """Return the main sequence of a call, with the user's labels if there are as many.
+
+        Adds remarks on the tokens to `token_notes`, and on the labels to `notes`.
+        """
+        found: list[str] = []
+        sequence = self._named(model, inputs, ids, length, name, found)
+        if labeling is None:
+            token_notes += found
+            return sequence
+        count, reason = labeling.fit(sequence)
+        # If every position has a label, it does not matter where the tokens came from.
+        token_notes += found if count < length else []
+        notes += [reason] if reason else []
+        return labeling.sequence(sequence, count, name)
 
     def _named(
         self,
@@ -228,8 +281,10 @@ class SequenceNaming:
             return patches
         items = []
         for index, row in enumerate(ids):
-            tokens, text, note = resolve(row, self.encodings, self.namespace, model, inputs.prompt)
-            if note and index == 0:
+            tokens, text, note = resolve(
+                row, self.encodings, self.namespace, model, inputs.prompt, self.given.tokenizer
+            )
+            if note and note not in notes:
                 notes.append(note)
             items.append(Tokens(inputs.padded(tokens, index, name), text))
         return Sequence(name, items)

@@ -12,6 +12,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.tokens.other_tokenizers import (
+    OtherTokenizer,
+    is_of_transformers,
+    unwrapped,
+)
 from attnlab.capture.tokens.tokens import TokenInfo, sendable
 from attnlab.capture.tokens.vocabulary import describe
 from attnlab.capture.transformers_internals import checkpoint_name
@@ -161,10 +166,12 @@ def resolve(
     namespace: Mapping[str, Any],
     model: Any,
     prompt: int | None = None,
+    given: Any | None = None,
 ) -> tuple[list[TokenInfo], str | None, str]:
     """Return the tokens of a model call's ids, their text if known, and a note if it is not.
 
-    If the model has generated some of the ids, only the first `prompt` were tokenized.
+    If the model has generated some of the ids, only the first `prompt` were tokenized. A `given`
+    tokenizer, of any library, replaces those of the notebook.
 
     Returns
     -------
@@ -179,6 +186,12 @@ def resolve(
         if rest and spans is not None:
             spans = [*spans, *[(-1, -1)] * len(rest)]
         return describe(found.tokenizer, [*found.ids, *rest], spans), text, ""
+    if given is not None:
+        given = unwrapped(given)
+        if not is_of_transformers(given):
+            tokens, note = OtherTokenizer(given).describe(ids)
+            return tokens, None, note
+        namespace = {"tokenizer": given}
     tokenizer = fitting(ids, namespace, model)
     if tokenizer is not None:
         note = (
@@ -208,12 +221,9 @@ def tokenizer_of(
 
 def fitting(ids: Sequence[int], namespace: Mapping[str, Any], model: Any) -> Any | None:
     """Find the notebook's tokenizer: the model's by name, else the only one that has all `ids`."""
-    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
-
-    # A copy, since other threads may assign to the notebook's names meanwhile; `type`, since
-    # `isinstance` may run code of a proxy's class.
+    # A copy, since other threads may assign to the notebook's names meanwhile.
     values = {id(value): value for value in list(namespace.values())}.values()
-    tokenizers = [value for value in values if issubclass(type(value), PreTrainedTokenizerBase)]
+    tokenizers = [value for value in values if is_of_transformers(value)]
     highest = max(ids, default=0)
     fits = [tokenizer for tokenizer in tokenizers if len(tokenizer) > highest]
     name = checkpoint_name(getattr(model, "config", None))

@@ -46,6 +46,9 @@ class Style(Enum):
     WORDPIECE = "WordPiece"
 
 
+REPLACED = "\ufffd"
+"""What decoders return for bytes that are not a character."""
+
 BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 # Marks that change the direction of the text around them. They are shown as code points:
@@ -128,15 +131,28 @@ def display(
         character with a neighbor; missing values are False.
     """
     marks = [*literal, *[False] * (len(pieces) - len(literal))]
+    return display_entries(
+        [
+            piece if mark else spelled(piece, style)
+            for piece, mark in zip(pieces, marks, strict=True)
+        ]
+    )
+
+
+def display_entries(entries: Sequence[str | bytes]) -> list[tuple[str, bool]]:
+    """Return what `display` returns, for entries that are text, or bytes of the whole text.
+
+    Text is shown as it is; it shares no character with a neighbor.
+    """
     shown: list[tuple[str, bool]] = []
     run: list[bytes] = []
-    for piece, mark in zip(pieces, marks, strict=True):
-        if mark:
+    for entry in entries:
+        if isinstance(entry, bytes):
+            run.append(entry)
+        else:
             shown += _joined(run)
             run = []
-            shown.append((visible(piece), False))
-        else:
-            run.append(spelled(piece, style))
+            shown.append((visible(entry), False))
     return shown + _joined(run)
 
 

@@ -54,6 +54,11 @@ def style(tokenizer: Any) -> Style:
         if hasattr(tokenizer, "sp_model"):
             return Style.SPACES
         return Style.WORDPIECE if hasattr(tokenizer, "wordpiece_tokenizer") else Style.PLAIN
+    return backend_style(backend)
+
+
+def backend_style(backend: Any) -> Style:
+    """Return how the vocabulary of a tokenizer of the tokenizers library writes its entries."""
     # The decoder reverses the pre-tokenizer; a tokenizer may have only one of them.
     for component in (backend.decoder, backend.pre_tokenizer, backend.model):
         found = _named(component)

@@ -14,11 +14,13 @@ from torch import nn
 from attnlab.analysis.recorded import Recorded
 from attnlab.capture.record import refusals
 from attnlab.capture.record.recorded_call import Refusal
+from attnlab.capture.tokens.given_names import GivenNames
 from attnlab.capture.watch import observing
 from attnlab.traces.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from attnlab.capture.hooks.missed_calls import MissedCalls
     from attnlab.capture.hooks.observation import Observation
@@ -105,8 +107,9 @@ class Block(Recorded):
 FIELDS = frozenset(field.name for field in fields(Recorded))
 
 
-@contextmanager
-def recording(model: Any, tokenizer: Any | None = None) -> Iterator[Block]:
+def recording(
+    model: Any, tokenizer: Any | None = None, tokens: Any | None = None
+) -> AbstractContextManager[Block]:
     """Record the calls of a model in the block, and in threads that the block starts.
 
     Parameters
@@ -116,19 +119,28 @@ def recording(model: Any, tokenizer: Any | None = None) -> Iterator[Block]:
     tokenizer
         The tokenizer that made the input ids, if the block does not call it; None to find it
         among the names of the script or notebook.
+    tokens
+        The labels of the positions, see `attnlab.record`.
 
     Raises
     ------
     TypeError
-        If `model` is not a torch module.
+        If `model` is not a torch module, or if `tokens` are not labels.
+    ValueError
+        If `tokens` is empty.
     """
     _check(model)
+    return _recording(model, GivenNames.of(tokenizer, tokens))
+
+
+@contextmanager
+def _recording(model: Any, given: GivenNames) -> Iterator[Block]:
     block = Block()
-    names = vars(sys.modules["__main__"]) if tokenizer is None else {"tokenizer": tokenizer}
+    names = vars(sys.modules["__main__"])
     observation: Observation | None = None
     with contextlib.ExitStack() as stack:
         try:
-            observation = stack.enter_context(observing(block.add, names, only=model))
+            observation = stack.enter_context(observing(block.add, names, only=model, given=given))
         except Exception as fault:
             log.exception("attnlab could not open a block")
             block.add(refusals.internal(fault))

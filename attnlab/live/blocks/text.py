@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from attnlab.live.blocks.block import recording
+from attnlab.live.blocks.encoding import encoded, only_encodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,15 +27,19 @@ def pass_text(
     text: str | list[str],
     text_pair: str | list[str] | None,
     options: Mapping[str, Any],
+    tokens: Any | None = None,
 ) -> Recorded:
     """Tokenize a text and call the model with it; see `attnlab.trace`."""
-    with recording(model, tokenizer) as block:
-        inputs = _tokenized(tokenizer, text, text_pair, options)
+    with recording(model, tokenizer, tokens) as block:
+        encodes = only_encodes(tokenizer)
+        inputs = (encoded if encodes else _tokenized)(tokenizer, text, text_pair, options)
         given = {name: value.to(_device(model)) for name, value in _taken(model, inputs).items()}
         try:
             with torch.no_grad():
                 if _takes_one(model):
                     model(given)
+                elif encodes and not _names_ids(model):
+                    model(given["input_ids"])
                 else:
                     model(**given)
         except ValueError as error:
@@ -73,6 +78,12 @@ def _taken(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     if "input_ids" not in taken:  # a wrapper that accepts any arguments
         return tensors
     return {name: value for name, value in tensors.items() if name in taken}
+
+
+def _names_ids(model: Any) -> bool:
+    """Whether the ``forward`` of a model takes ids by the name that transformers uses."""
+    taken = inspect.signature(model.forward).parameters
+    return "input_ids" in taken or any(one.kind is one.VAR_KEYWORD for one in taken.values())
 
 
 def _takes_one(model: Any) -> bool:

@@ -157,6 +157,7 @@ class CellWatcher:
                     only=watched.model,
                     fed=True,
                     progress=progress,
+                    given=watched.given,
                 )
                 for watched in self.models
             ]
