@@ -111,7 +111,7 @@ def test_a_tokenizer_of_mistral_common_shows_special_tokens_and_parts_of_charact
 
 def test_a_part_of_a_character_is_shown_as_decoded_if_its_bytes_are_not_available():
     class Old(Tekkenizer):
-        def id_to_byte_piece(self, token_id):
+        def id_to_byte_piece(self, token_id, special_token_policy=None):
             raise NotImplementedError
 
     tokens, note = shown(Old(), [3 + EMOJI[0]])
