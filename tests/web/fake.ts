@@ -39,6 +39,10 @@ interface Shape {
   /** Further sequences, for sites that name them as rows or columns. */
   further?: { name: SequenceSummary['name']; words: string[] }[];
   generated?: number;
+  /** Whether its generated tokens are those of an earlier prompt: without rows or weights. */
+  stale?: boolean;
+  /** Whether the words have probabilities and ranks. */
+  predicted?: boolean;
   /** Whether sampled thumbnails lack what the whole ones show. */
   samples?: boolean;
   layers?: number;
@@ -114,6 +118,11 @@ export function matrix(trace: Held, site: SiteSummary, head: number, item = 0): 
   return weights;
 }
 
+/** Whether a token stays from an earlier prompt: it has no row, and no query attends to it. */
+function isStale({ stale, generated = Infinity }: Shape, index: number): boolean {
+  return stale === true && index >= generated;
+}
+
 /** A pattern by head, softmaxed. */
 function computed(trace: Held, site: SiteSummary, head: number, item: number): Float32Array {
   const { queries: n, keys: m } = site;
@@ -123,17 +132,18 @@ function computed(trace: Held, site: SiteSummary, head: number, item: number): F
     let sum = 0;
     for (let k = 0; k < m; k++) {
       const target = [q - 1, q, 0, m - 1, -1][pattern] ?? -1;
-      const causal = site.kind === 'decoder' && k > q;
+      const hidden = (site.kind === 'decoder' && k > q) || isStale(trace, k);
       const score =
         (k === target ? 5 + Math.max(0, Math.log(m / 12)) : 0) +
         2.2 * noise(q, k, head, site.index + 100 * item);
-      const e = causal ? 0 : Math.exp(score);
+      const e = hidden ? 0 : Math.exp(score);
       out[q * m + k] = e;
       sum += e;
     }
     for (let k = 0; k < m; k++) {
       const value = (out[q * m + k]! / sum) * (trace.mass ?? 1);
-      out[q * m + k] = q === trace.nan || q >= (trace.padded ?? n) ? NaN : value;
+      const empty = q === trace.nan || q >= (trace.padded ?? n) || isStale(trace, q);
+      out[q * m + k] = empty ? NaN : value;
     }
   }
   return out;
@@ -511,11 +521,27 @@ export class FakeKernel implements Backend {
   }
 }
 
+/** A token of the main sequence, with what the model predicted for it. */
+function predictedToken(token: Token, index: number, shape: Shape): Token {
+  if (isStale(shape, index)) {
+    // As the kernel does: it has no place in a text that the user edits.
+    return { ...token, start: -1, end: -1, stale: true };
+  }
+  return shape.predicted && index > 0
+    ? { ...token, probability: 0.8 / (index + 1), rank: index }
+    : token;
+}
+
 /** The sequences of one item: its words, and what all items share. */
-function sequencesOf({ words, keyWords, batch = [], further = [] }: Shape, item: number) {
+function sequencesOf(shape: Shape, item: number) {
+  const { words, keyWords, batch = [], further = [] } = shape;
   const itemWords = item === 0 ? words : batch[item - 1]!;
   const all: SequenceSummary[] = [
-    { name: keyWords ? 'target' : 'tokens', tokens: tokens(itemWords), text: itemWords.join(' ') }
+    {
+      name: keyWords ? 'target' : 'tokens',
+      tokens: tokens(itemWords).map((token, index) => predictedToken(token, index, shape)),
+      text: itemWords.join(' ')
+    }
   ];
   if (keyWords) {
     all.push({ name: 'source', tokens: tokens(keyWords), text: keyWords.join(' ') });

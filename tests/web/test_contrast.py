@@ -113,6 +113,16 @@ def test_all_text_beside_plain_tokens_can_be_read(themed: Panel) -> None:
     assert faint(themed) == ""
 
 
+def test_all_text_of_stale_tokens_can_be_read(themed: Panel) -> None:
+    themed.show(FOX, generated=6, stale=True)
+    themed.find("token", 4).click()
+    themed.page.wait_for_selector('[data-testid="attnlab-neuron"][data-query="4"]')
+    assert faint(themed) == ""
+    themed.page.get_by_text("matrix", exact=True).click()
+    themed.page.wait_for_selector('[data-testid="attnlab-matrix"][data-exact=true]')
+    assert faint(themed) == ""
+
+
 def test_all_text_without_a_view_can_be_read(themed: Panel) -> None:
     assert faint(themed) == ""
     themed.attach()

@@ -3,7 +3,8 @@ import type { Entry } from '../../state/heads/axis';
 import { weightIn, pairWith } from '../../state/heads/weight-slice';
 import { useEnv } from '../parts/env';
 import { ROW_HEIGHT } from '../parts/row-height';
-import { spokenText, tokenText, tokenTooltip, useTokenNote, withNote } from '../parts/token-text';
+import { useTokenNote, withNote } from '../parts/token-note';
+import { spokenText, tokenText, tokenTooltip } from '../parts/token-text';
 import { tintStyle, WeightBar } from '../parts/weight-bar';
 import { useWeightsByHead } from '../parts/weights-by-head';
 
@@ -32,7 +33,8 @@ export function TokenRow({ id, side, index, count, entry, selected, mark }: Toke
   const weight = drawn ? weightIn(question, weights, side, index) : undefined;
   const exact = pair !== null && weights?.known(pair.query, pair.key) === 'exact';
   const number = (exact ? '' : '≈') + formatWeight(weight ?? NaN);
-  const note = noteOf(token, start, state.sides.value.written[side]);
+  const written = state.sides.value.written[side];
+  const note = noteOf(token, { index: start, written, query: side === 'query' });
   const text = withNote(spokenText(token), note);
   // Only the current row lists the weights of all heads: there can be hundreds of rows.
   const byHead = pair && mark === 'current' ? weightsByHead(pair) : '';
@@ -52,6 +54,7 @@ export function TokenRow({ id, side, index, count, entry, selected, mark }: Toke
       data-special={token.special || undefined}
       data-part={token.part || undefined}
       data-padding={token.padding || undefined}
+      data-stale={token.stale}
       data-generated={note.first || undefined}
       data-word={end > start + 1 || undefined}
       data-other={!drawn || undefined}

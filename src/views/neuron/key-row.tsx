@@ -3,7 +3,8 @@ import { formatScore } from '../../draw/format-number';
 import type { Token } from '../../protocol/messages';
 import type { Breakdown } from '../../state/heads/query-breakdown';
 import { strength } from '../../state/heads/neuron';
-import { spokenText, tokenText, tokenTooltip, useTokenNote, withNote } from '../parts/token-text';
+import { useTokenNote, withNote } from '../parts/token-note';
+import { spokenText, tokenText, tokenTooltip } from '../parts/token-text';
 import { useEnv } from '../parts/env';
 import { ROW_HEIGHT } from '../parts/row-height';
 import { WeightBar } from '../parts/weight-bar';
@@ -28,8 +29,9 @@ export function KeyRow({ id, index, token, dissected, scales, dimension, stripLa
   const current = useComputed(() => (selection.shownKey.value === index ? '' : undefined));
   const outside = useComputed(() => (state.heads.axes.value.keys.entryOf[index] ?? -1) < 0).value;
   const selected = useComputed(() => (selection.key.value === index ? 'true' : 'false'));
-  const note = noteOf(token, index, sides.value.written.key, outside);
-  const query = sides.value.same && dissected?.query === index;
+  const { same, written } = sides.value;
+  const note = noteOf(token, { index, written: written.key, query: same, outside });
+  const query = same && dissected?.query === index;
   const at = dissected && dimension !== null ? index * dissected.vectors.width + dimension : 0;
   return (
     <div
@@ -46,6 +48,7 @@ export function KeyRow({ id, index, token, dissected, scales, dimension, stripLa
       data-outside={outside || undefined}
       data-special={token.special || undefined}
       data-padding={token.padding || undefined}
+      data-stale={token.stale}
       style={{ top: `${index * ROW_HEIGHT}px` }}
     >
       <span

@@ -1,5 +1,6 @@
 import type { Token } from '../../protocol/messages';
-import { spokenText, tokenText, tokenTooltip, withNote, type TokenNote } from '../parts/token-text';
+import { withNote, type TokenNote } from '../parts/token-note';
+import { spokenText, tokenText, tokenTooltip } from '../parts/token-text';
 import { tintStyle } from '../parts/weight-bar';
 
 interface TokenChipProps {
@@ -44,6 +45,7 @@ export function TokenChip({
       data-special={token.special || undefined}
       data-part={token.part || undefined}
       data-padding={token.padding || undefined}
+      data-stale={token.stale}
       data-generated={note.first || undefined}
       data-outside={outside || undefined}
       data-joined={joined || undefined}

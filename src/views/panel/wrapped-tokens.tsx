@@ -11,7 +11,8 @@ import { useEnv } from '../parts/env';
 import { useScrollArea } from '../parts/scroll-area';
 import { scrollToLine, useScrollToSelection } from '../parts/scroll-into-view';
 import { onTokenKey, pointerHandlers } from '../parts/token-navigation';
-import { tokenText, useTokenNote } from '../parts/token-text';
+import { predictionText, useTokenNote } from '../parts/token-note';
+import { tokenText } from '../parts/token-text';
 import { TokenChip } from './token-chip';
 
 /** Height of a line and space around a token's text, in pixels; as in `style/input-text.css`. */
@@ -120,7 +121,8 @@ function useChip(
     const { row, column } = positionOf(state.heads, index, sides);
     const tint = tintOf(state.heads, index, sides);
     const outside = row < 0 && column < 0;
-    const note = noteOf(token, index, written, outside);
+    const note = noteOf(token, { index, written, query: sides.query, outside });
+    const prediction = predictionText(t, token);
     // The tint shows the weight only visually, and only roughly.
     const weight = tint ? t('weight %1', (tint.exact ? '' : '≈') + formatWeight(tint.weight)) : '';
     return (
@@ -129,7 +131,7 @@ function useChip(
         id={`${state.id}-${side}-${index}`}
         index={index}
         token={token}
-        note={{ ...note, text: [note.text, weight].filter(Boolean).join(' · ') }}
+        note={{ ...note, text: [note.text, prediction, weight].filter(Boolean).join(' · ') }}
         joined={isAdjacent(token, tokens[index - 1])}
         weight={tint?.weight}
         outside={outside}

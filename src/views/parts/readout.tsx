@@ -1,8 +1,10 @@
 import { useComputed } from '@preact/signals';
 import { formatWeight } from '../../draw/format-number';
 import type { VisibleWeights } from '../../state/heads/visible-weights';
+import { isRowless } from '../../state/heads/rowless';
 import { sliceOf, type WeightSlice } from '../../state/heads/weight-slice';
 import type { PanelState } from '../../state/panel/panel';
+import { rowlessText } from './token-note';
 import { spokenText } from './token-text';
 import { useEnv } from './env';
 import { useWeightsByHead } from './weights-by-head';
@@ -15,6 +17,8 @@ interface Pair {
   to: string;
   weight: number;
   exact: boolean;
+  /** Whether the query has no row. */
+  rowless: boolean;
 }
 
 /** The pair in question; with only one token given, the other has the largest weight. */
@@ -33,7 +37,8 @@ function pairOf(state: PanelState, question: WeightSlice): Pair | null {
         from: spokenText(from.token),
         to: spokenText(to.token),
         weight: weights.at(query, key),
-        exact: weights.known(query, key) === 'exact'
+        exact: weights.known(query, key) === 'exact',
+        rowless: isRowless(state.heads.weights.value, state.sides.value, from.start)
       }
     : null;
 }
@@ -75,9 +80,15 @@ export function Readout({ fallback }: { fallback: string }) {
     <span
       class="attnlab-readout"
       data-testid="attnlab-readout"
-      title={pair ? weightsOf(pair) || undefined : undefined}
+      title={pair ? (pair.rowless ? rowlessText(t) : weightsOf(pair)) || undefined : undefined}
     >
-      {pair ? (
+      {pair?.rowless ? (
+        <>
+          <bdi class="attnlab-readout-token">{pair.from}</bdi>
+          <span aria-hidden="true">→</span>
+          <i>{t('no row')}</i>
+        </>
+      ) : pair ? (
         <>
           <bdi class="attnlab-readout-token">{pair.from}</bdi>
           <span aria-hidden="true">→</span>
@@ -113,7 +124,9 @@ export function Announcement() {
   }).value;
   return (
     <div class="attnlab-hidden" aria-live="polite" data-testid="attnlab-live">
-      {pair?.exact && t('%1 attends to %2: %3', pair.from, pair.to, formatWeight(pair.weight))}
+      {pair?.rowless
+        ? `${pair.from}: ${rowlessText(t)}`
+        : pair?.exact && t('%1 attends to %2: %3', pair.from, pair.to, formatWeight(pair.weight))}
     </div>
   );
 }

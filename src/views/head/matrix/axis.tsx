@@ -58,6 +58,7 @@ export function MatrixAxis({ side, axis, viewport }: MatrixAxisProps) {
               data-index={start}
               data-special={token.special || undefined}
               data-padding={token.padding || undefined}
+              data-stale={token.stale}
               data-part={token.part || undefined}
               data-mark={
                 index === current ? 'current' : index === selected ? 'selected' : undefined
