@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.record.attention_record import AttentionRecord
 
+    Version = tuple[int, list[torch.Tensor | None], list[torch.Tensor | None]]
+
 
 class SiteAssembly:
     """Combines the calls of the sites of a stream.
@@ -57,7 +59,7 @@ class SiteAssembly:
         oldest = None if crosses else max(0, stream.start + stream.count - first.keys)
         keys = first.keys if oldest is None else path.stop - oldest
         parts = [part_of(row, path.start, oldest, keys) for row in rows]
-        changes: dict[str, Any] = self._keys(rows, keys, crosses) | self._outputs(rows)
+        changes: dict[str, Any] = self._keys(rows, keys, oldest) | self._outputs(rows)
         if first.query is not None:
             offset = 0 if oldest is None else path.start - oldest
             changes["query"] = self._query(rows, queries)
@@ -92,16 +94,16 @@ class SiteAssembly:
         same = old.shape == new.shape and torch.equal(old, new.detach())
         return "" if same else "its cache changed earlier keys during generate()"
 
-    def _keys(self, rows: Sequence[Rows], count: int, crosses: bool) -> dict[str, Any]:
+    def _keys(self, rows: Sequence[Rows], count: int, oldest: int | None) -> dict[str, Any]:
         """Return the keys and values of the text, and those that earlier queries attended to."""
         first = rows[0]
         key, value = first.key, first.value
-        if crosses or (key is None and value is None):
+        if oldest is None or (key is None and value is None):
             return {"key": key, "value": value}
         # Without the unused keys of a static cache, and without guesses that were rejected.
         unused = max(0, first.keys - first.stop)
         filled = first.keys - unused - (first.stop - first.start - first.count)
-        versions = [(0, [_until(key, filled)], [_until(value, filled)])]
+        versions: list[Version] = [(0, [_until(key, filled)], [_until(value, filled)])]
         steps = [row for row in rows[1:] if isinstance(row, StepRows)]
         while steps:
             row = steps[0]
@@ -109,7 +111,10 @@ class SiteAssembly:
                 keys, values = row.changed
                 stop = int(keys.shape[2]) - (row.stop - row.start - row.count)
                 begin = row.start - self._path.start
-                versions.append((begin, [_until(keys, stop)], [_until(values, stop)]))
+                dropped = max(0, row.stop - int(keys.shape[2]) - oldest)
+                versions.append(
+                    (begin, [_after(dropped, keys, stop)], [_after(dropped, values, stop)])
+                )
                 steps = steps[1:]
                 continue
             end = next((n for n, step in enumerate(steps) if step.call.changed is not None), None)
@@ -189,6 +194,12 @@ class SiteAssembly:
         if not outputs:
             return {"rows": (), "output": None, "doubt": "no output of its rows was kept"}
         return {"rows": tuple(queries), "output": torch.cat(outputs, dim=1)}
+
+
+def _after(count: int, tensor: torch.Tensor, stop: int) -> torch.Tensor:
+    """Return the first keys or values, after zeros for those that a sliding cache has dropped."""
+    items, groups, _, width = tensor.shape
+    return torch.cat([tensor.new_zeros((items, groups, count, width)), tensor[:, :, :stop]], dim=2)
 
 
 def _until(tensor: torch.Tensor | None, stop: int) -> torch.Tensor | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from attnlab.capture.feed.text_scope import TextScope
     from attnlab.capture.generate.recording import GenerateRecording
     from attnlab.capture.generate.returned_texts import Path
+    from attnlab.capture.generate.step import SiteKey
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.reading.noted_attention import NotedAttention
     from attnlab.capture.record.attention_record import AttentionRecord
@@ -67,6 +68,7 @@ class GeneratedCall:
         self._notes: list[str] = [BESIDE] if beside else []
         self._beside = beside
         self._path: Path | None = None
+        self._stepped: set[SiteKey] = set()
 
     def outcome(self, sequences: SequenceNaming, milliseconds: float) -> RecordedCall | Refusal:
         """Return the recorded call, or the reason why there is none."""
@@ -80,8 +82,11 @@ class GeneratedCall:
         noted: list[tuple[NotedAttention, AttentionRecord]] = []
         for part in self._recording.parts:
             noted += [(call, call.record) for call in part.recorder.noted]
+        # Marks the calls that attend in pieces.
+        recorder.records(recorder.texts.lengths)
         assembly = SiteAssembly(stream, path)
         stepped = {site for step in stream.steps for site in step.calls}
+        self._stepped = stepped - stream.crossing
         unread = list(recorder.unread)
         for site, call in stream.sites.items():
             if stream.steps and site not in stepped:
@@ -134,7 +139,8 @@ class GeneratedCall:
         first, model = self._stream.first, self._recording.model
         root = first.recorder.texts.root
         owners = self._owners(noted, root)
-        records = _positioned(model, noted)
+        own = (call for site, call in self._stream.sites.items() if site in self._stepped)
+        records = _positioned(model, noted, {id(call) for call in own})
         notes = [*self._notes, RECORDED]
         given, root.inputs = root.inputs, self._inputs(first.inputs, path)
         try:
@@ -197,13 +203,13 @@ def _steps(path: Path) -> tuple[GenerationStep, ...]:
 
 
 def _positioned(
-    model: Any, noted: list[tuple[NotedAttention, AttentionRecord]]
+    model: Any, noted: list[tuple[NotedAttention, AttentionRecord]], within: set[int]
 ) -> list[AttentionRecord]:
-    """Set the records' positions in the model."""
-    # The shapes in the passes, in which a text attends to itself.
-    positions = LayerPositions(model).of(
-        [(call.module, call.record.shape[2:]) for call, _ in noted]
-    )
+    """Set the records' positions in the model; the calls `within` attend to their own text."""
+    shapes = [
+        (call.module, (1, 1) if id(call) in within else call.record.shape[2:]) for call, _ in noted
+    ]
+    positions = LayerPositions(model).of(shapes)
     return [
         replace(
             record,

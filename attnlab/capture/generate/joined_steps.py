@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from attnlab.capture.generate.rows import StepRows
+    from attnlab.capture.generate.step import Block
 
 Name = Literal["query", "key", "value"]
 
@@ -29,7 +30,8 @@ class JoinedSteps:
         None if the steps have none.
         """
         index = rows[0].call.index
-        if any(row.call.index != index for row in rows):
+        counts = {_count(row.block) for row in rows}
+        if len(counts) > 1 or any(row.call.index != index for row in rows):
             tensors = [getattr(row, name) for row in rows]
             return None if tensors[0] is None else torch.cat(tensors, dim=2)
         # The blocks are kept by the steps as long as this object exists.
@@ -38,6 +40,12 @@ class JoinedSteps:
             self._known[identity] = _joined(rows, name)
         joined = self._known[identity]
         return None if joined is None else joined[index]
+
+
+def _count(block: Block) -> int:
+    """Return the number of calls of a block."""
+    some = block.query if block.query is not None else block.value
+    return 0 if some is None else int(some.shape[0])
 
 
 def _joined(rows: Sequence[StepRows], name: Name) -> torch.Tensor | None:

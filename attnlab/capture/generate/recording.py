@@ -234,8 +234,8 @@ class GenerateRecording:
             def begin(result: Any) -> None:
                 first.inputs.returned(result)
                 self.known.learn(first)
-                # Some models create their cache in the first pass.
-                filled = cache or next(iter(first.inputs.caches), None)
+                # Some models create their cache in the first pass, or put it into another one.
+                filled = next(iter(caches(result)), cache)
                 filled_by = 0 if filled is None else (cached_tokens(filled) or 0) - before
                 if filled_by > count:
                     self._stop(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -135,8 +136,12 @@ class Stream:
             noted = recording.recorder.noted
             records = (Attention.of(call.record) for call in noted)
             sites = list(zip(site_keys(noted), records, strict=True))
-        known = [(site, attention) for site, attention in sites if site in self.sites]
         step = Step(start, count, None if given is None else given[:, -count:])
+        known = [
+            (site, attention)
+            for site, attention in sites
+            if site in self.sites and self._continues_text(site, attention, step)
+        ]
         step.parents = self._parents(step, known, given)
         changed = self._changed(step, known)
         step.pack(known, self.crossing, changed)
@@ -145,6 +150,14 @@ class Stream:
         self.steps.append(step)
         self.nbytes += step.nbytes
         self._thin_outputs()
+
+    def _continues_text(self, site: SiteKey, attention: Attention, step: Step) -> bool:
+        """Whether a call is one of the text, and not of a tower that runs in each pass."""
+        if site in self.crossing:
+            return True
+        if self.recomputed:
+            return attention.keys == step.stop
+        return attention.queries <= step.count
 
     def newest_keys(self, site: SiteKey) -> torch.Tensor | None:
         """Return the keys that a site was given in the last step, if its cache still has them."""
@@ -165,7 +178,8 @@ class Stream:
         # The step's own number is counted after it was added.
         following = {own[(len(self.steps) + 1) % len(own)], own[-1]} if own else set()
         kept = {site for site, _ in sites} if self._inexact else following
-        self._last = {site: attention for site, attention in sites if site in kept}
+        # Static caches are written in place, so what is compared later is copied.
+        self._last = {site: _with_copied_keys(one) for site, one in sites if site in kept}
 
     def _crossing(self, noted: Sequence[NotedAttention]) -> set[SiteKey]:
         """Return the sites whose keys are not those of the text, e.g. those of an encoder."""
@@ -200,8 +214,12 @@ class Stream:
             if site in self.crossing or record.key is None or last is None or last.key is None:
                 continue
             new, old = _common(record, last, step, self.stop)
-            if new.shape[2]:
-                return parents_of(new[:, :, -1], old[:, :, -1])
+            if not new.shape[2]:
+                continue
+            if sum(other not in self.crossing for other, _ in sites) > 1:
+                new, old = new[:, :, -1], old[:, :, -1]
+            # In a single layer, only all keys together show which text an item continues.
+            return parents_of(new, old)
         return None
 
     def _changed(self, step: Step, sites: list[tuple[SiteKey, Attention]]) -> set[SiteKey]:
@@ -268,6 +286,11 @@ def site_keys(noted: Iterable[NotedAttention]) -> list[SiteKey]:
         keys.append((identity, counts[identity]))
         counts[identity] += 1
     return keys
+
+
+def _with_copied_keys(attention: Attention) -> Attention:
+    key = attention.key
+    return attention if key is None else replace(attention, key=key.clone())
 
 
 def _common(
