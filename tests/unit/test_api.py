@@ -238,6 +238,17 @@ def test_the_fields_of_a_block_are_those_of_its_newest_call():
     assert block.nbytes == block.calls[1].nbytes
 
 
+def test_fields_with_a_default_are_those_of_the_newest_call_too():
+    model = gpt2().model()
+    with attnlab.record(model) as block:
+        with pytest.raises(attnlab.NotRecordedError):
+            _ = block.predicted
+        model.generate(ids(1, 4), max_new_tokens=3, do_sample=False, pad_token_id=0)
+    assert block.predicted is block.newest().predicted is not None
+    assert len(block.steps) == 3
+    assert len(block.predictions()) == 3
+
+
 def test_another_model_is_not_recorded_and_a_thread_of_the_block_is():
     family = bert()
     model, other = family.model(), family.model()

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from attnlab.capture.record.labeling import Labeling
 from attnlab.capture.record.patches import Patches
 from attnlab.capture.record.sequence import Sequence, Tokens
-from attnlab.capture.tokens.encodings import Encodings, resolve, tokenizer_of
+from attnlab.capture.tokens.encodings import Encodings, excerpt_of, resolve, tokenizer_of
 from attnlab.capture.tokens.given_names import GivenNames
 from attnlab.capture.tokens.tokens import TokenInfo
-from attnlab.capture.tokens.vocabulary import VocabularyExcerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,11 +102,15 @@ class SequenceNaming:
         if predictions is None:
             return call
         ids = [token.id for token in call.sequences[0].items[0].tokens]
-        tokenizer = tokenizer_of(ids, self.encodings, self.namespace, model, call.generated)
+        tokenizer = tokenizer_of(
+            ids, self.encodings, self.namespace, model, call.generated, self.given.tokenizer
+        )
         if tokenizer is None:
             return call
-        vocabulary = VocabularyExcerpt.of(tokenizer, predictions.best_ids)
-        return replace(call, predictions=replace(predictions, vocabulary=vocabulary))
+        vocabulary, note = excerpt_of(tokenizer, predictions.best_ids)
+        notes = [*call.notes, note] if note and note not in call.notes else call.notes
+        predictions = replace(predictions, vocabulary=vocabulary)
+        return replace(call, predictions=predictions, notes=notes)
 
     def _scope(
         self,

@@ -34,7 +34,7 @@ def decoded_texts(
         By token: the text to show, and whether it shares a character with a neighbor; and the
         text of the single id, None if unknown.
     """
-    texts = {number: _text(decode([number])) for number in dict.fromkeys(ids)}
+    texts = {number: decoded_text(decode([number])) for number in dict.fromkeys(ids)}
     entries = [texts[number] for number in ids]
     shown: list[tuple[str, bool]] = []
     while len(shown) < len(ids):
@@ -45,7 +45,7 @@ def decoded_texts(
             continue
         count = _shared(decode, ids, entries, at) if REPLACED in entry else 1
         if count > 1:
-            whole = _text(decode(list(ids[at : at + count]))) or ""
+            whole = decoded_text(decode(list(ids[at : at + count]))) or ""
             shown += [(visible(whole), True)] * count
         else:
             shown.append((visible(entry), False))
@@ -62,12 +62,12 @@ def _shared(
     for end in range(at + 1, min(at + LONGEST, len(ids))):
         if REPLACED not in (entries[end] or ""):
             return 1
-        whole = _text(decode(list(ids[at : end + 1])))
+        whole = decoded_text(decode(list(ids[at : end + 1])))
         if whole is not None and REPLACED not in whole:
             return end + 1 - at
     return 1
 
 
-def _text(decoded: Any) -> str | None:
+def decoded_text(decoded: Any) -> str | None:
     """Return decoded text; None for another value, or for nothing, as of a special token."""
     return decoded if isinstance(decoded, str) and decoded else None

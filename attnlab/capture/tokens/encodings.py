@@ -18,11 +18,11 @@ from attnlab.capture.tokens.other_tokenizers import (
     unwrapped,
 )
 from attnlab.capture.tokens.tokens import TokenInfo, sendable
-from attnlab.capture.tokens.vocabulary import describe
+from attnlab.capture.tokens.vocabulary import VocabularyExcerpt, describe
 from attnlab.capture.transformers_internals import checkpoint_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 KEPT = 64
 """Number of tokenizer calls that are remembered; a loop may tokenize a whole data set."""
@@ -186,13 +186,10 @@ def resolve(
         if rest and spans is not None:
             spans = [*spans, *[(-1, -1)] * len(rest)]
         return describe(found.tokenizer, [*found.ids, *rest], spans), text, ""
-    if given is not None:
-        given = unwrapped(given)
-        if not is_of_transformers(given):
-            tokens, note = OtherTokenizer(given).describe(ids)
-            return tokens, None, note
-        namespace = {"tokenizer": given}
-    tokenizer = fitting(ids, namespace, model)
+    tokenizer = tokenizer_of(ids, encodings, namespace, model, prompt, given)
+    if tokenizer is not None and not is_of_transformers(tokenizer):
+        tokens, note = OtherTokenizer(tokenizer).describe(ids)
+        return tokens, None, note
     if tokenizer is not None:
         note = (
             "The text was tokenized outside the watched cell, so its original characters are "
@@ -213,10 +210,25 @@ def tokenizer_of(
     namespace: Mapping[str, Any],
     model: Any,
     prompt: int | None = None,
+    given: Any | None = None,
 ) -> Any | None:
     """Return the tokenizer that `resolve` names ids with; None if it shows them as numbers."""
     found = encodings.find(ids[:prompt])
-    return fitting(ids, namespace, model) if found is None else found.tokenizer
+    if found is not None:
+        return found.tokenizer
+    if given is not None:
+        given = unwrapped(given)
+        if not is_of_transformers(given):
+            return given
+        namespace = {"tokenizer": given}
+    return fitting(ids, namespace, model)
+
+
+def excerpt_of(tokenizer: Any, ids: Collection[int]) -> tuple[VocabularyExcerpt | None, str]:
+    """Look up entries of a tokenizer of any library; a note states which exception it raised."""
+    if is_of_transformers(tokenizer):
+        return VocabularyExcerpt.of(tokenizer, ids), ""
+    return OtherTokenizer(tokenizer).excerpt(ids)
 
 
 def fitting(ids: Sequence[int], namespace: Mapping[str, Any], model: Any) -> Any | None:

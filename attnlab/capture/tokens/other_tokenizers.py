@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attnlab.capture.tokens.decoded import decoded_texts
+from attnlab.capture.tokens.decoded import decoded_text, decoded_texts
 from attnlab.capture.tokens.tokens import (
     BYTE_PIECE,
     REPLACED,
@@ -20,10 +20,10 @@ from attnlab.capture.tokens.tokens import (
     sendable,
     spelled,
 )
-from attnlab.capture.tokens.vocabulary import backend_style
+from attnlab.capture.tokens.vocabulary import VocabularyExcerpt, backend_style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 READING = ("decode_single_token_bytes", "id_to_piece", "id_to_token")
 """Methods that return one entry: those of tiktoken, SentencePiece and the tokenizers library."""
@@ -65,26 +65,29 @@ class OtherTokenizer:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._name = type(tokenizer).__name__
+        found = (_method(tokenizer, name) for name in READING)
+        self._reading = next(filter(None, found), None)
+        """Returns the entry of an id; None if there is no such method."""
+        self._decode = _method(tokenizer, "decode")
         self._failures: dict[str, str] = {}
         """The first exception of its methods, by its effect on the tokens."""
 
     def describe(self, ids: Sequence[int]) -> tuple[list[TokenInfo], str]:
         """Return the tokens of `ids`, as they are to be shown, and a note."""
-        reading = next(filter(None, (_method(self._tokenizer, name) for name in READING)), None)
-        decode = _method(self._tokenizer, "decode")
-        if reading is None and decode is None:
+        if self._reading is None and self._decode is None:
             tokens = [TokenInfo(id=number, text=str(number), piece=str(number)) for number in ids]
             return tokens, (
                 f"{self._name} has none of the methods of a tokenizer (decode, id_to_token): "
                 "tokens are shown as ids."
             )
         special, added = self._special(set(ids))
-        found: Sequence[str | bytes | None]
-        if reading is not None:
-            found = self._entries(reading, ids)
-            shown = self._shown(ids, found, special | added)
+        entries: Sequence[str | bytes | None]
+        if self._reading is None:
+            shown, entries = decoded_texts(self._decoded, ids)
         else:
-            shown, found = decoded_texts(lambda some: self._call(UNNAMED, decode, some), ids)
+            found = self._entries(ids)
+            entries = [found[number] for number in ids]
+            shown = self._shown(ids, entries, special | added)
         tokens = [
             TokenInfo(
                 id=number,
@@ -93,25 +96,47 @@ class OtherTokenizer:
                 special=number in special,
                 part=part,
             )
-            for number, entry, (text, part) in zip(ids, found, shown, strict=True)
+            for number, entry, (text, part) in zip(ids, entries, shown, strict=True)
         ]
-        return tokens, self._note()
-
-    def _note(self) -> str:
-        if self._failures:
-            return " ".join(f"{effect}: {cause}." for effect, cause in self._failures.items())
-        return (
+        return tokens, self._failed or (
             f"The tokens were named by {self._name}, whose calls are not recorded, so the original "
             "text is unknown."
         )
 
-    def _entries(self, reading: Callable[..., Any], ids: Sequence[int]) -> list[str | bytes | None]:
-        """Return the entry of each id; None if the tokenizer has none."""
-        entries = {number: self._entry(reading, number) for number in dict.fromkeys(ids)}
-        return [entries[number] for number in ids]
+    def excerpt(self, ids: Collection[int]) -> tuple[VocabularyExcerpt | None, str]:
+        """Return the entries of some ids, if it has methods to read them, and a note if one raised.
 
-    def _entry(self, reading: Callable[..., Any], number: int) -> str | bytes | None:
-        entry = self._call(UNNAMED, reading, number)
+        Each of them is to be shown on its own.
+        """
+        if self._reading is None and self._decode is None:
+            return None, ""
+        found = self._entries(ids)
+        literal = {number for number, entry in found.items() if entry is None}
+        literal |= set().union(*self._special(set(ids))) & found.keys()
+        pieces = {
+            number: _piece(entry, number) if entry is None or number in literal else entry
+            for number, entry in found.items()
+        }
+        texts = [entry for entry in found.values() if isinstance(entry, str)]
+        style = Style.PLAIN if self._reading is None else self._style(texts)
+        return VocabularyExcerpt(style, pieces, frozenset(literal)), self._failed
+
+    @property
+    def _failed(self) -> str:
+        """What the exceptions of its methods led to; empty if there were none."""
+        return " ".join(f"{effect}: {cause}." for effect, cause in self._failures.items())
+
+    def _decoded(self, ids: list[int]) -> Any:
+        return self._call(UNNAMED, self._decode, ids)
+
+    def _entries(self, ids: Iterable[int]) -> dict[int, str | bytes | None]:
+        """Return the entry of each distinct id; None if the tokenizer has none."""
+        return {number: self._entry(number) for number in dict.fromkeys(ids)}
+
+    def _entry(self, number: int) -> str | bytes | None:
+        if self._reading is None:
+            return decoded_text(self._decoded([number]))
+        entry = self._call(UNNAMED, self._reading, number)
         in_bytes = _method(self._tokenizer, "id_to_byte_piece")
         if isinstance(entry, str) and REPLACED in entry and in_bytes is not None:
             try:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from attnlab.capture.tokens.tokens import Style, TokenInfo, display, sendable
+from attnlab.capture.tokens.tokens import Style, TokenInfo, display, display_entries, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,13 +21,13 @@ class VocabularyExcerpt:
     style
         How the vocabulary writes its entries.
     pieces
-        The entries by id.
+        The entries by id; bytes if the tokenizer returns those.
     literal
         The ids of entries that are written as text: special and added tokens.
     """
 
     style: Style
-    pieces: Mapping[int, str]
+    pieces: Mapping[int, str | bytes]
     literal: frozenset[int]
 
     @classmethod
@@ -42,6 +42,8 @@ class VocabularyExcerpt:
         piece = self.pieces.get(number)
         if piece is None:
             return str(number)
+        if isinstance(piece, bytes):
+            return display_entries([piece])[0][0]
         return display([piece], self.style, [number in self.literal])[0][0]
 
 

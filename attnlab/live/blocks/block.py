@@ -52,7 +52,7 @@ class Block(Recorded):
     """
 
     def __init__(self) -> None:
-        # A trace's constructor is not called: `__getattr__` finds the fields.
+        # A trace's constructor is not called: `__getattribute__` finds the fields.
         self._store = Store()
         self._count = 0
         # One attribute, because calls and reads may happen on different threads.
@@ -94,9 +94,13 @@ class Block(Recorded):
             remedy = f"{why.remedy} {PENDING}" if missed.running else why.remedy
             self._newest = f"nothing was recorded. {why.title}. {why.cause} {remedy}"
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattribute__(self, name: str) -> Any:
+        # Fields with a default are attributes of the class, which `__getattr__` is not called for.
         if name in FIELDS:
             return getattr(self.newest(), name)
+        return super().__getattribute__(name)
+
+    def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"a trace has no attribute {name!r}")
 
     def __repr__(self) -> str:

@@ -344,3 +344,46 @@ def test_tokens_of_generate_are_named_too():
         result = model.generate(torch.tensor([[40, 41]]), max_new_tokens=3, do_sample=False)
     tokens = trace.sequences[0].items[0].tokens
     assert [t.piece for t in tokens] == [chr(number) for number in result[0].tolist()]
+
+
+# --- predicted tokens ---------------------------------------------------------------------
+
+
+def predicted(tokenizer, rows):
+    """Return the texts of the best predicted tokens of a call, their ids, and the trace."""
+    model = gpt2().model()
+    with torch.no_grad(), attnlab.record(model, tokenizer) as trace:
+        model(torch.tensor(rows))
+    best = [text for line in trace.predictions(k=10)["best"] for text, _ in line]
+    assert trace.predicted is not None
+    return best, trace.predicted.best.ids[0].flatten().tolist(), trace
+
+
+@pytest.mark.parametrize("make", [Encoding, Tekkenizer, Characters, Bytes])
+def test_predicted_tokens_are_named_each_on_its_own(make):
+    best, numbers, _ = predicted(make(), [[40, 41, 42]])
+    assert best == [texts(make(), [number])[0] for number in numbers]
+
+
+def test_predicted_tokens_are_named_by_a_given_tokenizer_of_transformers():
+    tokenizer = wrappers.byte_level()
+    best, numbers, _ = predicted(tokenizer, [[40, 41, 42]])
+    assert best == [describe(tokenizer, [number])[0].text for number in numbers]
+
+
+def test_predicted_tokens_of_a_tokenizer_without_methods_are_ids():
+    best, numbers, _ = predicted(5, [[40, 41, 42]])
+    assert best == [str(number) for number in numbers]
+
+
+def test_an_exception_for_a_predicted_token_is_noted():
+    class Short(Characters):
+        def decode(self, ids):
+            if ids[0] not in (40, 41, 42):
+                raise IndexError(ids[0])
+            return super().decode(ids)
+
+    best, numbers, trace = predicted(Short(), [[40, 41, 42]])
+    known = {40: "(", 41: ")", 42: "*"}
+    assert best == [known.get(number, f"<{number}>") for number in numbers]
+    assert "Short.decode raised IndexError" in trace.notes[-1]
