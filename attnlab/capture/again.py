@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from attnlab.capture.feed.kept_arguments import GoneError
-from attnlab.capture.generate.prompt_pass import with_stale_tokens
 from attnlab.capture.isolation.isolated_model import IsolatedModel, NotIsolatedError
 from attnlab.capture.isolation.random_generators import RandomGenerators
 from attnlab.capture.isolation.silenced_output import silenced
@@ -130,6 +129,8 @@ def again(
     if isinstance(outcome, Refusal):
         raise NotAgainError("failed", f"{outcome.title}. {outcome.cause}")
     if feed.prompt is not None:
+        from attnlab.capture.generate.prompt_pass import with_stale_tokens
+
         outcome = with_stale_tokens(outcome, feed.written)
         outcome = replace(outcome, notes=[*outcome.notes, KEPT])
     return Again(outcome, tokenized)

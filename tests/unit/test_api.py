@@ -26,6 +26,7 @@ from attnlab.live.cells.run import Run
 from attnlab.server.protocol.worker import Worker
 from attnlab.server.session.session import Session
 from attnlab.traces.trace import Trace
+from tests.unit.capture.test_tokens import wordpiece
 from tests.unit.tiny_models import bert, gpt2, ids, llama, record, t5
 
 ROOT = Path(__file__).parents[2]
@@ -458,7 +459,10 @@ def test_the_guides_examples_run(minilm_path, capsys):
     text = re.sub(r"^## The panel's selection$.*?(?=^## )", "", text, flags=re.M | re.S)
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 8
-    names: dict[str, object] = {}
+    names: dict[str, object] = {
+        "language_model": llama().model(),
+        "its_tokenizer": wordpiece(),
+    }
     for block in blocks:
         code = block.replace("sentence-transformers/all-MiniLM-L6-v2", str(minilm_path))
         exec(compile(code, "docs/python.md", "exec"), names)

@@ -118,7 +118,8 @@ class Gate:
         listener = self._direct_calls.listener()
         if listener is None:
             return found
-        known = listener.attention_functions
+        # Each step of `generate` has one call for each layer.
+        known = listener.attention_functions if isinstance(listener, GenerateRecording) else {}
         if (found, default) not in known:
             handle = partial(self._attended, listener, default)
             known[found, default] = guarded(found, handle, self.failed)

@@ -51,8 +51,6 @@ class CallRecording:
     notes: list[str] = field(default_factory=list)
     stop: Callable[[], bool] | None = None
     """Returns True to stop the call; polled before each call of a module in the model."""
-    attention_functions: dict[Any, Callable[..., Any]] = field(default_factory=dict)
-    """The replacements of attention functions, by the function and the default."""
     isolated: IsolatedModel | None = None
     """The isolated copy of the model, in a pass that attnlab makes; otherwise None."""
 

@@ -46,8 +46,6 @@ class Generation:
     """Summarizes what the steps computed."""
     fault: Exception | None = None
     """The first error in attnlab."""
-    attention_functions: dict[Any, Callable[..., Any]] = field(default_factory=dict)
-    """The replacements of attention functions, by the function and the default."""
 
     def __post_init__(self) -> None:
         self.fingerprint = Fingerprint(self.model)
