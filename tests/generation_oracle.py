@@ -6,7 +6,7 @@ listens to its softmaxes. The number of tokens before each pass is read from the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,8 +47,7 @@ def listen(
     passes = [Pass(0)]
 
     def begin(_module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
-        cache = next((item for item in kwargs.values() if hasattr(item, "get_seq_length")), None)
-        passes.append(Pass(0 if cache is None else int(cache.get_seq_length())))
+        passes.append(Pass(cached_tokens(kwargs)))
 
     with ExitStack() as stack:
         stack.callback(model.register_forward_pre_hook(begin, with_kwargs=True).remove)
@@ -58,6 +57,12 @@ def listen(
         torch.manual_seed(seed)
         result = call(model)
     return result, passes
+
+
+def cached_tokens(kwargs: Mapping[str, Any]) -> int:
+    """Return the number of tokens in the cache among the arguments of a pass."""
+    cache = next((item for item in kwargs.values() if hasattr(item, "get_seq_length")), None)
+    return 0 if cache is None else int(cache.get_seq_length())
 
 
 def rows_of(

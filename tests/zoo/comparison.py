@@ -130,7 +130,7 @@ def compare(specimen: Specimen) -> Finding:
     outcomes: list[RecordedCall | Refusal] = []
     with observing(outcomes.append, {}):
         after = _call(model, inputs)
-    identical = _same(list(_tensors(before)), list(_tensors(after)))
+    identical = same(list(tensors(before)), list(tensors(after)))
     if len(outcomes) != 1 or isinstance(outcomes[0], Refusal):
         refusal = outcomes[0] if outcomes and isinstance(outcomes[0], Refusal) else None
         return Finding(specimen, identical, len(outcomes), refusal)
@@ -197,22 +197,23 @@ def _padding(inputs: Mapping[str, Any]) -> int:
     return 0 if mask is None else int((mask == 0).sum())
 
 
-def _tensors(result: Any) -> Iterator[torch.Tensor]:
+def tensors(result: Any) -> Iterator[torch.Tensor]:
     """All tensors of a model's result, those of a cache among them."""
     if isinstance(result, torch.Tensor):
         yield result
     elif isinstance(result, Mapping):
         for part in result.values():
-            yield from _tensors(part)
+            yield from tensors(part)
     elif isinstance(result, list | tuple):
         for part in result:
-            yield from _tensors(part)
+            yield from tensors(part)
     elif hasattr(result, "layers"):
         for layer in result.layers:
-            yield from _tensors([getattr(layer, "keys", None), getattr(layer, "values", None)])
+            yield from tensors([getattr(layer, "keys", None), getattr(layer, "values", None)])
 
 
-def _same(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
+def same(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
+    """Whether tensors are equal bit by bit."""
     return len(before) == len(after) and all(
         one.dtype == other.dtype and one.shape == other.shape and _equal(one, other)
         for one, other in zip(before, after, strict=True)

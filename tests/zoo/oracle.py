@@ -62,16 +62,21 @@ class Oracle:
 
     def weights(self, model: torch.nn.Module, inputs: Mapping[str, Any]) -> list[torch.Tensor]:
         """Run a model; the weights of its attention calls, in order, in float32."""
-        heard = Heard()
         torch.manual_seed(1)
+        with self.listening(model, Heard()) as heard:
+            model(**inputs)
+        return [item.float() for item in heard]
+
+    @contextmanager
+    def listening(self, model: torch.nn.Module, heard: Heard) -> Iterator[Heard]:
+        """Listen to the model in this context, whatever calls it."""
         with ExitStack() as stack:
             stack.enter_context(torch.no_grad())
             stack.enter_context(_eager(model, heard))
             stack.enter_context(_fused(heard))
             if self.softmax is not None:
                 stack.enter_context(_softmaxes(model, self.softmax, heard))
-            model(**inputs)
-        return [item.float() for item in heard]
+            yield heard
 
 
 @contextmanager

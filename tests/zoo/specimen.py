@@ -88,19 +88,24 @@ def spread(model: torch.nn.Module, deviation: float) -> torch.nn.Module:
     return model.eval()
 
 
-def _maker(
-    kind: str, settings: Mapping[str, Any], deviation: float, dtype: torch.dtype | None
-) -> Callable[[str | None], torch.nn.Module]:
-    def make(implementation: str | None) -> torch.nn.Module:
-        model_class = getattr(transformers, kind)
-        config = tiny(model_class.config_class, **settings)
+@dataclass(frozen=True)
+class Maker:
+    """Makes a model of transformers, with the same parameters each time."""
+
+    kind: str
+    settings: Mapping[str, Any]
+    deviation: float
+    dtype: torch.dtype | None = None
+
+    def __call__(self, implementation: str | None) -> torch.nn.Module:
+        """Make the model for an attention implementation."""
+        model_class = getattr(transformers, self.kind)
+        config = tiny(model_class.config_class, **self.settings)
         torch.manual_seed(0)
         model = spread(
-            model_class._from_config(config, attn_implementation=implementation), deviation
+            model_class._from_config(config, attn_implementation=implementation), self.deviation
         )
-        return model if dtype is None else model.to(dtype)
-
-    return make
+        return model if self.dtype is None else model.to(self.dtype)
 
 
 def interface(
@@ -123,7 +128,7 @@ def interface(
         family,
         variant,
         kind,
-        _maker(kind, settings, spread, dtype),
+        Maker(kind, settings, spread, dtype),
         given,
         "interface",
         Oracle(also),
@@ -153,7 +158,7 @@ def outside(
         family,
         variant,
         kind,
-        _maker(kind, settings, spread, None),
+        Maker(kind, settings, spread),
         given,
         "outside",
         oracle or Oracle(softmax),

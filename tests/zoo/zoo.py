@@ -14,6 +14,7 @@ from tests.zoo.specimen import Specimen
 from tests.zoo.text_decoders import TEXT_DECODERS
 from tests.zoo.text_encoders import TEXT_ENCODERS
 from tests.zoo.vision import VISION
+from tests.zoo.vision_language import VISION_LANGUAGE
 
 ZOO: list[Specimen] = [
     *TEXT_ENCODERS,
@@ -25,6 +26,7 @@ ZOO: list[Specimen] = [
     *VISION,
     *SOUND,
     *MULTIMODAL,
+    *VISION_LANGUAGE,
     *MULTIHEAD,
     *PLAIN,
 ]

@@ -85,7 +85,10 @@ class TextScope:
         if not outer.reads or outer.times > 1:
             return False
         texts = (self.inputs.ids, self.inputs.decoder)
-        return texts in ((outer.inputs.ids, None), (outer.inputs.ids, outer.inputs.decoder))
+        ids, decoder = outer.inputs.ids, outer.inputs.decoder
+        # If the encoder ran before, a module inside is given the decoder's text alone.
+        alone = decoder is not None and texts == (decoder, None)
+        return alone or texts in ((ids, None), (ids, decoder))
 
     @property
     def text(self) -> TextScope:

@@ -78,8 +78,16 @@ class SequenceNaming:
         `owners` are, by record, the text scopes that they belong to.
         """
         result = SequenceLayout([], [(0, 0)] * len(records))
-        # The main sequence comes first: positions only if there are no texts.
-        order = sorted(dict.fromkeys(owners), key=lambda scope: not scope.reads)
+        # The main sequence comes first: positions only if there are no texts. A tower that embeds
+        # other numbers, e.g. the shape of an image, has no attention over them.
+        attending = {
+            owner
+            for owner, record in zip(owners, records, strict=True)
+            if owner.reads and record.queries in owner.inputs.lengths
+        }
+        order = sorted(
+            dict.fromkeys(owners), key=lambda scope: (scope not in attending, not scope.reads)
+        )
         for scope in order:
             indices = [index for index, owner in enumerate(owners) if owner is scope]
             labels = self.given.labels if scope is order[0] else None
