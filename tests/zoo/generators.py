@@ -16,6 +16,7 @@ HEADS = {
     "BigBirdPegasusModel": "BigBirdPegasusForConditionalGeneration",
     "BlenderbotModel": "BlenderbotForConditionalGeneration",
     "BlenderbotSmallModel": "BlenderbotSmallForConditionalGeneration",
+    "BlipTextModel": "BlipTextLMHeadModel",
     "CpmAntModel": "CpmAntForCausalLM",
     "FSMTModel": "FSMTForConditionalGeneration",
     "FlaubertModel": "FlaubertWithLMHeadModel",

@@ -33,6 +33,7 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 EVERY_WAY = [
     "bart",
+    "bart, unequal depths and heads",
     "bloom, ALiBi",
     "gemma2, softcap and sliding window",
     "gpt_oss, sinks and sliding window",
@@ -47,11 +48,17 @@ CHUNKS: dict[str, Any] = {"prefill_chunk_size": 3}
 # Without padding, whose rows attend to unused keys of a static cache.
 FULL = {"attention_mask": torch.ones(2, 9).long()}
 SOME_WAYS = [
+    ("gemma2, softcap and sliding window", STATIC | FULL),
+    ("gpt_oss, sinks and sliding window", STATIC | FULL),
     ("llama, grouped heads", STATIC | FULL),
+    ("mistral, sliding window", STATIC | FULL),
+    ("gemma3, a picture that attends to itself", STATIC),
+    ("paligemma, a prompt that attends to itself", STATIC),
     ("mllama, cross attention to a picture", STATIC),
     ("qwen3_vl, pictures enter several layers", STATIC),
     ("whisper", STATIC),
     ("bamba", CHUNKS),
+    ("gemma3, a picture that attends to itself", CHUNKS),
     ("idefics3", CHUNKS),
     ("mistral, sliding window", CHUNKS),
 ]
