@@ -57,6 +57,7 @@ class Trace:
         and the rows of the batch that computed them (``rows``); empty for a single pass.
     """
 
+    # No field has a default: a `Block` would find it instead of the value of its newest trace.
     id: str
     cell: str
     execution: int
@@ -68,10 +69,10 @@ class Trace:
     generated: int | None
     notes: list[str]
     milliseconds: float
-    tried: bool = False
-    running: bool = False
-    predicted: Predictions | None = None
-    steps: tuple[GenerationStep, ...] = ()
+    tried: bool
+    running: bool
+    predicted: Predictions | None
+    steps: tuple[GenerationStep, ...]
 
     @classmethod
     def from_call(cls, call: RecordedCall, id: str, cell: str, execution: int, index: int) -> Self:  # noqa: A002
@@ -92,6 +93,7 @@ class Trace:
             generated=call.generated,
             notes=list(call.notes),
             milliseconds=call.milliseconds,
+            tried=False,
             running=call.running,
             predicted=call.predictions,
             steps=call.steps,

@@ -177,6 +177,10 @@ def trace_of(*records, items=None, **named):
         generated=None,
         notes=[],
         milliseconds=1.0,
+        tried=False,
+        running=False,
+        predicted=None,
+        steps=(),
     )
 
 

@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 
+import attnlab
 from attnlab.analysis.recorded import Recorded
+from attnlab.capture.tokens.encodings import Encodings, resolve
+from attnlab.capture.tokens.tokens import TokenInfo
 from attnlab.capture.tokens.vocabulary import VocabularyExcerpt
+from attnlab.live.blocks.block import FIELDS
 from tests.unit.capture.test_tokens import byte_level, sentencepiece, wordpiece
 from tests.unit.feeding import PLAIN, encoder, ran, tokenizer
 from tests.unit.outcomes import only_call
 from tests.unit.repeating import GENERATED, called
 from tests.unit.repeating import names as names
 from tests.unit.repeating import parts as parts
-from tests.unit.tiny_models import trace
+from tests.unit.tiny_models import ids, llama, trace
+from tests.unit.tokenizer_fakes import Encoding
 
 
 def recorded(code: str, names: dict[str, Any]) -> Recorded:
@@ -73,6 +78,33 @@ def test_ids_stand_for_texts_without_a_tokenizer(names):
     trace = recorded("model(torch.tensor([[5, 6, 7]]))", names)
     expected = [[str(number) for number in line] for line in best_ids(trace, 5)]
     assert texts(trace.predictions()["best"]) == expected
+
+
+@pytest.mark.parametrize("make", [Encoding, byte_level])
+def test_texts_are_those_of_a_tokenizer_that_the_user_gives(make):
+    model, tokenizer = llama().model(), make()
+    with attnlab.record(model, tokenizer) as trace:
+        model(ids(1, 6))
+    expected = [
+        [token.text for number in line for token in resolved(tokenizer, number)]
+        for line in best_ids(trace, 10)
+    ]
+    assert texts(trace.predictions(k=10)["best"]) == expected
+
+
+def test_a_block_has_the_predictions_and_steps_of_its_newest_call():
+    model = llama().model()
+    with attnlab.record(model) as trace:
+        model(ids(1, 4))
+        model.generate(ids(1, 4), max_new_tokens=3, do_sample=False, eos_token_id=None)
+    assert trace.predictions()["position"].tolist() == [4, 5, 6]
+    assert [step.stop for step in trace.steps] == [4, 5, 6]
+    assert not [name for name in FIELDS if hasattr(type(trace), name)]
+
+
+def resolved(tokenizer: Any, number: int) -> list[TokenInfo]:
+    """Return the token of an id alone."""
+    return resolve([number], Encodings(), {}, None, given=tokenizer)[0]
 
 
 def test_no_token_came_after_an_edited_prompt(names):
