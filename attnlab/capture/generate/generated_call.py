@@ -40,8 +40,8 @@ OTHER_TOKENS = (
 )
 
 BESIDE = (
-    "generate() also ran passes on another text, e.g. on the negative prompt of classifier-free "
-    "guidance. This is that text."
+    "generate() also passed other ids to the model than it returned, e.g. the negative prompt of "
+    "classifier-free guidance. These are such passes."
 )
 
 
