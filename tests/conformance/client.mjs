@@ -180,9 +180,9 @@ write(addressed('raw', { jsonrpc: '2.0', id: 'hello', method: 'initialize', para
 await until(() => answers.has('hello'));
 let [sent, unanswered] = [0, 0];
 for (const [i, rpc] of fc.sample(hostile, { numRuns: count, seed: 7 }).entries()) {
-  const sent = rpc && typeof rpc === 'object' && rpc.id === 'own' ? { ...rpc, id: `own${i}` } : rpc;
+  const message = rpc && typeof rpc === 'object' && rpc.id === 'own' ? { ...rpc, id: `own${i}` } : rpc;
   try {
-    write(addressed('raw', sent));
+    write(addressed('raw', message));
   } catch {
     continue; // JSON itself does not take it.
   }
@@ -191,7 +191,7 @@ for (const [i, rpc] of fc.sample(hostile, { numRuns: count, seed: 7 }).entries()
   if (i % 50 === 49) {
     await until(() => answers.has(`valid${i}`));
   }
-  if (sent?.id === `own${i}` && (await settled(`own${i}`)) !== 1) {
+  if (message?.id === `own${i}` && (await settled(`own${i}`)) !== 1) {
     unanswered++;
   }
 }
