@@ -180,7 +180,8 @@ write(addressed('raw', { jsonrpc: '2.0', id: 'hello', method: 'initialize', para
 await until(() => answers.has('hello'));
 let [sent, unanswered] = [0, 0];
 for (const [i, rpc] of fc.sample(hostile, { numRuns: count, seed: 7 }).entries()) {
-  const message = rpc && typeof rpc === 'object' && rpc.id === 'own' ? { ...rpc, id: `own${i}` } : rpc;
+  const message =
+    rpc && typeof rpc === 'object' && rpc.id === 'own' ? { ...rpc, id: `own${i}` } : rpc;
   try {
     write(addressed('raw', message));
   } catch {
