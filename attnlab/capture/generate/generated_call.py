@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.generate.assembly import SiteAssembly
@@ -64,7 +65,7 @@ class GeneratedCall:
         self, recording: GenerateRecording, stream: Stream, result: Any, *, beside: bool = False
     ) -> None:
         self._recording, self._stream = recording, stream
-        self._returned = sequences_of(result)
+        self._result = result
         self._notes: list[str] = [BESIDE] if beside else []
         self._beside = beside
         self._path: Path | None = None
@@ -79,6 +80,10 @@ class GeneratedCall:
         except UnmatchedError as error:
             return refused(self._recording.model, str(error))
         self._path = path
+        faults = (
+            part.recorder.projections.fault for part in [stream.first, *self._recording.parts]
+        )
+        self._notes += [refusals.partly(fault) for fault in faults if fault is not None]
         noted: list[tuple[NotedAttention, AttentionRecord]] = []
         for part in self._recording.parts:
             noted += [(call, call.record) for call in part.recorder.noted]
@@ -104,6 +109,10 @@ class GeneratedCall:
             reasons = "; ".join(sorted({f"{name}: {why}" for name, why in unread}))
             self._notes.append(f"Attention calls not shown: {len(unread)} ({reasons}).")
         return self._call(sequences, path, noted, milliseconds)
+
+    @cached_property
+    def _returned(self) -> torch.Tensor | None:
+        return sequences_of(self._result)
 
     def _followed(self, given: int | None) -> Path:
         """Follow the returned texts; those of the last pass if something else was returned."""

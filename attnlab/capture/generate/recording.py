@@ -275,8 +275,12 @@ class GenerateRecording:
         """Note what the logits processors returned after a pass of the model."""
         if self._nested or self._current is not None or not self.streams or not is_tensor(scores):
             return
-        if scores.ndim == 2 and scores.shape[1] == self._vocabulary:
-            self._safely(lambda: self.streams[0].predictions.process(scores))
+
+        def note() -> None:
+            if scores.ndim == 2 and scores.shape[1] == self._vocabulary:
+                self.streams[0].predictions.process(scores)
+
+        self._safely(note)
 
     @contextlib.contextmanager
     def nested(self, model: Any) -> Iterator[None]:

@@ -15,6 +15,7 @@ from attnlab.capture.passes.call_recording import CallRecording
 from attnlab.capture.reading.attention_recorder import AttentionRecorder
 from attnlab.capture.reading.kept_tensors import KeptTensors
 from attnlab.capture.reading.projection_samples import ProjectionSamples
+from attnlab.capture.torch_internals import without_torch_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,5 +95,7 @@ class StepRecording(CallRecording):
         if self.tap is not None:
             return super().attend(call, default, args, kwargs)
         result = call(*args, **kwargs)
-        self.calls.append(InterfaceCall(call.original, default, args, kwargs, result))
+        # The user's modes must not see what is read of the tensors.
+        with without_torch_function():
+            self.calls.append(InterfaceCall(call.original, default, args, kwargs, result))
         return result

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.generate.recording import GenerateRecording
 from attnlab.capture.guards.frames import hidden_frame
+from attnlab.capture.guards.modes import without_user_modes
 from attnlab.capture.hooks.observation import callsites_of
 from attnlab.capture.passes.call_recording import CallRecording
 from attnlab.capture.passes.generation import Generation
@@ -139,7 +140,8 @@ class InterceptedCalls:
             generation = Generation(model)
         else:
             self._installation.ensure()
-            generation = GenerateRecording(model, args, kwargs, self._known, self._bypass)
+            with without_user_modes():
+                generation = GenerateRecording(model, args, kwargs, self._known, self._bypass)
             if any(observation.progress is not None for observation in observations):
                 generation.progress = partial(
                     self._reporter.report_progress, observations, generation
