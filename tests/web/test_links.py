@@ -136,10 +136,10 @@ WAYS = [
     Way("key", "Python", lambda p: p.select(key=9), {"key": 9}),
     Way("key", "nowhere any more", lambda p: click(p, "head-key", 7), {"key": None}),
 
-    Way("neuron", "neuron view pointer", lambda p: dimension(p, 9, 2), {"neuron": 9}),
-    Way("neuron", "neuron view keys",
+    Way("dimension", "neuron view pointer", lambda p: dimension(p, 9, 2), {"dimension": 9}),
+    Way("dimension", "neuron view keys",
         lambda p: keys(p, NEURON, "ArrowRight", "ArrowRight", "Enter"), {"dimension": 1}),
-    Way("neuron", "Python", lambda p: p.select(dimension=9), {"dimension": 9}),
+    Way("dimension", "Python", lambda p: p.select(dimension=9), {"dimension": 9}),
 
     Way("pairs", "lines", lambda p: p.find("pairs").select_option("ab"), {"pairs": "ab"}),
     Way("pairs", "lines keys", lambda p: keys(p, NODE % "pairs", "ArrowDown"), {"pairs": "aa"}),
@@ -322,8 +322,8 @@ def test_two_texts_are_shown_on_both_sides_in_all_views(tall_panel: Panel, way: 
     assert panel.find("head-query").locator("bdi").all_inner_texts() == queries
     assert panel.find("head-key").locator("bdi").all_inner_texts() == texts
     assert panel.printed() == dict(enumerate(row))
-    assert of(tokens(panel, "head-query"), kept=True) == [want.query]
-    assert of(tokens(panel, "head-key"), kept=True) == [want.key]
+    assert of(tokens(panel, "head-query"), selected=True) == [want.query]
+    assert of(tokens(panel, "head-key"), selected=True) == [want.key]
 
     panel.page.wait_for_selector(f'{NEURON}[data-query="{want.query}"]:not([aria-busy="true"])')
     assert panel.find("neuron-row").locator("bdi").all_inner_texts() == texts
@@ -378,7 +378,7 @@ def test_assignments_are_shown_in_all_views_and_user_actions_are_observed(
     assert panel.thumb(2, 3).get_attribute("data-mark") == "focus"
     assert panel.thumb(2, 1).get_attribute("data-mark") == "set"
     panel.page.wait_for_selector(f'{NEURON}[data-query="4"]:not([aria-busy="true"])')
-    assert of(tokens(panel, "neuron-row"), kept=True) == [1]
+    assert of(tokens(panel, "neuron-row"), selected=True) == [1]
     assert "k[5]" in (panel.page.locator(".attnlab-neuron-titles").text_content() or "")
 
     click(panel, "head-key", 3)
