@@ -76,7 +76,6 @@ def test_a_page_is_live_again_whichever_page_restarts_and_runs(pages: tuple[Lab,
             is_live(page, tokens)
 
 
-@pytest.mark.xfail(reason="Jupyter may restart a crashed kernel where pages do not reach it")
 def test_pages_are_live_again_after_a_crash_a_restart_from_outside_and_another_kernel(
     pages: tuple[Lab, Lab], server: Server
 ) -> None:

@@ -30,6 +30,8 @@ export class KernelLink implements IDisposable {
   #link: BackendLink | undefined;
   /** The newest pending question to the kernel; replies to older ones are ignored. */
   #question: object | undefined;
+  /** Whether the kernel restarts and is to be asked once it has. */
+  #restarts = false;
   /** What the user must be told while there is no connection. */
   readonly #absence = new BackendAbsence();
   /** Backends that ended or refused the connection; late messages from them are ignored. */
@@ -107,7 +109,7 @@ export class KernelLink implements IDisposable {
     switch (status) {
       case 'restarting':
       case 'autorestarting':
-        this.#end(true);
+        this.#restart();
         break;
       case 'dead':
       case 'terminating':
@@ -116,6 +118,9 @@ export class KernelLink implements IDisposable {
         }
         break;
       default:
+        if (this.#restarts && this.#kernel?.connectionStatus === 'connected') {
+          void this.#findBackend();
+        }
         this.#updateStatus();
     }
   }
@@ -180,6 +185,7 @@ export class KernelLink implements IDisposable {
       return;
     }
     const question = (this.#question = {});
+    this.#restarts = false;
     this.#updateStatus();
     const found = await findBackend(kernel);
     // A lost question is repeated when the kernel or its connection is back.
@@ -193,6 +199,21 @@ export class KernelLink implements IDisposable {
       this.#lose(messages.RESTARTED);
     }
     this.#updateStatus();
+  }
+
+  /**
+   * Called when the kernel restarts over a new connection.
+   *
+   * It is asked when the connection is back: a request that the server still has to deliver over
+   * the former socket would connect that socket, too, to the new process, where both have the same
+   * identity, and the process could then ignore the new one, and with it every cell of this page.
+   */
+  #restart(): void {
+    if (this.#known) {
+      this.#question = undefined;
+      this.#restarts = true;
+      this.#lose(messages.RESTARTED);
+    }
   }
 
   /** Called when the kernel process ends. */

@@ -1,4 +1,5 @@
 import type { ISessionContext } from '@jupyterlab/apputils';
+import type { Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
@@ -18,11 +19,13 @@ class FakeKernel {
   readonly id = 'k';
   readonly clientId = 'c';
   readonly name = 'python3';
-  readonly status = 'idle';
-  readonly connectionStatus = 'connected';
+  status = 'idle';
+  connectionStatus = 'connected';
   readonly anyMessage = new Signal<this, object>(this);
   /** What the backend answers to every request; without it, none runs. */
   answer: object | null = null;
+  /** Statuses in which the kernel was asked for its backend, and those of its connection. */
+  readonly asked: string[] = [];
   readonly #started: object;
 
   constructor(started: object) {
@@ -35,8 +38,13 @@ class FakeKernel {
   }
 
   requestCommInfo() {
+    this.asked.push(`${this.status}, ${this.connectionStatus}`);
     const comms = this.answer ? { [SESSION]: {} } : {};
     return Promise.resolve({ content: { status: 'ok', comms } });
+  }
+
+  sendShellMessage(message: Parameters<FakeKernel['sendControlMessage']>[0]) {
+    return this.sendControlMessage(message);
   }
 
   sendControlMessage({
@@ -66,20 +74,45 @@ class FakeKernel {
 }
 
 let kernel: FakeKernel;
+let context: ISessionContext;
 let state: PanelState;
 let link: KernelLink;
 
 function opened(started: object): KernelLink {
   kernel = new FakeKernel(started);
   const signals = ['kernelChanged', 'statusChanged', 'connectionStatusChanged'];
-  const context = {
+  context = {
     session: { kernel },
     specsManager: { specs: null },
     ...Object.fromEntries(signals.map(name => [name, new Signal<object, never>(kernel)]))
-  };
-  const jupyter = context as unknown as ISessionContext;
-  link = new KernelLink(jupyter, state.session, () => true);
+  } as unknown as ISessionContext;
+  link = new KernelLink(context, state.session, () => true);
   return link;
+}
+
+/** The answer of a backend whose environment lacks these packages. */
+function welcome(missing: string[]): object {
+  return {
+    result: {
+      protocol: 1,
+      server: 'attnlab',
+      session: SESSION,
+      capabilities: ['busy/subshell'],
+      missing,
+      state: { revision: 0, running: null, traces: [], problems: [], sources: [] }
+    }
+  };
+}
+
+function setStatus(status: string): void {
+  kernel.status = status;
+  (context.statusChanged as Signal<ISessionContext, Kernel.Status>).emit(status as Kernel.Status);
+}
+
+function setConnection(status: Kernel.ConnectionStatus): void {
+  kernel.connectionStatus = status;
+  const changed = context.connectionStatusChanged;
+  (changed as Signal<ISessionContext, Kernel.ConnectionStatus>).emit(status);
 }
 
 /** The status as a person reads it without a translation. */
@@ -134,16 +167,7 @@ test('a missing attnlab is reported', async () => {
 
 test('a running backend that lacks a package reports that when it is reached', async () => {
   opened({});
-  begun({
-    result: {
-      protocol: 1,
-      server: 'attnlab',
-      session: SESSION,
-      capabilities: ['busy/subshell'],
-      missing: ['transformers'],
-      state: { revision: 0, running: null, traces: [], problems: [], sources: [] }
-    }
-  });
+  begun(welcome(['transformers']));
   await vi.waitFor(() => {
     expect(read()).toMatchObject({
       message: "The kernel's environment is missing transformers.",
@@ -166,4 +190,38 @@ test('a message is translated before its values are filled in', async () => {
     message: 'attnlab failed to start in the kernel: %1',
     values: ['RuntimeError: no built files']
   });
+});
+
+async function attached(): Promise<void> {
+  opened({});
+  begun(welcome([]));
+  await vi.waitFor(() => {
+    expect(read().message).toBe('No watched cell has run yet.');
+  });
+  kernel.asked.length = 0;
+}
+
+// JupyterLab opens another socket to a kernel that restarts. What the server could not deliver yet
+// over the former one reaches the new process from two sockets of one identity, of which it may
+// listen to the wrong one from then on.
+test('a kernel that restarts is asked for its backend over its new connection only', async () => {
+  await attached();
+  for (const status of ['restarting', 'autorestarting']) {
+    setStatus(status);
+  }
+  setConnection('connecting');
+  setStatus('unknown');
+  expect(kernel.asked).toEqual([]);
+  setConnection('connected');
+  setStatus('starting');
+  setStatus('idle');
+  expect(kernel.asked).toEqual(['unknown, connected']);
+});
+
+test('a kernel that did not restart after all is asked for its backend', async () => {
+  await attached();
+  setStatus('restarting');
+  setStatus('idle');
+  setStatus('busy');
+  expect(kernel.asked).toEqual(['idle, connected']);
 });
