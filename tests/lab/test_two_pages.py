@@ -105,8 +105,8 @@ def test_pages_are_live_again_after_a_crash_a_restart_from_outside_and_another_k
         is_live(page, 11)
 
     session = one.notebook("panel.sessionContext.session.id")
-    server.ask(f"sessions/{session}", "PATCH", {"kernel": {"name": "python3"}})
     former = one.notebook(KERNEL)
+    server.ask(f"sessions/{session}", "PATCH", {"kernel": {"name": "python3"}})
     for page in pages:
         is_gone(page, "run the cell again")
         page.page.wait_for_function(
