@@ -82,10 +82,11 @@ class AmbiguousLayerError(LookupError):
 
 
 def _choice(sites: Sequence[tuple[str, str, int]]) -> str:
+    """Name the argument that finds each site, or as many of them as possible."""
     kinds = list(dict.fromkeys(kind for kind, _, _ in sites))
-    if len(kinds) > 1:
-        return f"choose one of the kinds {_listed(kinds)}, e.g. kind={kinds[0]!r}"
     stacks = list(dict.fromkeys(stack for _, stack, _ in sites))
+    if len(kinds) > 1 and (len(kinds) == len(sites) or len(kinds) >= len(stacks)):
+        return f"choose one of the kinds {_listed(kinds)}, e.g. kind={kinds[0]!r}"
     if len(stacks) > 1:
         return f"choose one of the stacks {_listed(stacks)}, e.g. stack={stacks[0]!r}"
     indexes = [index for _, _, index in sites]

@@ -71,6 +71,16 @@ def test_a_layer_of_several_stacks_is_found_by_its_stack():
     assert recording.weights(1, 0, stack="vision.#").shape == (5, 5)
 
 
+def test_the_error_names_the_argument_that_finds_every_attention_call():
+    recording = called(
+        {"stack": "vision.#", "layer": 0, "kind": "encoder"},
+        {"stack": "pool.#", "layer": 0, "kind": "cross"},
+        {"stack": "text.#", "layer": 0, "kind": "encoder"},
+    )
+    with pytest.raises(AmbiguousLayerError, match=r"stacks 'vision.#', 'pool.#' and 'text.#'"):
+        recording.site(0)
+
+
 def test_a_layer_that_was_called_several_times_is_found_among_the_sites():
     recording = called({"layer": 0}, {"layer": 2}, {"layer": 2})
     with pytest.raises(AmbiguousLayerError, match=r"the sites 1, 2, e\.g\. trace\.sites\[1\]"):
