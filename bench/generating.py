@@ -40,7 +40,7 @@ def compare(model: Any, count: int) -> tuple[float, float]:
     ids = torch.randint(5, 1000, (1, 16), generator=torch.Generator().manual_seed(0))
 
     def plain() -> None:
-        options = {"max_new_tokens": count, "min_new_tokens": count, "do_sample": False}
+        options = {"max_new_tokens": count, "do_sample": False, "eos_token_id": None}
         with torch.no_grad():
             model.generate(ids, **options)
 

@@ -112,8 +112,11 @@ def versions_of(tensors: Iterable[Any]) -> int:
 
     kind, count = torch.Tensor, 0
     for tensor in tensors:
-        if type(tensor) is kind and not tensor.is_inference():
-            count += tensor._version
+        if type(tensor) is kind:
+            try:
+                count += tensor._version
+            except RuntimeError:  # An inference tensor.
+                continue
     return count
 
 

@@ -38,6 +38,7 @@ class SiteAssembly:
         self._stream, self._path = stream, path
         self._terms = MergedTerms()
         self._joined = JoinedSteps()
+        self._parts: dict[tuple[object, ...], Part] = {}
 
     def record(self, site: SiteKey, first: AttentionRecord) -> AttentionRecord:
         """Return the record of a site over the whole text; `first` is the first pass's call.
@@ -58,7 +59,7 @@ class SiteAssembly:
         # A sliding cache, or a first pass after tokens in the cache, may not have all keys.
         oldest = None if crosses else max(0, stream.start + stream.count - first.keys)
         keys = first.keys if oldest is None else path.stop - oldest
-        parts = [part_of(row, path.start, oldest, keys) for row in rows]
+        parts = [self._part(row, oldest, keys) for row in rows]
         changes: dict[str, Any] = self._keys(rows, keys, oldest) | self._outputs(rows)
         if first.query is not None:
             offset = 0 if oldest is None else path.start - oldest
@@ -70,6 +71,17 @@ class SiteAssembly:
         doubts = [first.doubt, stream.faults.get(site, ""), *(call.doubt for call in calls)]
         doubts += [changes.pop("doubt", ""), self._changed(site, rows, changes)]
         return replace(first, **changes, doubt=next(filter(None, doubts), ""))
+
+    def _part(self, row: Rows, oldest: int | None, keys: int) -> Part:
+        """Describe where rows are in the whole call; the same object for sites that are alike."""
+        if isinstance(row, FirstRows):
+            return part_of(row, self._path.start, oldest, keys)
+        # The steps keep these objects as long as this one exists.
+        alike = id(row.block), id(row.call), row.start, oldest, keys
+        part = self._parts.get(alike)
+        if part is None:
+            part = self._parts[alike] = part_of(row, self._path.start, oldest, keys)
+        return part
 
     def _changed(self, site: SiteKey, rows: Sequence[Rows], changes: Mapping[str, Any]) -> str:
         """Return a doubt if the keys of the last step are not those that were recorded."""

@@ -90,7 +90,7 @@ class GeneratedCall:
         # Marks the calls that attend in pieces.
         recorder.records(recorder.texts.lengths)
         assembly = SiteAssembly(stream, path)
-        stepped = {site for step in stream.steps for site in step.calls}
+        stepped = {site for step in stream.steps for site in step.sites}
         self._stepped = stepped - stream.crossing
         unread = list(recorder.unread)
         for site, call in stream.sites.items():

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from attnlab.capture.reading.attention_recorder import AttentionRecorder
     from attnlab.capture.record.terms import Term
 
+    Terms = tuple[Term, ...]
+
 NAMES = ("module", "query", "key", "value", "attention_mask")
 """Positional arguments of an attention function."""
 
@@ -73,8 +75,8 @@ class Form:
     ----------
     shapes
         Of queries, keys, values and output.
-    masked
-        Index of the mask among the terms; None without a mask.
+    mask
+        Shape and dtype of the mask; None without one.
     """
 
     function: Callable[..., Any]
@@ -83,8 +85,7 @@ class Form:
     shapes: tuple[torch.Size, torch.Size, torch.Size, torch.Size]
     dtype: torch.dtype
     device: torch.device
-    terms: tuple[Term, ...]
-    masked: int | None
+    terms: Terms
     mask: tuple[torch.Size, torch.dtype] | None
 
     @classmethod
@@ -121,12 +122,16 @@ class Form:
             query.dtype,
             query.device,
             attention.terms,
-            masks[0] if masks else None,
             form,
         )
 
-    def interpret(self, call: InterfaceCall, heads_first: torch.Size) -> Attention | None:
-        """Interpret a call; None if it has another form."""
+    def interpret(
+        self, call: InterfaceCall, heads_first: torch.Size, masked: dict[tuple[int, int], Terms]
+    ) -> Attention | None:
+        """Interpret a call; None if it has another form.
+
+        Layers with one mask and the same other terms get the same object, kept in `masked`.
+        """
         if call.function is not self.function or call.default is not self.default:
             return None
         if len(call.args) != len(NAMES) or not _same_options(call.kwargs, self.kwargs):
@@ -150,8 +155,11 @@ class Form:
             shape, dtype = self.mask
             if type(mask) is not torch.Tensor or mask.dtype != dtype or mask.shape[:3] != shape[:3]:
                 return None
-            index = self.masked
-            terms = (*terms[:index], Mask(mask[..., : one[2]]), *terms[index + 1 :])  # type: ignore[operator]
+            shared = id(terms), id(mask)
+            if shared not in masked:
+                cut = Mask(mask[..., : one[2]])
+                masked[shared] = tuple(cut if isinstance(term, Mask) else term for term in terms)
+            terms = masked[shared]
         elif mask is not None:
             return None
         if outputs != heads_first:
@@ -164,12 +172,14 @@ class InterfaceCalls:
 
     def __init__(self) -> None:
         self._forms: dict[SiteKey, tuple[Form, torch.Size]] = {}
+        self._terms: dict[tuple[object, ...], Terms] = {}
 
     def attentions(
         self, recorder: AttentionRecorder, calls: list[InterfaceCall]
     ) -> list[tuple[SiteKey, Attention]]:
         """Return the attention calls of a step that has ended."""
         counts: dict[int, int] = {}
+        masked: dict[tuple[int, int], Terms] = {}
         found: list[tuple[SiteKey, Attention]] = []
         for call in calls:
             module = call.args[0] if call.args else call.kwargs.get("module")
@@ -180,7 +190,7 @@ class InterfaceCalls:
                 continue
             site = id(module), number
             known = self._forms.get(site)
-            attention = None if known is None else known[0].interpret(call, known[1])
+            attention = None if known is None else known[0].interpret(call, known[1], masked)
             if attention is None:
                 attention = _interpreted(recorder, module, call)
                 self._remember(site, call, attention)
@@ -193,7 +203,14 @@ class InterfaceCalls:
         self._forms.pop(site, None)
         form = None if attention is None else Form.of(call, attention)
         if form is not None and attention is not None and attention.output is not None:
+            identity = tuple(map(_without_mask, form.terms))
+            form.terms = self._terms.setdefault(identity, form.terms)
             self._forms[site] = form, attention.output.shape
+
+
+def _without_mask(term: Term) -> tuple[object, ...]:
+    """Return what identifies a term without a tensor; masks differ from step to step."""
+    return (Mask,) if isinstance(term, Mask) else (type(term), *vars(term).values())
 
 
 def _interpreted(recorder: AttentionRecorder, module: Any, call: InterfaceCall) -> Attention | None:

@@ -29,9 +29,9 @@ class JoinedSteps:
 
         None if the steps have none.
         """
-        index = rows[0].call.index
+        index = rows[0].index
         counts = {_count(row.block) for row in rows}
-        if len(counts) > 1 or any(row.call.index != index for row in rows):
+        if len(counts) > 1 or any(row.index != index for row in rows):
             tensors = [getattr(row, name) for row in rows]
             return None if tensors[0] is None else torch.cat(tensors, dim=2)
         # The blocks are kept by the steps as long as this object exists.

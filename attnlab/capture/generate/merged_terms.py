@@ -84,6 +84,7 @@ class MergedTerms:
 
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], tuple[object, tuple[Term, ...]]] = {}
+        self._identities: dict[int, tuple[Part, tuple[object, ...]]] = {}
 
     def of(self, parts: Sequence[Part], queries: int, keys: int, offset: int) -> tuple[Term, ...]:
         """Return the terms of the whole call.
@@ -102,21 +103,27 @@ class MergedTerms:
         UnreadableError
             If the terms cannot be combined, or would take too much memory.
         """
-        identity = (queries, keys, offset, *map(_identity, parts))
+        identity = (queries, keys, offset, *map(self._identity, parts))
         if identity not in self._known:
             # The parts are kept, so that no other tensors get the same ids.
             self._known[identity] = (list(parts), _merged(parts, queries, keys, offset))
         return self._known[identity][1]
 
+    def _identity(self, part: Part) -> tuple[object, ...]:
+        """Return what identifies a part; computed once for the sites that share it."""
+        known = self._identities.get(id(part))
+        if known is None:
+            terms = tuple(map(_identity, part.terms))
+            identity = part.queries, part.keys, part.given, part.first, *terms
+            known = self._identities[id(part)] = part, identity
+        return known[1]
 
-def _identity(part: Part) -> tuple[object, ...]:
-    def plain(term: Term) -> object:
-        tensor = tensor_of(term)
-        return (
-            (type(term), id(tensor)) if tensor is not None else (type(term), *vars(term).values())
-        )
 
-    return part.queries, part.keys, part.given, part.first, *map(plain, part.terms)
+def _identity(term: Term) -> tuple[object, ...]:
+    tensor = tensor_of(term)
+    if tensor is not None:
+        return type(term), id(tensor)
+    return type(term), *vars(term).values()
 
 
 def _merged(parts: Sequence[Part], queries: int, keys: int, offset: int) -> tuple[Term, ...]:

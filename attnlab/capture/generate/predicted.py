@@ -77,18 +77,18 @@ class StreamPredictions:
         if not 0 <= index < logits.shape[1]:
             return
         rows = logits[:, index : index + 1]
-        normalizer = last.best.normalizer[:, index : index + 1]
         if parents is not None:
-            rows, normalizer = (part.index_select(0, parents) for part in (rows, normalizer))
-        probability, rank = chosen(rows, normalizer, ids[:, :1])
+            rows = rows.index_select(0, parents)
+        best = last.best.at(slice(index, index + 1), parents)
+        probability, rank = chosen(rows, best, ids[:, :1])
         came = CameTokens(probability[:, 0], rank[:, 0])
         if processed is not None and last.processed is not None and index == logits.shape[1] - 1:
-            scores, normalizer = processed, last.processed.normalizer
+            normalizer = last.processed.normalizer[:, 0]
             if parents is not None:
-                scores, normalizer = (
-                    part.index_select(0, parents) for part in (scores, normalizer)
+                processed, normalizer = (
+                    part.index_select(0, parents) for part in (processed, normalizer)
                 )
-            came.processed = chosen(scores[:, None], normalizer, ids[:, :1])[0][:, 0]
+            came.processed = _log_probability(processed, normalizer, ids[:, 0])
         self._came[step, start] = came
 
     def end(self, step: int, stop: int, ids: torch.Tensor | None, logits: torch.Tensor) -> None:
@@ -99,7 +99,7 @@ class StreamPredictions:
         # Guesses of an assistant: each is predicted by the same pass.
         if ids is not None and count > 1:
             guesses = ids[:, -(count - 1) :]
-            probabilities, ranks = chosen(logits[:, :-1], best.normalizer[:, :-1], guesses)
+            probabilities, ranks = chosen(logits[:, :-1], best.at(slice(-1)), guesses)
             for index in range(int(guesses.shape[1])):
                 position = stop - int(guesses.shape[1]) + index
                 came = CameTokens(probabilities[:, index], ranks[:, index])
@@ -109,7 +109,11 @@ class StreamPredictions:
     def process(self, scores: torch.Tensor) -> None:
         """Note the scores after logits processors, (items, vocabulary)."""
         if self._passes and self._logits is not None and len(scores) == len(self._logits):
-            self._passes[-1].processed = BestTokens.of(scores[:, None])
+            last = self._passes[-1]
+            same = torch.equal(scores, self._logits[:, -1])
+            last.processed = (
+                last.best.at(slice(-1, None)) if same else BestTokens.of(scores[:, None])
+            )
             self._processed = scores.detach()
 
     def of(self, path: Path) -> Predictions | None:
@@ -177,13 +181,12 @@ class StreamPredictions:
         newest = before.step + 2 == len(self._passes)
         if newest and self._logits is not None:
             rows = self._logits[:, -1:].index_select(0, items.to(self._logits.device))
-            probability, rank = chosen(rows, best[3][:, None], ids[:, None])
+            at = BestTokens(*(tensor[:, None] for tensor in best))
+            probability, rank = chosen(rows, at, ids[:, None])
             came = CameTokens(probability[:, 0], rank[:, 0])
             if processed is not None and self._processed is not None:
                 scores = self._processed.index_select(0, items.to(self._processed.device))
-                came.processed = chosen(scores[:, None], processed[3][:, None], ids[:, None])[0][
-                    :, 0
-                ]
+                came.processed = _log_probability(scores, processed[3], ids)
             return came
         # The logits are gone: the token is among the best, or its probability is unknown.
         same = best[0] == ids[:, None].to(best[0].device)
@@ -192,6 +195,13 @@ class StreamPredictions:
         probability = torch.where(known, (best[1].nan_to_num() * same).sum(-1), nothing)
         rank = torch.where(known, same.int().argmax(-1) + 1, 0)
         return CameTokens(probability, rank)
+
+
+def _log_probability(
+    scores: torch.Tensor, normalizer: torch.Tensor, ids: torch.Tensor
+) -> torch.Tensor:
+    """Return the log probabilities of tokens, (items,), by scores over the vocabulary."""
+    return scores.gather(-1, ids[:, None].to(scores.device))[:, 0].float() - normalizer
 
 
 def _items(segment: Segment, path: Path) -> torch.Tensor:

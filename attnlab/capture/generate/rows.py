@@ -97,17 +97,22 @@ class FirstRows:
         return list(chosen.values()), selected[:, list(chosen)]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class StepRows:
     """Rows of a step; the attributes are those of `FirstRows`.
 
     Attributes
     ----------
+    block, index
+        Its tensors, and its index on their first axis.
+    call
+        The call.
     key, value
         Those that the step added for these rows; None if it added none.
     """
 
     block: Block
+    index: int
     call: StepCall
     first: int
     count: int
@@ -169,12 +174,12 @@ class StepRows:
         outputs = self.block.outputs
         if outputs is None or self.first + self.count < self.of:
             return None
-        selected = _selected(outputs[self.call.index], self.items)
+        selected = _selected(outputs[self.index], self.items)
         assert selected is not None
         return [self.count - 1], selected
 
     def _tensor(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
-        return None if tensor is None else _selected(tensor[self.call.index], self.items)
+        return None if tensor is None else _selected(tensor[self.index], self.items)
 
 
 Rows = FirstRows | StepRows
@@ -203,9 +208,12 @@ def rows_of(stream: Stream, path: Path, site: SiteKey, record: AttentionRecord) 
                 yield FirstRows(record, first, kept, begin, stop, segment.items)
             continue
         step = stream.steps[segment.step]
-        if site not in step.calls:
+        block = step.find(site)
+        if block is None:
             raise UnreadableError("it was not called in every step of generate()")
-        yield StepRows(*step.calls[site], offset, count, start, step.stop, segment.items)
+        yield StepRows(
+            block, block.sites[site], block.at(site), offset, count, start, step.stop, segment.items
+        )
 
 
 def part_of(rows: Rows, start: int, oldest: int | None, keys: int) -> Part:

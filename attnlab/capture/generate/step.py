@@ -10,7 +10,7 @@ import torch
 from attnlab.capture.record.terms import Causal, Window, mapped, tensor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from attnlab.capture.record.attention_record import AttentionRecord
     from attnlab.capture.record.terms import Term
@@ -55,12 +55,10 @@ class Attention:
 
 @dataclass(eq=False, slots=True)
 class StepCall:
-    """One attention call of a step.
+    """What is known of an attention call of a step beside its queries and new keys and values.
 
     Attributes
     ----------
-    index
-        Index on the first axis of the block's tensors.
     keys
         Number of keys that it was given. If these are fewer than the tokens up to the step's end,
         they are the newest; if more, a static cache has unused keys at its end.
@@ -75,11 +73,10 @@ class StepCall:
         those that this step added. Otherwise None.
     """
 
-    index: int
     keys: int
     terms: tuple[Term, ...]
-    weights: torch.Tensor | None
-    doubt: str
+    weights: torch.Tensor | None = None
+    doubt: str = ""
     changed: tuple[torch.Tensor, torch.Tensor] | None = None
 
 
@@ -87,8 +84,15 @@ class StepCall:
 class Block:
     """Copies of calls of one shape.
 
+    Calls of several layers are mostly the same but for these tensors, so they share one object:
+    objects for each layer and step would have Python's garbage collector search all its objects.
+
     Attributes
     ----------
+    sites
+        By site, its index on the first axis of the tensors; the same object in most steps.
+    calls
+        By site, the call; `call` for sites that are missing.
     query
         Shape (calls, items, heads, new queries, width); None if only weights were seen.
     key, value
@@ -103,6 +107,13 @@ class Block:
     key: torch.Tensor | None
     value: torch.Tensor | None
     outputs: list[torch.Tensor] | None
+    sites: Mapping[SiteKey, int]
+    call: StepCall
+    calls: dict[SiteKey, StepCall] | None = None
+
+    def at(self, site: SiteKey) -> StepCall:
+        """Return the call of a site."""
+        return self.call if self.calls is None else self.calls.get(site, self.call)
 
 
 @dataclass(eq=False, slots=True)
@@ -120,15 +131,15 @@ class Step:
     parents
         Shape (items,): by item, the item of the step before that it continues; None if each
         continues itself.
-    calls
-        By site, the call and the block that has its tensors.
+    blocks
+        The tensors of its calls.
     """
 
     start: int
     count: int
     ids: torch.Tensor | None
     parents: torch.Tensor | None = None
-    calls: dict[SiteKey, tuple[Block, StepCall]] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
 
     @property
     def stop(self) -> int:
@@ -136,9 +147,13 @@ class Step:
         return self.start + self.count
 
     @property
-    def blocks(self) -> list[Block]:
-        """The tensors of its calls."""
-        return list({id(block): block for block, _ in self.calls.values()}.values())
+    def sites(self) -> list[SiteKey]:
+        """The sites that it called."""
+        return [site for block in self.blocks for site in block.sites]
+
+    def find(self, site: SiteKey) -> Block | None:
+        """Return the block of a site; None if the site was not called."""
+        return next((block for block in self.blocks if site in block.sites), None)
 
     @property
     def nbytes(self) -> int:
@@ -146,8 +161,9 @@ class Step:
         tensors = [
             tensor for block in self.blocks for tensor in (block.query, block.key, block.value)
         ]
-        for _, call in self.calls.values():
-            tensors += [call.weights, *(call.changed or ())]
+        for block in self.blocks:
+            for call in (block.call, *(block.calls or {}).values()):
+                tensors += [call.weights, *(call.changed or ())]
         return sum(tensor.nbytes for tensor in tensors if tensor is not None)
 
     def drop_outputs(self) -> None:
@@ -166,6 +182,7 @@ class Step:
         sites: Sequence[tuple[SiteKey, Attention]],
         crossing: set[SiteKey],
         changed: set[SiteKey],
+        indices: dict[tuple[SiteKey, ...], Mapping[SiteKey, int]],
     ) -> None:
         """Copy what is new in the attention calls, for all calls of one shape together.
 
@@ -177,32 +194,53 @@ class Step:
             The sites whose keys no step changes.
         changed
             The sites whose earlier keys have changed.
+        indices
+            The indices of sites in earlier blocks, by these sites.
         """
         groups: dict[tuple[object, ...], list[tuple[SiteKey, Attention]]] = {}
         for site, record in sites:
             groups.setdefault(_shape(record, site in crossing), []).append((site, record))
         copies: dict[int, torch.Tensor] = {}
         for members in groups.values():
+            names = tuple(site for site, _ in members)
+            if names not in indices:
+                indices[names] = {site: index for index, site in enumerate(names)}
             records = [record for _, record in members]
-            crosses = members[0][0] in crossing
+            crosses = names[0] in crossing
             block = Block(
                 _stacked([self._new(record.query) for record in records]),
                 None if crosses else _stacked([self._added(record.key) for record in records]),
                 None if crosses else _stacked([self._added(record.value) for record in records]),
                 [output for record in records if (output := record.output) is not None] or None,
+                indices[names],
+                self._call(records[0], copies),
             )
-            for index, (site, record) in enumerate(members):
-                terms = tuple(self._copied(term, record.queries, copies) for term in record.terms)
-                new_weights = self._new(record.weights)
-                weights = None if new_weights is None else new_weights.clone()
-                call = StepCall(index, record.keys, terms, weights, record.doubt)
-                if site in changed and record.key is not None and record.value is not None:
-                    stop = min(self.stop, record.keys)
-                    call.changed = (
-                        record.key[:, :, :stop].clone(),
-                        record.value[:, :, :stop].clone(),
-                    )
-                self.calls[site] = block, call
+            first = records[0]
+            different = {
+                site: self._call(record, copies, changed=site in changed)
+                for site, record in members
+                if record.weights is not None
+                or site in changed
+                or record.terms is not first.terms
+                or record.keys != first.keys
+                or record.doubt != first.doubt
+            }
+            block.calls = different or None
+            self.blocks.append(block)
+
+    def _call(
+        self, record: Attention, copies: dict[int, torch.Tensor], *, changed: bool = False
+    ) -> StepCall:
+        """Copy what the step's new queries need of a call."""
+        terms = tuple(self._copied(term, record.queries, copies) for term in record.terms)
+        weights = self._new(record.weights)
+        call = StepCall(
+            record.keys, terms, None if weights is None else weights.clone(), record.doubt
+        )
+        if changed and record.key is not None and record.value is not None:
+            stop = min(self.stop, record.keys)
+            call.changed = record.key[:, :, :stop].clone(), record.value[:, :, :stop].clone()
+        return call
 
     def _new(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
         """Return the new queries of a tensor with the axes (items, heads, queries, …)."""

@@ -16,7 +16,7 @@ from attnlab.capture.generate.step import Attention, Step
 from attnlab.capture.reading.layer_positions import LayerPositions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from attnlab.capture.generate.step import SiteKey
     from attnlab.capture.generate.step_recording import StepRecording
@@ -68,6 +68,7 @@ class Stream:
         self.recomputed = False
         self._spacing = 1
         self._interface = InterfaceCalls()
+        self._indices: dict[tuple[SiteKey, ...], Mapping[SiteKey, int]] = {}
         self._inexact = False
         noted = first.recorder.noted
         self.sites = dict(zip(site_keys(noted), noted, strict=True))
@@ -144,7 +145,7 @@ class Stream:
         ]
         step.parents = self._parents(step, known, given)
         changed = self._changed(step, known)
-        step.pack(known, self.crossing, changed)
+        step.pack(known, self.crossing, changed, self._indices)
         self._hold(known)
         self.predictions.begin(len(self.steps), start, step.ids, step.parents)
         self.steps.append(step)

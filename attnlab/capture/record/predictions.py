@@ -46,14 +46,27 @@ class BestTokens:
         """Reduce logits of shape (items, positions, vocabulary)."""
         step = max(1, CHUNK // (int(logits.shape[0]) * int(logits.shape[2])))
         k = min(k, int(logits.shape[2]))
+        if int(logits.shape[1]) <= step:
+            return cls(*_reduced(logits.detach(), k))
         parts = [_reduced(part, k) for part in torch.split(logits.detach(), step, dim=1)]
         return cls(*(torch.cat(tensors, dim=1) for tensors in zip(*parts, strict=True)))
+
+    def at(self, positions: slice, items: torch.Tensor | None = None) -> BestTokens:
+        """Return those at some positions, of some items in order."""
+        tensors = [tensor[:, positions] for tensor in self.tensors]
+        if items is not None:
+            tensors = [tensor.index_select(0, items) for tensor in tensors]
+        return BestTokens(*tensors)
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Its tensors, in the order of its attributes."""
+        return self.ids, self.log_probabilities, self.entropy, self.normalizer
 
     def selected(self, items: Sequence[int] | torch.Tensor, position: int) -> list[torch.Tensor]:
         """Return its tensors for one position, of some items in order."""
         chosen = torch.as_tensor(items, device=self.ids.device)
-        tensors = (self.ids, self.log_probabilities, self.entropy, self.normalizer)
-        return [tensor[:, position].index_select(0, chosen) for tensor in tensors]
+        return [tensor[:, position].index_select(0, chosen) for tensor in self.tensors]
 
 
 def _reduced(logits: torch.Tensor, k: int) -> tuple[torch.Tensor, ...]:
@@ -70,7 +83,7 @@ def _reduced(logits: torch.Tensor, k: int) -> tuple[torch.Tensor, ...]:
 
 
 def chosen(
-    logits: torch.Tensor, normalizer: torch.Tensor, ids: torch.Tensor
+    logits: torch.Tensor, best: BestTokens, ids: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the log probabilities of tokens, and their ranks from 1.
 
@@ -78,8 +91,8 @@ def chosen(
     ----------
     logits
         Shape (items, positions, vocabulary).
-    normalizer
-        Shape (items, positions), as in `BestTokens`.
+    best
+        The best tokens by these logits.
     ids
         Shape (items, positions): the tokens.
 
@@ -89,12 +102,13 @@ def chosen(
         Both of shape (items, positions), float32 and int64.
     """
     scores = logits.detach().gather(-1, ids[..., None].to(logits.device))
-    if logits.shape[1] == 1:
-        ranks = (logits.detach() > scores).sum(-1) + 1
-    else:
-        parts = zip(torch.split(logits.detach(), 64, 1), torch.split(scores, 64, 1), strict=True)
-        ranks = torch.cat([(part > score).sum(-1) + 1 for part, score in parts], dim=1)
-    return scores[..., 0].float() - normalizer, ranks
+    probabilities = scores[..., 0].float() - best.normalizer
+    # Most tokens that come are among the best, and then only these can be better. To find that out
+    # would stop the queue of another device.
+    if logits.device.type == "cpu" and bool((best.ids == ids[..., None]).any(-1).all()):
+        return probabilities, (logits.detach().gather(-1, best.ids) > scores).sum(-1) + 1
+    parts = zip(torch.split(logits.detach(), 64, 1), torch.split(scores, 64, 1), strict=True)
+    return probabilities, torch.cat([(part > score).sum(-1) + 1 for part, score in parts], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +160,7 @@ class Predictions:
         tensors = [self.log_probabilities, self.ranks]
         for best in (self.best, self.processed):
             if best is not None:
-                tensors += [best.ids, best.log_probabilities, best.entropy, best.normalizer]
+                tensors += best.tensors
         if self.processed_log_probabilities is not None:
             tensors.append(self.processed_log_probabilities)
         return tensors
@@ -173,9 +187,9 @@ def predictions_of(
     best = BestTokens.of(logits)
     tokens = torch.tensor([list(row) for row in ids[:items]], device=logits.device)
     if not following:
-        probabilities, ranks = chosen(logits, best.normalizer, tokens)
+        probabilities, ranks = chosen(logits, best, tokens)
         return Predictions(0, best, probabilities, ranks)
-    probabilities, ranks = chosen(logits[:, :-1], best.normalizer[:, :-1], tokens[:, 1:])
+    probabilities, ranks = chosen(logits[:, :-1], best.at(slice(-1)), tokens[:, 1:])
     # The token after the last one is not known.
     return Predictions(
         1,
