@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.feed.caches import cached_tokens, caches
+from attnlab.capture.feed.image_inputs import ImageInputs
 from attnlab.capture.inspection.contents import is_tensor
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class ModelInputs:
     batch: int = 1
     pixels: tuple[int, int] | None = None
     """Height and width of the images."""
+    paired: bool = False
+    """Whether each batch item has exactly one image."""
     prompt: int | None = None
     """Number of prompt ids before those that the model generated; None if it generated none."""
     context: Rows | None = None
@@ -38,6 +41,8 @@ class ModelInputs:
     caches: list[Any] = field(default_factory=list)
     tensors: list[Any] = field(default_factory=list)
     """The tensors that the ids were read from."""
+    images: ImageInputs | None = None
+    """The images in its text; None without any."""
     _masks: dict[str, Rows] = field(default_factory=dict)
 
     @classmethod
@@ -53,6 +58,8 @@ class ModelInputs:
             found.tensors.append(given["input_ids"])
         pixels = _shape(given.get("pixel_values"))
         found.pixels = (int(pixels[-2]), int(pixels[-1])) if len(pixels) >= 4 else None
+        found.images = ImageInputs.of(model, given, found.ids)
+        found.paired = len(pixels) == 4 and _paired(pixels[0], found.ids, found.images)
         for name, argument in (
             ("tokens", "attention_mask"),
             ("source", "attention_mask"),
@@ -86,7 +93,9 @@ class ModelInputs:
 
     def aside(self) -> ModelInputs:
         """Return the inputs without the texts."""
-        return ModelInputs(batch=self.batch, pixels=self.pixels, caches=self.caches)
+        return ModelInputs(
+            batch=self.batch, pixels=self.pixels, paired=self.paired, caches=self.caches
+        )
 
     def generated(self, items: list[int], lengths: list[int], tokens: int) -> ModelInputs:
         """Return the inputs of a pass over generated texts.
@@ -142,6 +151,16 @@ class ModelInputs:
             token if seen else replace(token, padding=True)
             for token, seen in zip(tokens, row, strict=True)
         ]
+
+
+def _paired(count: int, ids: Rows | None, images: ImageInputs | None) -> bool:
+    """Whether each text has one of `count` images; True without texts."""
+    if ids is None:
+        return True
+    token = None if images is None else images.settings.image_token
+    # Without placeholders in any text, its images are not part of it, as in CLIP.
+    having = [token in row for row in ids]
+    return len(ids) == count and (all(having) or not any(having))
 
 
 def arguments(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -174,6 +174,8 @@ class GeneratedCall:
         items = path.items_of_first
         lengths = [length - path.start for length in path.lengths]
         inputs = given.generated(items, lengths, path.stop - path.start)
+        images, batch = self._recording.images, self._stream.batch
+        inputs.images = None if images is None else images.continued(items, batch)
         if not self._decodes:
             prompt = path.prompt - path.start
             return replace(inputs, ids=path.ids, context=path.context, prompt=prompt)

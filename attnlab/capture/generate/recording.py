@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.feed.caches import cached_tokens, caches
-from attnlab.capture.feed.model_inputs import arguments
+from attnlab.capture.feed.image_inputs import ImageInputs
+from attnlab.capture.feed.model_inputs import arguments, rows
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.guards.modes import without_user_modes
 from attnlab.capture.inspection.contents import is_tensor
@@ -64,6 +65,8 @@ class GenerateRecording:
         The replacements of attention functions, by the function and the default.
     progress
         Shows what has been computed so far; None if nobody wants it.
+    images
+        The images that were given. The passes may be given their states instead.
     limit
         Why no more steps are recorded, a clause; empty if they are.
     """
@@ -91,6 +94,7 @@ class GenerateRecording:
         self._vocabulary = vocabulary_size(model)
         self._nested = 0
         self.given = given_tokens(args, kwargs)
+        self.images: ImageInputs | None = self._safely(lambda: _images(model, args, kwargs))
         self.progress: Callable[[], None] | None = None
         self._shown = time.perf_counter()
         self._showing = 0.0
@@ -339,6 +343,13 @@ class GenerateRecording:
         self.limit = why
         for stream in self.streams:
             stream.steps.clear()
+
+
+def _images(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ImageInputs | None:
+    """Return the images that ``generate`` was given."""
+    given = (kwargs.get("input_ids"), kwargs.get("inputs"), *args[:1])
+    ids = next((rows(value) for value in given if value is not None), None)
+    return ImageInputs.of(model, kwargs, ids)
 
 
 def given_tokens(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from operator import floordiv
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.feed.image_settings import patch_sides
 from attnlab.capture.record.sequence import Sequence, Tokens
+from attnlab.capture.tokens.image_position import grid
 from attnlab.capture.tokens.tokens import TokenInfo
 
 if TYPE_CHECKING:
@@ -24,10 +28,7 @@ class Patches:
     def __init__(self, model: Any, inputs: ModelInputs) -> None:
         self._inputs = inputs
         self._reads_text = inputs.ids is not None or inputs.decoder is not None
-        config = getattr(model, "config", None)
-        vision = getattr(config, "vision_config", config)
-        size = getattr(vision, "patch_size", None)
-        self._side = size if isinstance(size, int) and size > 0 else None
+        self._sides = patch_sides(getattr(model, "config", None))
 
     def owns(self, record: AttentionRecord) -> bool:
         """Whether a call belongs to a module for images or sound beside the text."""
@@ -40,17 +41,24 @@ class Patches:
 
     def named(self, length: int) -> Sequence:
         """Name positions after their patch, ``row,column``, if the image has as many patches."""
-        if self._inputs.pixels is None or self._side is None:
+        if self._inputs.pixels is None or self._sides is None:
             return self._positions(length)
-        high, wide = (side // self._side for side in self._inputs.pixels)
+        high, wide = map(floordiv, self._inputs.pixels, self._sides)
         extra = length - high * wide
         if not 0 <= extra <= EXTRA:
             return self._positions(length)
         names = ["[CLS]", *(f"[REG {index}]" for index in range(1, extra))][:extra]
-        names += [f"{row},{column}" for row in range(high) for column in range(wide)]
-        tokens = [
-            TokenInfo(id=-1, text=name, piece="", special=index < extra)
-            for index, name in enumerate(names)
+        # One sequence names the patches of all images.
+        image = 0 if self._inputs.paired else None
+        tokens = [TokenInfo(id=-1, text=name, piece="", special=True) for name in names]
+        tokens += [
+            TokenInfo(
+                id=-1,
+                text=f"{place.row},{place.column}",
+                piece="",
+                image=replace(place, index=image),
+            )
+            for place in grid(high, wide)
         ]
         return Sequence("patches", [Tokens(tokens)])
 

@@ -6,6 +6,7 @@ import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.record.image_tokens import ImageTokens, after, note_resampled
 from attnlab.capture.record.labeling import Labeling
 from attnlab.capture.record.patches import Patches
 from attnlab.capture.record.sequence import Sequence, Tokens
@@ -93,6 +94,7 @@ class SequenceNaming:
             labels = self.given.labels if scope is order[0] else None
             # For a tower beside a text, patches or positions need no explanation.
             quiet = scope.beside and scope.inputs.pixels and labels is None
+            note_resampled(scope.inputs, records)
             layout = self._scope(
                 scope, [records[index] for index in indices], labels, [] if quiet else notes
             )
@@ -181,6 +183,7 @@ class SequenceNaming:
             self._remember(inputs.caches, tokens.items)
             return [tokens]
         past = self._past(inputs, tokens, keys, notes)
+        tokens = after(past, tokens)
         self._remember(inputs.caches, _joined(past, tokens.items))
         # A static cache has unused places at its end; a sliding cache drops the oldest tokens.
         unused = [UNUSED] * (keys - length - len(past[0].tokens))
@@ -291,10 +294,13 @@ class SequenceNaming:
                 )
             return patches
         items = []
+        given = self.given.tokenizer
+        images = None if inputs.images is None else ImageTokens(inputs.images, given)
         for index, row in enumerate(ids):
             tokens, text, note = resolve(
-                row, self.encodings, self.namespace, model, inputs.prompt, self.given.tokenizer
+                row, self.encodings, self.namespace, model, inputs.prompt, given
             )
+            tokens = tokens if images is None else images.on(tokens, row, index)
             if note and note not in notes:
                 notes.append(note)
             items.append(Tokens(inputs.padded(tokens, index, name), text))

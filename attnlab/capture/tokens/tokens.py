@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from attnlab.capture.tokens.image_position import ImagePosition
+
 
 @dataclass(frozen=True)
 class TokenInfo:
     """One token; the fields are those of `attnlab.server.messages.Token`.
 
-    A stale token was generated from an earlier version of the text before it.
+    A stale token was generated from an earlier version of the text before it. `image` is set for
+    image tokens and patches whose image is known.
     """
 
     id: int
@@ -35,6 +38,7 @@ class TokenInfo:
     part: bool = False
     padding: bool = False
     stale: bool = False
+    image: ImagePosition | None = None
 
 
 class Style(Enum):
