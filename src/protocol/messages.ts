@@ -45,6 +45,20 @@ export interface Envelope {
   rpc: Record<string, unknown>;
 }
 
+/** The part of an image that a token or patch was computed from, as far as it is known. */
+export interface ImagePosition {
+  /** Which image of the batch item, from 0; for a token with a `frame`, which of its videos. */
+  index?: number;
+  /** Row in a grid over the image, from 0; `column`, `rows` and `columns` are present with it. */
+  row?: number;
+  column?: number;
+  /** Number of rows of this grid. */
+  rows?: number;
+  columns?: number;
+  /** Which frame of a video, from 0; a model may merge consecutive frames into one. */
+  frame?: number;
+}
+
 /** One token: `text` is displayed, `piece` is the tokenizer's vocabulary entry. */
 export interface Token {
   id: number;
@@ -61,6 +75,8 @@ export interface Token {
   padding: boolean;
   /** Whether it was generated from an earlier version of the prompt; it has no row then. */
   stale?: boolean;
+  /** Where in an image it is; absent if it is not of an image, or if this is unknown. */
+  image?: ImagePosition;
   /**
    * The probability that the model gave this token at this position, before logits processors;
    * absent if unknown.

@@ -79,6 +79,7 @@ from attnlab.server.messages.requests import (
 from attnlab.server.messages.trace import (
     BatchItem,
     Focus,
+    ImagePosition,
     Problem,
     SelectionState,
     SequenceSummary,
@@ -113,6 +114,7 @@ __all__ = [
     "HoverParams",
     "HoverResult",
     "HoverToken",
+    "ImagePosition",
     "InitializeParams",
     "InitializeResult",
     "NeuronKey",

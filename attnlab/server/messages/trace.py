@@ -5,6 +5,21 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 
+class ImagePosition(TypedDict):
+    """The part of an image that a token or patch was computed from, as far as it is known."""
+
+    index: NotRequired[int]
+    """Which image of the batch item, from 0; for a token with a `frame`, which of its videos."""
+    row: NotRequired[int]
+    """Row in a grid over the image, from 0; `column`, `rows` and `columns` are present with it."""
+    column: NotRequired[int]
+    rows: NotRequired[int]
+    """Number of rows of this grid."""
+    columns: NotRequired[int]
+    frame: NotRequired[int]
+    """Which frame of a video, from 0; a model may merge consecutive frames into one."""
+
+
 class Token(TypedDict):
     """One token: `text` is displayed, `piece` is the tokenizer's vocabulary entry."""
 
@@ -22,6 +37,8 @@ class Token(TypedDict):
     """Whether the model's mask hides it from all other tokens; its row is undefined then."""
     stale: NotRequired[bool]
     """Whether it was generated from an earlier version of the prompt; it has no row then."""
+    image: NotRequired[ImagePosition]
+    """Where in an image it is; absent if it is not of an image, or if this is unknown."""
     probability: NotRequired[float]
     """The probability that the model gave this token at this position, before logits processors;
     absent if unknown."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal, cast
 
-from attnlab.server.messages import BatchItem, SequenceSummary, SiteSummary, Token, TraceSummary
+from attnlab.server.messages import (
+    BatchItem,
+    ImagePosition,
+    SequenceSummary,
+    SiteSummary,
+    Token,
+    TraceSummary,
+)
 from attnlab.traces.batch import corresponding_item
 from attnlab.traces.errors import NoSuchItemError
 from attnlab.traces.predicted_tokens import predicted_tokens
@@ -91,6 +98,9 @@ def _token(token: TokenInfo) -> Token:
     )
     if token.stale:
         result["stale"] = True
+    if token.image is not None:
+        known = {name: value for name, value in vars(token.image).items() if value is not None}
+        result["image"] = cast("ImagePosition", known)
     return result
 
 

@@ -1,5 +1,5 @@
 import { formatWeight } from '../../draw/format-number';
-import type { Token } from '../../protocol/messages';
+import type { ImagePosition, Token } from '../../protocol/messages';
 import { isRowless } from '../../state/heads/rowless';
 import { useEnv, type Env } from './env';
 
@@ -30,7 +30,7 @@ export function withNote(text: string, note: TokenNote): string {
 /** Describes a token. */
 export function tokenNote(
   t: Env['t'],
-  { padding, stale }: Token,
+  { id, image, padding, stale }: Token,
   { index, written, rowless = false, outside = false }: TokenContext
 ): TokenNote {
   const first = index === written;
@@ -45,7 +45,19 @@ export function tokenNote(
           : '';
   const row = !padding && (stale ?? rowless) ? rowlessText(t) : '';
   const hidden = outside ? t('not shown in the head view') : '';
-  return { text: [kind, row, hidden].filter(Boolean).join(' · '), first };
+  // The text of a patch is its row and column; that of an image token is a placeholder.
+  const place = image && id >= 0 ? placeText(t, image) : '';
+  return { text: [place, kind, row, hidden].filter(Boolean).join(' · '), first };
+}
+
+/** Where in an image a token is, with the numbers that Python has; empty if unknown. */
+function placeText(t: Env['t'], { index, row, column, frame }: ImagePosition): string {
+  const owner =
+    index === undefined ? '' : frame === undefined ? t('image %1', index) : t('video %1', index);
+  const time = frame === undefined ? '' : t('frame %1', frame);
+  const place =
+    row === undefined || column === undefined ? '' : t('row %1, column %2', row, column);
+  return [owner, time, place].filter(Boolean).join(', ');
 }
 
 /** Why a token has no row. */
