@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RUNNING = "generate() is running: these are the steps so far."
-
 
 class OutcomeReporter:
     """Creates the outcomes of calls, and reports them to the blocks that they belong to.
@@ -85,7 +83,7 @@ class OutcomeReporter:
         self, observations: list[Observation], recording: GenerateRecording
     ) -> None:
         """Report what a running ``generate`` has computed so far, to those who look at it."""
-        from attnlab.capture.generate.generated_call import GeneratedCall
+        from attnlab.capture.generate.generated_call import RECORDED, GeneratedCall
 
         wanted = [
             (observation, observation.progress)
@@ -97,7 +95,9 @@ class OutcomeReporter:
                 call = GeneratedCall(recording, recording.streams[0], None)
                 outcome = call.outcome(observation.sequences, 0.0)
             if isinstance(outcome, RecordedCall):
-                progress.show(replace(outcome, running=True, notes=[RUNNING]))
+                # Each token so far was passed through the model.
+                notes = [note for note in outcome.notes if note != RECORDED]
+                progress.show(replace(outcome, running=True, notes=notes))
 
     def _report_recorded(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attnlab.live.cells.run import Run
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from attnlab.traces.trace import Trace
 
 logger = logging.getLogger(__name__)
+
+ENDED = "generate() did not return: these are the steps before it ended."
 
 
 class Changes:
@@ -111,6 +114,7 @@ class Changes:
 
     def finish(self, run: Run) -> None:
         """Publish the end of a watched cell's run."""
+        self._end_running(run)
         self._pushes.running = None
         call_expected = run.missed is not None or bool(self._traces.of_cell(run.cell))
         if run.calls or call_expected:
@@ -123,8 +127,15 @@ class Changes:
         self._add_source_of(run, params)
         self._pushes.publish(run, params)
 
-    def fail(self, run: Run, problem: Problem) -> None:
-        """Publish a problem of a run."""
+    def fail(self, run: Run, problem: Problem, index: int) -> None:
+        """Publish a problem of a run.
+
+        Parameters
+        ----------
+        index
+            Index of the call that was not recorded.
+        """
+        self._end_running(run, index)
         self._pushes.last = run.cell
         self._problems.add(run, problem)
         params = self._pushes.next_params()
@@ -149,7 +160,7 @@ class Changes:
             self.add(run, trace, compute=compute, replaces=self._traces.running(run))
         except Exception as error:
             logger.exception("attnlab could not keep a trace")
-            self.fail(run, not_stored(run, call.model, error))
+            self.fail(run, not_stored(run, call.model, error), index)
         if late:
             params = self._pushes.next_params()
             if resolved and run.cell not in self._problems:
@@ -235,6 +246,18 @@ class Changes:
                 params = self._pushes.next_params()
                 params["source"] = source
                 self._pushes.publish(Run(document.cell, document.execution), params)
+
+    def _end_running(self, run: Run, index: int | None = None) -> None:
+        """Publish that a call that was shown while it ran, or each of them, is not running."""
+        for id_ in self._traces.running(run):
+            trace = self._traces.get(id_)
+            if trace is None or index not in (None, trace.index):
+                continue
+            try:
+                ended = replace(trace, running=False, notes=[*trace.notes, ENDED])
+                self.add(run, self._traces.create(run, ended, trace.index), replaces=[id_])
+            except Exception:
+                logger.exception("attnlab could not end the view of a running call")
 
     def _add_source_of(self, run: Run, params: PublishParams) -> None:
         """Add the source of a run that has traces; otherwise the cell keeps its previous one."""

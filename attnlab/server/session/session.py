@@ -261,7 +261,7 @@ class Session:
             call = pending.pop()
             run, outcome = call.run, call.outcome
             if isinstance(outcome, Refusal):
-                self._changes.fail(run, refused(run, outcome))
+                self._changes.fail(run, refused(run, outcome), call.index)
             else:
                 compute = call is newest
                 self._changes.store(run, outcome, call.index, compute=compute, late=call.late)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from attnlab.capture.generate import recording
+from attnlab.capture.generate.generated_call import RECORDED
 from attnlab.capture.record.recorded_call import RecordedCall
 from attnlab.capture.watch import observing
 from tests.unit.outcomes import Outcome, only_call
@@ -62,6 +63,16 @@ def test_each_view_has_the_rows_of_the_finished_call():
             np.testing.assert_allclose(actual, whole, rtol=0, atol=1e-6)
     assert not final.running
     assert final.generated == 5
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_view_has_the_notes_that_apply_to_it():
+    screen = Screen()
+    _, call = generated(screen)
+    assert RECORDED in call.notes
+    # Every token of a view has a row.
+    notes = [note for note in call.notes if note != RECORDED]
+    assert [partial.notes for partial in screen.shown] == [notes] * 5
 
 
 @pytest.mark.usefixtures("eager")

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from attnlab.capture.record.recorded_call import Refusal
 from attnlab.live.cells.run import Run
 from attnlab.server.protocol.worker import Worker
 from attnlab.server.session import documents as documents_module
+from attnlab.server.session.changes import ENDED
 from attnlab.server.session.documents import CellDocuments
+from attnlab.server.session.problems import refused
 from attnlab.server.session.registry import TraceRegistry
 from attnlab.server.session.session import Session
 from tests.unit.page import PATIENCE, call
@@ -34,6 +37,10 @@ class Immediate(Worker):
 
 def session(worker: Any = None) -> Session:
     return Session("a" * 8, worker or Immediate(), lambda *_: None)
+
+
+def interrupted() -> Refusal:
+    return Refusal("Interrupted", "KeyboardInterrupt was raised.", "Run the cell again.")
 
 
 def test_a_trial_is_answered_however_fast_the_worker_is() -> None:
@@ -74,6 +81,39 @@ def test_a_view_of_a_running_call_that_comes_late_is_dropped() -> None:
     kernel_session.progressed(run, replace(call(), running=True))
     (trace,) = kernel_session.traces
     assert not trace.running
+
+
+@pytest.mark.parametrize("caught", [False, True], ids=["ends the cell", "is caught by the cell"])
+def test_a_call_that_raises_while_it_is_shown_is_no_longer_running(caught: bool) -> None:
+    kernel_session, run = session(), Run("c", 1)
+    kernel_session.progressed(run, replace(call(), running=True, notes=["a note"]))
+    kernel_session.called(run, interrupted())
+    if not caught:
+        run.over = True
+        kernel_session.ended(run)
+    (trace,) = kernel_session.traces
+    assert not trace.running
+    assert trace.notes == ["a note", ENDED]
+    (problem,) = kernel_session.state(lambda: False)["problems"]
+    assert problem["title"] == "Interrupted"
+
+
+def test_a_call_that_is_shown_is_not_running_once_its_cell_has_ended() -> None:
+    kernel_session, run = session(), Run("c", 1)
+    kernel_session.progressed(run, replace(call(), running=True))
+    run.over = True
+    kernel_session.ended(run)
+    (trace,) = kernel_session.traces
+    assert not trace.running
+
+
+def test_another_call_that_fails_does_not_end_the_one_that_is_shown() -> None:
+    kernel_session, run = session(), Run("c", 1)
+    kernel_session.called(run, interrupted())
+    kernel_session.progressed(run, replace(call(), running=True))
+    kernel_session._changes.fail(run, refused(run, interrupted()), 0)
+    (trace,) = kernel_session.traces
+    assert trace.running
 
 
 def test_without_a_panel_nobody_looks_at_running_calls() -> None:
