@@ -96,7 +96,7 @@ class GenerateRecording:
         self.given = given_tokens(args, kwargs)
         self.images: ImageInputs | None = self._safely(lambda: _images(model, args, kwargs))
         self.progress: Callable[[], None] | None = None
-        self._shown = time.perf_counter()
+        self._began = self._returned = self._shown = time.perf_counter()
         self._showing = 0.0
 
     @hidden_frame
@@ -128,6 +128,11 @@ class GenerateRecording:
         errors = [self.fault, *(recording.error for recording in recordings)]
         return next((error for error in errors if error is not None), None)
 
+    @property
+    def milliseconds(self) -> float:
+        """Duration of the passes so far, without what recording and showing them took."""
+        return 1000 * (self._returned - self._began - self.seconds)
+
     def release(self) -> None:
         """Drop all data when it is no longer needed: an exception may keep the object alive."""
         for stream in self.streams:
@@ -157,6 +162,7 @@ class GenerateRecording:
             return original(module, *args, **kwargs)
         recording, end = found
         result = self._run(recording, original, module, args, kwargs)
+        self._returned = time.perf_counter()
         self._safely(lambda: end(result))
         return result
 

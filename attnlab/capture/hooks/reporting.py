@@ -85,6 +85,7 @@ class OutcomeReporter:
         """Report what a running ``generate`` has computed so far, to those who look at it."""
         from attnlab.capture.generate.generated_call import RECORDED, GeneratedCall
 
+        milliseconds = recording.milliseconds
         wanted = [
             (observation, observation.progress)
             for observation in observations
@@ -93,7 +94,7 @@ class OutcomeReporter:
         for observation, progress in wanted:
             with without_dispatch_modes(), without_function_modes():
                 call = GeneratedCall(recording, recording.streams[0], None)
-                outcome = call.outcome(observation.sequences, 0.0)
+                outcome = call.outcome(observation.sequences, milliseconds)
             if isinstance(outcome, RecordedCall):
                 # Each token so far was passed through the model.
                 notes = [note for note in outcome.notes if note != RECORDED]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -73,6 +75,14 @@ def test_a_view_has_the_notes_that_apply_to_it():
     # Every token of a view has a row.
     notes = [note for note in call.notes if note != RECORDED]
     assert [partial.notes for partial in screen.shown] == [notes] * 5
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_view_has_the_duration_of_its_steps():
+    screen = Screen()
+    _, call = generated(screen)
+    durations = [0.0, *(partial.milliseconds for partial in screen.shown), call.milliseconds]
+    assert all(before < after for before, after in pairwise(durations))
 
 
 @pytest.mark.usefixtures("eager")
