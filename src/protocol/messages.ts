@@ -474,6 +474,11 @@ export interface Origin {
 /** The text that the newest traces of a cell are of. */
 export interface Source {
   cell: string;
+  /**
+   * Execution count of the run that made the traces. While the cell runs again, its new traces
+   * have a higher one: the text that they are of is sent when the run has ended.
+   */
+  execution: number;
   text: string;
   origins: Origin[];
   diagnostics: Diagnostic[];

@@ -380,7 +380,8 @@ export class FakeKernel implements Backend {
 
   /** The newest traces of a cell are of this text. */
   source(cell: string, text: string, outdated = false): void {
-    const source = { cell, text, origins: [], diagnostics: [], outdated };
+    const execution = this.state.traces.findLast(trace => trace.cell === cell)?.execution ?? 0;
+    const source = { cell, execution, text, origins: [], diagnostics: [], outdated };
     this.state = { ...this.state, last: source.cell, sources: [source] };
     this.publish({ source, removed: [], payloads: [] }, []);
   }

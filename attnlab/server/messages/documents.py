@@ -57,6 +57,9 @@ class Source(TypedDict):
     """The text that the newest traces of a cell are of."""
 
     cell: str
+    execution: int
+    """Execution count of the run that made the traces. While the cell runs again, its new traces
+    have a higher one: the text that they are of is sent when the run has ended."""
     text: str
     origins: list[Origin]
     diagnostics: list[Diagnostic]

@@ -49,6 +49,7 @@ def source_of(document: CellDocument, traces: Sequence[Trace]) -> Source:
                 diagnostics += map(_token_diagnostic, positions.diagnostics)
     return Source(
         cell=document.cell,
+        execution=document.execution,
         text=document.text,
         origins=origins,
         diagnostics=diagnostics,

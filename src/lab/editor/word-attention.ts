@@ -25,7 +25,7 @@ export async function wordAttention(
 ): Promise<WordAttention | UserMessage> {
   await whenComputed(document);
   const backend = place.session.backend;
-  if (!backend || !document.current.value) {
+  if (!backend || document.unfinished.value || !document.current.value) {
     return phaseMessage(document);
   }
   const shown = latestCell(place);

@@ -6,7 +6,7 @@ import {
   untracked,
   type ReadonlySignal
 } from '@preact/signals-core';
-import type { Diagnostic, Source } from '../../protocol/messages';
+import type { Diagnostic, Source, TraceSummary } from '../../protocol/messages';
 import type { DocumentContext } from './document-context';
 import { diagnosticsOf, refusalIn } from './document-diagnostics';
 import { documentPhase, type DocumentPhase } from './document-phase';
@@ -27,6 +27,8 @@ export class CellDocument {
   /** The text of the cell that the views show; null if it has not run. */
   readonly source: ReadonlySignal<Source | null>;
   readonly current: ReadonlySignal<boolean>;
+  /** The newest trace of a run of the cell that has not ended; its text is not known yet. */
+  readonly unfinished: ReadonlySignal<TraceSummary | null>;
   readonly phase: ReadonlySignal<DocumentPhase>;
   /** Diagnostics of this text. If it cannot be shown, the first gives the reason. */
   readonly diagnostics: ReadonlySignal<readonly Diagnostic[]>;
@@ -59,6 +61,7 @@ export class CellDocument {
     this.text = held.text;
     this.live = held.live;
     this.source = around.source;
+    this.unfinished = around.unfinished;
     this.milliseconds = held.milliseconds;
     this.current = computed(() => around.source.value?.text === held.text.value);
     const requests = (this.requests = new DocumentRequests(cell, around, this));
@@ -80,6 +83,7 @@ export class CellDocument {
         missing: backend ? null : (around.hostStatus.value?.kind ?? 'none'),
         overdue: backend?.isOverdue.value ?? false,
         running: around.running.value,
+        unfinished: around.unfinished.value !== null,
         busy: requests.busy.value
       });
     });

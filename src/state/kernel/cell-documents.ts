@@ -1,8 +1,9 @@
 import { computed, signal, type ReadonlySignal } from '@preact/signals-core';
-import type { Source } from '../../protocol/messages';
+import type { Source, TraceSummary } from '../../protocol/messages';
 import type { CellDocument } from './cell-document';
 import type { MonitoredBackend } from './monitored-backend';
 import type { Status } from './status';
+import { isUnfinished } from './unfinished-run';
 
 /** The documents of the tagged cells of one notebook, and the cell texts that the views show. */
 export class CellDocuments {
@@ -33,6 +34,7 @@ export class CellDocuments {
       backend: ReadonlySignal<MonitoredBackend | null>;
       hostStatus: ReadonlySignal<Status | null>;
       running: ReadonlySignal<string | null>;
+      traces: ReadonlySignal<readonly TraceSummary[]>;
       watched: ReadonlySignal<boolean>;
       resync: () => void;
     },
@@ -60,8 +62,15 @@ export class CellDocuments {
     }
     const { running, limit, delay } = this;
     const source = computed(() => this.held.sources.value.get(cell) ?? null);
+    const unfinished = computed(() => {
+      const newest = this.around.traces.value.findLast(
+        trace => trace.cell === cell && !trace.trial
+      );
+      const known = newest && isUnfinished(newest, this.around.running.value, source.value);
+      return known ? newest : null;
+    });
     const shown = computed(() => [...this.shown.value.values()].includes(cell));
-    const around = { ...this.around, running, source, shown, limit, delay };
+    const around = { ...this.around, running, unfinished, source, shown, limit, delay };
     const document = new this.made(cell, text, live, around);
     this.held.open.value = new Map([...this.held.open.peek(), [cell, document]]);
     return document;

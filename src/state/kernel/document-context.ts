@@ -1,5 +1,5 @@
 import type { ReadonlySignal } from '@preact/signals-core';
-import type { Source } from '../../protocol/messages';
+import type { Source, TraceSummary } from '../../protocol/messages';
 import type { MonitoredBackend } from './monitored-backend';
 import type { Status } from './status';
 
@@ -14,6 +14,8 @@ export interface DocumentContext {
   hostStatus: ReadonlySignal<Status | null>;
   /** Whether a watched cell is running. */
   running: ReadonlySignal<boolean>;
+  /** The newest trace of a run of this cell that has not ended. */
+  unfinished: ReadonlySignal<TraceSummary | null>;
   /** The text that the views show. */
   source: ReadonlySignal<Source | null>;
   /** Maximum number of tokens that are passed through a model while typing. */

@@ -5,6 +5,7 @@ export type DocumentPhase =
   | 'live' // the views show the current text
   | 'computing' // the current text is being computed
   | 'stale' // the views show an older text
+  | 'running' // the views show a run of the cell that has not ended
   | 'waiting' // the kernel does not respond, or runs a cell
   | 'paused' // no view is open
   | 'off'; // the views show the current text but do not follow edits
@@ -25,6 +26,8 @@ export interface PhaseInputs {
   overdue: boolean;
   /** Whether a watched cell is running. */
   running: boolean;
+  /** Whether the views show a run of the cell that has not ended. */
+  unfinished: boolean;
   /** Whether the current text is being computed. */
   busy: boolean;
 }
@@ -33,6 +36,9 @@ export interface PhaseInputs {
 export function documentPhase(now: PhaseInputs): DocumentPhase {
   if (!now.watched) {
     return 'paused';
+  }
+  if (now.unfinished && now.missing === null) {
+    return now.overdue ? 'waiting' : 'running';
   }
   if (now.current && (!now.live || now.refused)) {
     return 'off';

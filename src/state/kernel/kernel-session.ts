@@ -81,7 +81,8 @@ export class KernelSession {
     this.selections = new SelectionLink(backend);
     // Documents need the kernel's state to compare their texts with it.
     const known = computed(() => (phase.value === 'attached' ? backend.value : null));
-    const around = { backend: known, hostStatus, running, watched, resync: () => this.resync() };
+    const resync = () => this.resync();
+    const around = { backend: known, hostStatus, running, traces, watched, resync };
     this.documents = new CellDocuments(around, document);
   }
 

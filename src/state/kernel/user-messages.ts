@@ -55,6 +55,8 @@ export const START_FAILED = 'attnlab failed to start in the kernel: %1';
 // What the panel shows.
 export const NOTHING_RAN = 'No watched cell has run yet.';
 export const RUNNING = 'The cell is running.';
+export const GENERATED_SO_FAR = 'generate() is running: %1 of its tokens so far.';
+export const GENERATES = 'generate() is running: its steps so far are shown.';
 export const SHOWS_NEWEST_RUN = 'Shows the latest run.';
 export const FOLLOWS_EDITS = 'Updates as you type.';
 export const EDIT_PENDING = 'Computing attention for the edited text.';

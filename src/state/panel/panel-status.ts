@@ -17,7 +17,8 @@ export interface StatusInputs {
   hostStatus: Status | null;
   reach: ConnectionState;
   waiting: boolean;
-  running: boolean;
+  /** The message about a running cell; null if none is running. */
+  running: UserMessage | null;
   problem: { title: string; remedy: string } | null;
   shown: boolean;
   /** State of the trial text if one is shown, otherwise null. */
@@ -51,7 +52,7 @@ export function panelStatus(now: StatusInputs): Status {
     return { kind: 'starting', message: messages.REACHING };
   }
   if (now.running) {
-    return { kind: 'running', message: messages.RUNNING };
+    return { kind: 'running', ...now.running };
   }
   if (now.problem) {
     const { title, remedy } = now.problem;

@@ -4,6 +4,7 @@ import type { CellDocument } from '../kernel/cell-document';
 import type { Status } from '../kernel/status';
 import { AT_LINE } from '../kernel/user-messages';
 import type { KernelSession } from '../kernel/kernel-session';
+import { isUnfinished, runMessage } from '../kernel/unfinished-run';
 import { lineOf } from '../text/edits';
 import { panelStatus, type TrialState } from './panel-status';
 
@@ -38,6 +39,8 @@ export class TraceFollower {
   readonly problem: ReadonlySignal<Problem | null>;
   /** The document of the shown cell, if its edits are known. */
   readonly document: ReadonlySignal<CellDocument | null>;
+  /** Whether the shown trace is of an older text than the cell has now. */
+  readonly edited: ReadonlySignal<boolean>;
   /** Whether the shown trace is of an older text, an older run or a lost kernel. */
   readonly stale: ReadonlySignal<boolean>;
   readonly status: ReadonlySignal<Status>;
@@ -82,19 +85,24 @@ export class TraceFollower {
     });
     const { documents } = session;
     this.document = computed(() => documents.document(this.current.value?.cell ?? '') ?? null);
-    const outdated = computed(
-      () => documents.sources.value.get(this.current.value?.cell ?? '')?.outdated ?? false
+    const source = computed(
+      () => documents.sources.value.get(this.current.value?.cell ?? '') ?? null
     );
-    const edited = computed(() => {
+    const unfinished = computed(() => {
+      const current = this.current.value;
+      return current && isUnfinished(current, running.value, source.value) ? current : null;
+    });
+    const outdated = computed(() => !unfinished.value && (source.value?.outdated ?? false));
+    this.edited = computed(() => {
       const document = this.document.value;
-      return document !== null && !document.current.value;
+      return document !== null && !unfinished.value && !document.current.value;
     });
     this.stale = computed(() => {
       const [current, problem] = [this.current.value, this.problem.value];
       if (current?.trial) {
         return phase.value !== 'attached' || this.tries.value?.state !== 'shown';
       }
-      if (current && (edited.value || outdated.value)) {
+      if (current && (this.edited.value || outdated.value)) {
         return true;
       }
       // One run may have both a recorded call and one that failed to be recorded.
@@ -109,7 +117,10 @@ export class TraceFollower {
         hostStatus: hostStatus.value,
         reach: phase.value,
         waiting: backend.value?.isOverdue.value ?? false,
-        running: running.value !== null && (pinned.value ?? running.value) === running.value,
+        running:
+          running.value !== null && (pinned.value ?? running.value) === running.value
+            ? runMessage(unfinished.value?.cell === running.value ? unfinished.value : null)
+            : null,
         problem: this.stale.value || !this.current.value ? this.problem.value : null,
         shown: this.current.value !== null,
         tried: this.current.value?.trial ? (this.tries.value?.state ?? null) : null,

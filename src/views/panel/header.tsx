@@ -34,11 +34,6 @@ export function Header() {
             <span>{trace.model}</span> <span class="attnlab-soft">{shape(trace)}</span>
           </span>
           <Length of={shown.sequences[0]} />
-          {trace.running && (
-            <span class="attnlab-chip attnlab-running" data-testid="attnlab-running" role="status">
-              {t('generating…')}
-            </span>
-          )}
         </>
       )}
       <Status />

@@ -13,7 +13,8 @@ export function Notice() {
   const trace = state.trace.value;
   // A failed run of another cell: the views show an earlier run of their cell.
   const other = trace !== null && problem !== null && problem.cell !== trace.cell;
-  const edited = state.follower.document.value?.current.value === false;
+  const edited = state.follower.edited.value;
+  const generating = kind === 'running' && trace?.running === true;
   const notes = state.trace.value?.notes ?? [];
   const failure = state.failure.value;
   const failures = new Set(
@@ -24,7 +25,10 @@ export function Notice() {
   );
   return (
     <>
-      {((stale && kind !== 'computing') || problem !== null || kind === 'waiting') && (
+      {((stale && kind !== 'computing') ||
+        problem !== null ||
+        kind === 'waiting' ||
+        generating) && (
         <div class="attnlab-notice" data-kind={stale ? 'stale' : kind} role="note">
           <p>
             <b>{problem ? problem.title : message}</b>
@@ -35,7 +39,9 @@ export function Notice() {
                   ? t('The views show an earlier run of %1.', nameOf(trace))
                   : edited
                     ? t('The views show an older version of the text.')
-                    : t('The views show an earlier run.')}
+                    : trace?.running
+                      ? t('The views show what generate() had computed.')
+                      : t('The views show an earlier run.')}
               </span>
             )}
           </p>

@@ -15,7 +15,7 @@ const TWO = TEXT.indexOf('two');
 const RESULT: HoverResult = { tokens: [{ index: 2, received: ['1'] }], strongest: [] };
 
 function source(text = TEXT, cell = 'a'): Source {
-  return { cell, text, origins: [], diagnostics: [], outdated: false };
+  return { cell, execution: 1, text, origins: [], diagnostics: [], outdated: false };
 }
 
 describe('the tokens of a word in the editor', () => {

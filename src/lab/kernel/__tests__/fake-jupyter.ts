@@ -99,7 +99,8 @@ export class FakeBackend {
   }
 
   get #source() {
-    return { cell: CELL, text: this.text ?? '', origins: [], diagnostics: [], outdated: false };
+    const common = { origins: [], diagnostics: [], outdated: false };
+    return { cell: CELL, execution: 1, text: this.text ?? '', ...common };
   }
 
   get #state(): State {

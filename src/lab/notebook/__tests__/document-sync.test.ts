@@ -86,6 +86,7 @@ function follow(cells: Cell[], changed: Signal<object, void>): [CellDocuments, D
     backend: signal(null),
     hostStatus: signal(null),
     running: signal(null),
+    traces: signal([]),
     watched: signal(true)
   };
   const documents = new CellDocuments({ ...around, resync: () => undefined }, CellDocument);

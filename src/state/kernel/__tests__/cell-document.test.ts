@@ -10,7 +10,7 @@ import { CellDocuments } from '../cell-documents';
 import { MonitoredBackend } from '../monitored-backend';
 
 function source(text: string): Source {
-  return { cell: 'a', text, origins: [], diagnostics: [], outdated: false };
+  return { cell: 'a', execution: 1, text, origins: [], diagnostics: [], outdated: false };
 }
 
 function made(change: Change, text: string): string {
@@ -30,6 +30,7 @@ class Adversary {
       backend: this.backend,
       hostStatus: signal(null),
       running: this.running,
+      traces: signal([]),
       watched: signal(true),
       resync: () => this.resync()
     },

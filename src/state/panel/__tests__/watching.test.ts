@@ -130,7 +130,7 @@ test('the page does not leave if a view opens as another closes', async () => {
 
 test('of the cells that were edited unseen the one that is shown is followed', async () => {
   const source = (cell: string) => {
-    const common = { origins: [], diagnostics: [], outdated: false };
+    const common = { execution: 1, origins: [], diagnostics: [], outdated: false };
     return { cell, text: 'one', ...common };
   };
   const held = state(1, {
