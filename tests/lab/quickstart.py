@@ -47,8 +47,9 @@ def caret(page: Lab, before: str) -> None:
 
 
 def editor(page: Lab) -> Locator:
-    """The editor of the tagged cell."""
-    return page.page.locator(".jp-Notebook .jp-Cell").nth(CELL).locator(".cm-content")
+    """The editor of the tagged cell in the visible notebook."""
+    notebook = page.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    return notebook.locator(".jp-Cell").nth(CELL).locator(".cm-content")
 
 
 def replace(page: Lab, old: str, new: str) -> None:
