@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Token } from '../../../protocol/messages';
+import type { ImagePosition, Token } from '../../../protocol/messages';
 import { fillPlaceholders } from '../../../state/kernel/user-messages';
 import { token } from '../../../state/__tests__/kernel';
 import { predictionText, tokenNote, withNote } from '../token-note';
@@ -18,7 +18,7 @@ test('a token of the prompt has no note', () => {
   expect(withNote('the', noteOf(2))).toBe('the');
 });
 
-test.each<[Token['image'], string]>([
+test.each<[ImagePosition, string]>([
   [{ index: 1, row: 3, column: 5, rows: 8, columns: 8 }, 'image 1, row 3, column 5'],
   [
     { index: 0, row: 0, column: 1, rows: 2, columns: 2, frame: 4 },
