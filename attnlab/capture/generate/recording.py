@@ -308,9 +308,9 @@ class GenerateRecording:
 
         logits = logits_of(result, self._vocabulary)
         if logits is not None and logits.shape[0] == stream.batch:
-            last = logits[:, -count:]
-            if logits.shape[1] > count:
-                last = last.clone()  # A view would keep the logits of the whole prompt.
+            # A view would keep the logits of the whole prompt. And in assisted decoding, generate()
+            # writes what logits processors return into the model's logits.
+            last = logits[:, -count:].clone()
             stream.predictions.end(len(stream.steps) - 1, stream.stop, ids, last)
 
     def _stream(self, cache: Any, ids: torch.Tensor | None) -> Stream | None:
