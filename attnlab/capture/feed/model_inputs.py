@@ -97,31 +97,30 @@ class ModelInputs:
             batch=self.batch, pixels=self.pixels, paired=self.paired, caches=self.caches
         )
 
-    def generated(self, items: list[int], lengths: list[int], tokens: int) -> ModelInputs:
+    def generated(self, items: list[int], ends: list[int], tokens: int) -> ModelInputs:
         """Return the inputs of a pass over generated texts.
 
         Parameters
         ----------
         items
             By text, the item of this call that it continues.
-        lengths
-            By text, the number of tokens that the model was given.
+        ends
+            By text, the number of tokens before the padding that ``generate`` filled in.
         tokens
             Number of tokens of each text.
         """
         masks: dict[str, Rows] = {}
-        if any(length + 1 < tokens for length in lengths):
+        if any(end < tokens for end in ends):
             # Without a mask, only what follows a text that has ended is padding.
-            masks = {name: [[] for _ in lengths] for name in ("tokens", "target")}
+            masks = {name: [[] for _ in ends] for name in ("tokens", "target")}
         for name, mask in self._masks.items():
             if len(mask) > max(items):
                 masks[name] = [mask[item] for item in items]
         for name, mask in masks.items():
             if name != "source":
-                # A text that has ended before the others has its end token, and padding after it.
                 masks[name] = [
-                    [*row, *[1] * (length + 1 - len(row)), *[0] * tokens][:tokens]
-                    for row, length in zip(mask, lengths, strict=True)
+                    [*row, *[1] * (end - len(row)), *[0] * tokens][:tokens]
+                    for row, end in zip(mask, ends, strict=True)
                 ]
         return replace(self, batch=len(items), _masks=masks)
 

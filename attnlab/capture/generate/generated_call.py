@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.generate.assembly import SiteAssembly
+from attnlab.capture.generate.generation_steps import generation_steps
 from attnlab.capture.generate.path import path_of
 from attnlab.capture.generate.prompt_pass import prompt_arguments
 from attnlab.capture.generate.returned_texts import UnmatchedError
@@ -14,7 +15,7 @@ from attnlab.capture.inspection.contents import entry, is_tensor
 from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.reading.layer_positions import LayerPositions
 from attnlab.capture.record import refusals
-from attnlab.capture.record.recorded_call import GenerationStep, RecordedCall, Refusal
+from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from attnlab.capture.record.terms import Causal
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class GeneratedCall:
             layout = sequences.layout(records, owners, notes)
         finally:
             root.inputs = given  # The call may still be running, and be shown again.
+        predictions = self._stream.predictions.of(path)
         return RecordedCall(
             refusals.name_of(model),
             records,
@@ -165,15 +167,15 @@ class GeneratedCall:
             path.texts,
             path.prompt - path.start,
             list(dict.fromkeys(notes)),
-            predictions=self._stream.predictions.of(path),
-            steps=_steps(path),
+            predictions=predictions,
+            steps=generation_steps(path, predictions),
         )
 
     def _inputs(self, given: ModelInputs, path: Path) -> ModelInputs:
         """Return the inputs of one pass over the whole text."""
         items = path.items_of_first
-        lengths = [length - path.start for length in path.lengths]
-        inputs = given.generated(items, lengths, path.stop - path.start)
+        ends = [end - path.start for end in path.ends]
+        inputs = given.generated(items, ends, path.stop - path.start)
         images, batch = self._recording.images, self._stream.batch
         inputs.images = None if images is None else images.continued(items, batch)
         if not self._decodes:
@@ -199,18 +201,6 @@ class GeneratedCall:
             else:
                 owners.append(root if self._decodes else call.scope)
         return owners
-
-
-def _steps(path: Path) -> tuple[GenerationStep, ...]:
-    """Return the passes that computed the texts."""
-    return tuple(
-        GenerationStep(
-            segment.start - path.start,
-            segment.start - path.start + segment.count,
-            tuple(range(path.texts) if segment.items is None else segment.items.tolist()),
-        )
-        for segment in path.segments
-    )
 
 
 def _positioned(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.feed.caches import cached_tokens, caches
 from attnlab.capture.feed.image_inputs import ImageInputs
-from attnlab.capture.feed.model_inputs import arguments, rows
+from attnlab.capture.feed.model_inputs import arguments, batch_of, rows
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.guards.modes import without_user_modes
 from attnlab.capture.inspection.contents import is_tensor
@@ -94,6 +94,7 @@ class GenerateRecording:
         self._vocabulary = vocabulary_size(model)
         self._nested = 0
         self.given = given_tokens(args, kwargs)
+        self._prompts = batch_of(kwargs, args)
         self.images: ImageInputs | None = self._safely(lambda: _images(model, args, kwargs))
         self.progress: Callable[[], None] | None = None
         self._began = self._returned = self._shown = time.perf_counter()
@@ -281,9 +282,14 @@ class GenerateRecording:
 
         return step, end
 
+    def processing(self, scores: Any) -> None:
+        """Note what the logits processors are given after a pass of the model."""
+        if self._between_passes and is_tensor(scores):
+            self._safely(lambda: self.streams[0].predictions.begin_processing(scores))
+
     def processed(self, scores: Any) -> None:
         """Note what the logits processors returned after a pass of the model."""
-        if self._nested or self._current is not None or not self.streams or not is_tensor(scores):
+        if not self._between_passes or not is_tensor(scores):
             return
 
         def note() -> None:
@@ -291,6 +297,23 @@ class GenerateRecording:
                 self.streams[0].predictions.process(scores)
 
         self._safely(note)
+
+    def decided(self, criteria: Any, ids: Any, finished: Any) -> None:
+        """Note which of some texts, (texts, tokens), the stopping criteria finished."""
+        if not self._between_passes or not is_tensor(ids) or not is_tensor(finished):
+            return
+
+        def note() -> None:
+            from attnlab.capture.generate.decisions import note_decision
+
+            note_decision(self.streams[0], criteria, ids, finished, self._prompts)
+
+        self._safely(note)
+
+    @property
+    def _between_passes(self) -> bool:
+        """Whether what is chosen now is chosen from the last pass of the first stream."""
+        return not self._nested and self._current is None and bool(self.streams)
 
     @contextlib.contextmanager
     def nested(self, model: Any) -> Iterator[None]:

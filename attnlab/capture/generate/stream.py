@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from attnlab.capture.generate.beams import parents_of
+from attnlab.capture.generate.endings import Endings
 from attnlab.capture.generate.interface_calls import InterfaceCalls
 from attnlab.capture.generate.predicted import StreamPredictions
 from attnlab.capture.generate.step import Attention, Step
@@ -53,6 +54,10 @@ class Stream:
         The steps, in order.
     predictions
         What its passes predicted.
+    endings
+        Where its texts end.
+    beams
+        Number of items for each prompt in a beam search; 0 for other methods.
     faults
         By site, why its keys cannot be determined.
     """
@@ -63,6 +68,8 @@ class Stream:
         self.first, self.cache, self.start, self.ids, self.count = first, cache, start, ids, count
         self.steps: list[Step] = []
         self.predictions = StreamPredictions()
+        self.endings = Endings()
+        self.beams = 0
         self.faults: dict[SiteKey, str] = {}
         self.nbytes = 0
         self.recomputed = False
@@ -208,7 +215,7 @@ class Stream:
         if self.batch == 1:
             return None
         if self.recomputed and given is not None:
-            return parents_of(given[:, : -step.count], self.all_ids)
+            return parents_of(given[:, : -step.count], self.all_ids, self.beams)
         # Only in a deep layer does the key of a token depend on the text before it.
         for site, record in reversed(sites):
             last = self._last.get(site)
@@ -220,7 +227,7 @@ class Stream:
             if sum(other not in self.crossing for other, _ in sites) > 1:
                 new, old = new[:, :, -1], old[:, :, -1]
             # In a single layer, only all keys together show which text an item continues.
-            return parents_of(new, old)
+            return parents_of(new, old, self.beams)
         return None
 
     def _changed(self, step: Step, sites: list[tuple[SiteKey, Attention]]) -> set[SiteKey]:
