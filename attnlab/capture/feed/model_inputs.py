@@ -34,6 +34,8 @@ class ModelInputs:
     """Whether each batch item has exactly one image."""
     prompt: int | None = None
     """Number of prompt ids before those that the model generated; None if it generated none."""
+    written: Rows | None = None
+    """The ids that the model generated after a prompt of embeddings; None if `ids` has them."""
     context: Rows | None = None
     """The ids of the tokens that its cache had before the call; None if unknown."""
     past: int | None = None
@@ -134,6 +136,10 @@ class ModelInputs:
         self.ids = None if self.ids is None else self.ids[:items]
         self.decoder = None if self.decoder is None else self.decoder[:items]
         self._masks = {name: mask[:items] for name, mask in self._masks.items()}
+
+    def embeds(self, length: int) -> bool:
+        """Whether a text of this length is a prompt of embeddings, and what was generated."""
+        return self.written is not None and (self.prompt or 0) + len(self.written[0]) == length
 
     @property
     def lengths(self) -> frozenset[int]:

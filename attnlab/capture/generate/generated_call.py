@@ -75,7 +75,7 @@ class GeneratedCall:
     def outcome(self, sequences: SequenceNaming, milliseconds: float) -> RecordedCall | Refusal:
         """Return the recorded call, or the reason why there is none."""
         stream, recorder = self._stream, self._stream.first.recorder
-        given = None if self._decodes or self._beside else self._recording.given
+        given = None if self._decodes or self._beside else self._recording.given.tokens
         try:
             path = self._followed(given)
         except UnmatchedError as error:
@@ -119,7 +119,7 @@ class GeneratedCall:
         """Follow the returned texts; those of the last pass if something else was returned."""
         stream, kept = self._stream, self._stream.first.recorder.kept.items
         try:
-            return path_of(stream, self._returned, given, kept)
+            return path_of(stream, self._returned, given, kept, self._recording.given.ids)
         except UnmatchedError:
             if self._returned is None or any(step.parents is not None for step in stream.steps):
                 raise
@@ -180,6 +180,8 @@ class GeneratedCall:
         inputs.images = None if images is None else images.continued(items, batch)
         if not self._decodes:
             prompt = path.prompt - path.start
+            written = path.written if path.ids is None else None
+            inputs = replace(inputs, written=written)
             return replace(inputs, ids=path.ids, context=path.context, prompt=prompt)
         sources = (part.inputs.ids for part in self._recording.parts)
         source = next((ids for ids in sources if ids), None)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def path_of(
-    stream: Stream, returned: torch.Tensor | None, given: int | None, kept: int | None = None
+    stream: Stream,
+    returned: torch.Tensor | None,
+    given: int | None,
+    kept: int | None = None,
+    given_ids: int = 0,
 ) -> Path:
     """Follow the returned texts through the passes.
 
@@ -28,6 +32,9 @@ def path_of(
         Number of tokens that ``generate`` was given; None if unknown.
     kept
         Number of items of the first pass that were kept; None for all.
+    given_ids
+        Number of ids of each text that ``generate`` was given, and may return before the generated
+        ones although the model was given embeddings.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def path_of(
     else:
         prompt = given + (shift if shift is not None else stream.start)
     if shift is None:
-        shift = prompt
+        shift = prompt - (given_ids if stream.ids is None else 0)
     ends = _ends(stream, spans, returned, shift)
     items = _items(stream, ends)
     if kept is not None and kept < stream.batch:
@@ -201,7 +208,7 @@ def _path(
     if returned is not None:
         rows = returned.tolist()
         tails = [row[max(0, prompt - shift) :] for row in rows]
-        if shift < prompt:
+        if shift < prompt and stream.ids is not None:
             before = stream.start - shift
             context = [row[:before] for row in rows] if before else None
             ids = [row[before:] for row in rows]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.feed.caches import cached_tokens, caches
 from attnlab.capture.feed.image_inputs import ImageInputs
-from attnlab.capture.feed.model_inputs import arguments, batch_of, rows
+from attnlab.capture.feed.model_inputs import arguments, rows
+from attnlab.capture.generate.given_texts import GivenTexts
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.guards.modes import without_user_modes
 from attnlab.capture.inspection.contents import is_tensor
@@ -53,6 +54,8 @@ class GenerateRecording:
 
     Attributes
     ----------
+    given
+        What ``generate`` was given.
     streams
         The passes of the model, those that continue one another together.
     parts
@@ -93,8 +96,7 @@ class GenerateRecording:
 
         self._vocabulary = vocabulary_size(model)
         self._nested = 0
-        self.given = given_tokens(args, kwargs)
-        self._prompts = batch_of(kwargs, args)
+        self.given = GivenTexts.of(args, kwargs)
         self.images: ImageInputs | None = self._safely(lambda: _images(model, args, kwargs))
         self.progress: Callable[[], None] | None = None
         self._began = self._returned = self._shown = time.perf_counter()
@@ -256,7 +258,8 @@ class GenerateRecording:
                     return
                 stream = Stream(first, filled, before, ids, count)
                 # With the prompt, an assistant's first guesses may be given.
-                guesses = 0 if self.given is None else max(0, stream.stop - self.given)
+                given = self.given.tokens
+                guesses = 0 if given is None else max(0, stream.stop - given)
                 self._predicted(stream, ids, result, 1 + (guesses if not before else 0))
                 self.streams.append(stream)
 
@@ -306,7 +309,7 @@ class GenerateRecording:
         def note() -> None:
             from attnlab.capture.generate.decisions import note_decision
 
-            note_decision(self.streams[0], criteria, ids, finished, self._prompts)
+            note_decision(self.streams[0], criteria, ids, finished, self.given.texts)
 
         self._safely(note)
 
@@ -379,12 +382,3 @@ def _images(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ImageI
     given = (kwargs.get("input_ids"), kwargs.get("inputs"), *args[:1])
     ids = next((rows(value) for value in given if value is not None), None)
     return ImageInputs.of(model, kwargs, ids)
-
-
-def given_tokens(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
-    """Return the number of tokens that ``generate`` was given; None if unknown."""
-    named = ("decoder_input_ids", "input_ids", "inputs", "inputs_embeds")
-    for value in (*(kwargs.get(name) for name in named), *args[:1]):
-        if is_tensor(value) and value.ndim >= 2:
-            return int(value.shape[1])
-    return None
