@@ -149,8 +149,9 @@ class GeneratedCall:
         first, model = self._stream.first, self._recording.model
         root = first.recorder.texts.root
         owners = self._owners(noted, root)
-        own = (call for site, call in self._stream.sites.items() if site in self._stepped)
-        records = _positioned(model, noted, {id(call) for call in own})
+        sites = self._stream.sites.items()
+        stepped = {id(call) for site, call in sites if site in self._stepped}
+        records = _positioned(model, noted, stepped)
         notes = [*self._notes, RECORDED]
         given, root.inputs = root.inputs, self._inputs(first.inputs, path)
         try:
@@ -181,8 +182,9 @@ class GeneratedCall:
         if not self._decodes:
             prompt = path.prompt - path.start
             written = path.written if path.ids is None else None
-            inputs = replace(inputs, written=written)
-            return replace(inputs, ids=path.ids, context=path.context, prompt=prompt)
+            return replace(
+                inputs, ids=path.ids, context=path.context, prompt=prompt, written=written
+            )
         sources = (part.inputs.ids for part in self._recording.parts)
         source = next((ids for ids in sources if ids), None)
         if source is not None:
@@ -193,12 +195,12 @@ class GeneratedCall:
         self, noted: list[tuple[NotedAttention, AttentionRecord]], root: TextScope
     ) -> list[TextScope]:
         """Return the text scopes of the calls; an encoder's text belongs to the whole call."""
-        own = {id(call) for call in self._stream.sites.values()}
-        scopes = [call.scope for call, _ in noted if id(call) in own]
+        in_stream = {id(call) for call in self._stream.sites.values()}
+        scopes = [call.scope for call, _ in noted if id(call) in in_stream]
         found = iter(self._stream.first.recorder.texts.owners(scopes))
         owners = []
         for call, _ in noted:
-            if id(call) in own:
+            if id(call) in in_stream:
                 owners.append(next(found))
             else:
                 owners.append(root if self._decodes else call.scope)

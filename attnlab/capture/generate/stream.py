@@ -182,9 +182,11 @@ class Stream:
             for site, attention in sites
             if attention.key is not None
         }
-        own = [site for site, _ in sites if site not in self.crossing]
-        # The step's own number is counted after it was added.
-        following = {own[(len(self.steps) + 1) % len(own)], own[-1]} if own else set()
+        reading = [site for site, _ in sites if site not in self.crossing]
+        following = set()
+        if reading:
+            # This step is not among the steps yet.
+            following = {reading[(len(self.steps) + 1) % len(reading)], reading[-1]}
         kept = {site for site, _ in sites} if self._inexact else following
         # Static caches are written in place, so what is compared later is copied.
         self._last = {site: _with_copied_keys(one) for site, one in sites if site in kept}
@@ -237,11 +239,11 @@ class Stream:
         compared in each step, else one. In the end, the keys of the last step are compared with all
         that were recorded.
         """
-        own = [(site, record) for site, record in sites if site not in self.crossing]
-        if not own:
+        reading = [(site, record) for site, record in sites if site not in self.crossing]
+        if not reading:
             return set()
         everything = self._inexact or not self.steps
-        chosen = own if everything else [own[len(self.steps) % len(own)]]
+        chosen = reading if everything else [reading[len(self.steps) % len(reading)]]
         differing = {
             site
             for site, record in chosen
