@@ -54,7 +54,9 @@ class Trace:
         model.
     steps
         The forward passes of ``generate``, in order, each with its tokens (``start``, ``stop``)
-        and the rows of the batch that computed them (``rows``); empty for a single pass.
+        and, by returned text, the row of the batch that computed them (``rows``), the row that this
+        one continues (``parents``) and the score so far (``scores``), see `GenerationStep`; empty
+        for a single pass.
     """
 
     # No field has a default: a `Block` would find it instead of the value of its newest trace.

@@ -34,6 +34,8 @@ class ModelInputs:
     """Whether each batch item has exactly one image."""
     prompt: int | None = None
     """Number of prompt ids before those that the model generated; None if it generated none."""
+    written: Rows | None = None
+    """The ids that the model generated after a prompt of embeddings; None if `ids` has them."""
     context: Rows | None = None
     """The ids of the tokens that its cache had before the call; None if unknown."""
     past: int | None = None
@@ -97,31 +99,30 @@ class ModelInputs:
             batch=self.batch, pixels=self.pixels, paired=self.paired, caches=self.caches
         )
 
-    def generated(self, items: list[int], lengths: list[int], tokens: int) -> ModelInputs:
+    def generated(self, items: list[int], ends: list[int], tokens: int) -> ModelInputs:
         """Return the inputs of a pass over generated texts.
 
         Parameters
         ----------
         items
             By text, the item of this call that it continues.
-        lengths
-            By text, the number of tokens that the model was given.
+        ends
+            By text, the number of tokens before the padding that ``generate`` filled in.
         tokens
             Number of tokens of each text.
         """
         masks: dict[str, Rows] = {}
-        if any(length + 1 < tokens for length in lengths):
+        if any(end < tokens for end in ends):
             # Without a mask, only what follows a text that has ended is padding.
-            masks = {name: [[] for _ in lengths] for name in ("tokens", "target")}
+            masks = {name: [[] for _ in ends] for name in ("tokens", "target")}
         for name, mask in self._masks.items():
             if len(mask) > max(items):
                 masks[name] = [mask[item] for item in items]
         for name, mask in masks.items():
             if name != "source":
-                # A text that has ended before the others has its end token, and padding after it.
                 masks[name] = [
-                    [*row, *[1] * (length + 1 - len(row)), *[0] * tokens][:tokens]
-                    for row, length in zip(mask, lengths, strict=True)
+                    [*row, *[1] * (end - len(row)), *[0] * tokens][:tokens]
+                    for row, end in zip(mask, ends, strict=True)
                 ]
         return replace(self, batch=len(items), _masks=masks)
 
@@ -135,6 +136,10 @@ class ModelInputs:
         self.ids = None if self.ids is None else self.ids[:items]
         self.decoder = None if self.decoder is None else self.decoder[:items]
         self._masks = {name: mask[:items] for name, mask in self._masks.items()}
+
+    def embeds(self, length: int) -> bool:
+        """Whether a text of this length is a prompt of embeddings, and what was generated."""
+        return self.written is not None and (self.prompt or 0) + len(self.written[0]) == length
 
     @property
     def lengths(self) -> frozenset[int]:

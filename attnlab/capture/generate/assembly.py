@@ -201,7 +201,7 @@ class SiteAssembly:
             queries += [row.start - self._path.start + index for index in positions]
             outputs.append(output[:CERTIFIED_ITEMS])
         first = rows[0]
-        if isinstance(first, FirstRows) and first.record.output is None:
+        if isinstance(first, FirstRows) and first.call.output is None:
             return {"rows": (), "output": None}  # The record has the reason.
         if not outputs:
             return {"rows": (), "output": None, "doubt": "no output of its rows was kept"}

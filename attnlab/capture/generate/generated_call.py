@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.generate.assembly import SiteAssembly
+from attnlab.capture.generate.generation_steps import generation_steps
 from attnlab.capture.generate.path import path_of
 from attnlab.capture.generate.prompt_pass import prompt_arguments
 from attnlab.capture.generate.returned_texts import UnmatchedError
@@ -14,7 +15,7 @@ from attnlab.capture.inspection.contents import entry, is_tensor
 from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.reading.layer_positions import LayerPositions
 from attnlab.capture.record import refusals
-from attnlab.capture.record.recorded_call import GenerationStep, RecordedCall, Refusal
+from attnlab.capture.record.recorded_call import RecordedCall, Refusal
 from attnlab.capture.record.terms import Causal
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class GeneratedCall:
     def outcome(self, sequences: SequenceNaming, milliseconds: float) -> RecordedCall | Refusal:
         """Return the recorded call, or the reason why there is none."""
         stream, recorder = self._stream, self._stream.first.recorder
-        given = None if self._decodes or self._beside else self._recording.given
+        given = None if self._decodes or self._beside else self._recording.given.tokens
         try:
             path = self._followed(given)
         except UnmatchedError as error:
@@ -118,7 +119,7 @@ class GeneratedCall:
         """Follow the returned texts; those of the last pass if something else was returned."""
         stream, kept = self._stream, self._stream.first.recorder.kept.items
         try:
-            return path_of(stream, self._returned, given, kept)
+            return path_of(stream, self._returned, given, kept, self._recording.given.ids)
         except UnmatchedError:
             if self._returned is None or any(step.parents is not None for step in stream.steps):
                 raise
@@ -148,14 +149,16 @@ class GeneratedCall:
         first, model = self._stream.first, self._recording.model
         root = first.recorder.texts.root
         owners = self._owners(noted, root)
-        own = (call for site, call in self._stream.sites.items() if site in self._stepped)
-        records = _positioned(model, noted, {id(call) for call in own})
+        sites = self._stream.sites.items()
+        stepped = {id(call) for site, call in sites if site in self._stepped}
+        records = _positioned(model, noted, stepped)
         notes = [*self._notes, RECORDED]
         given, root.inputs = root.inputs, self._inputs(first.inputs, path)
         try:
             layout = sequences.layout(records, owners, notes)
         finally:
             root.inputs = given  # The call may still be running, and be shown again.
+        predictions = self._stream.predictions.of(path)
         return RecordedCall(
             refusals.name_of(model),
             records,
@@ -165,20 +168,23 @@ class GeneratedCall:
             path.texts,
             path.prompt - path.start,
             list(dict.fromkeys(notes)),
-            predictions=self._stream.predictions.of(path),
-            steps=_steps(path),
+            predictions=predictions,
+            steps=generation_steps(path, predictions),
         )
 
     def _inputs(self, given: ModelInputs, path: Path) -> ModelInputs:
         """Return the inputs of one pass over the whole text."""
         items = path.items_of_first
-        lengths = [length - path.start for length in path.lengths]
-        inputs = given.generated(items, lengths, path.stop - path.start)
+        ends = [end - path.start for end in path.ends]
+        inputs = given.generated(items, ends, path.stop - path.start)
         images, batch = self._recording.images, self._stream.batch
         inputs.images = None if images is None else images.continued(items, batch)
         if not self._decodes:
             prompt = path.prompt - path.start
-            return replace(inputs, ids=path.ids, context=path.context, prompt=prompt)
+            written = path.written if path.ids is None else None
+            return replace(
+                inputs, ids=path.ids, context=path.context, prompt=prompt, written=written
+            )
         sources = (part.inputs.ids for part in self._recording.parts)
         source = next((ids for ids in sources if ids), None)
         if source is not None:
@@ -189,28 +195,16 @@ class GeneratedCall:
         self, noted: list[tuple[NotedAttention, AttentionRecord]], root: TextScope
     ) -> list[TextScope]:
         """Return the text scopes of the calls; an encoder's text belongs to the whole call."""
-        own = {id(call) for call in self._stream.sites.values()}
-        scopes = [call.scope for call, _ in noted if id(call) in own]
+        in_stream = {id(call) for call in self._stream.sites.values()}
+        scopes = [call.scope for call, _ in noted if id(call) in in_stream]
         found = iter(self._stream.first.recorder.texts.owners(scopes))
         owners = []
         for call, _ in noted:
-            if id(call) in own:
+            if id(call) in in_stream:
                 owners.append(next(found))
             else:
                 owners.append(root if self._decodes else call.scope)
         return owners
-
-
-def _steps(path: Path) -> tuple[GenerationStep, ...]:
-    """Return the passes that computed the texts."""
-    return tuple(
-        GenerationStep(
-            segment.start - path.start,
-            segment.start - path.start + segment.count,
-            tuple(range(path.texts) if segment.items is None else segment.items.tolist()),
-        )
-        for segment in path.segments
-    )
 
 
 def _positioned(

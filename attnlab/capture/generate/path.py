@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def path_of(
-    stream: Stream, returned: torch.Tensor | None, given: int | None, kept: int | None = None
+    stream: Stream,
+    returned: torch.Tensor | None,
+    given: int | None,
+    kept: int | None = None,
+    given_ids: int = 0,
 ) -> Path:
     """Follow the returned texts through the passes.
 
@@ -28,6 +32,9 @@ def path_of(
         Number of tokens that ``generate`` was given; None if unknown.
     kept
         Number of items of the first pass that were kept; None for all.
+    given_ids
+        Number of ids of each text that ``generate`` was given, and may return before the generated
+        ones although the model was given embeddings.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def path_of(
     else:
         prompt = given + (shift if shift is not None else stream.start)
     if shift is None:
-        shift = prompt
+        shift = prompt - (given_ids if stream.ids is None else 0)
     ends = _ends(stream, spans, returned, shift)
     items = _items(stream, ends)
     if kept is not None and kept < stream.batch:
@@ -96,12 +103,9 @@ def _ends(
     rows = returned.tolist()
     step_ids = {step: _tolist(_pass_ids(stream, step)) for step, _, _ in spans}
     parents = [_tolist(step.parents) for step in stream.steps]
-    share = max(1, stream.batch * 1 // max(1, len(rows)))
     ends = []
     for text, row in enumerate(rows):
-        candidates = list(range(stream.batch))
-        if step_ids[FIRST] is None and len(rows) <= stream.batch:
-            candidates = list(range(text * share, (text + 1) * share))
+        likely, candidates = _candidates(stream, text, len(rows))
         end = None
         for step, start, stop in spans:
             ids = step_ids[step]
@@ -120,8 +124,7 @@ def _ends(
             if not best:
                 break
             candidates = [item for item in candidates if lengths[item] == best]
-            chosen = text * stream.batch // len(rows)
-            item = chosen if chosen in candidates else candidates[0]
+            item = likely if likely in candidates else candidates[0]
             end = _End(step, item, start + best)
             if best < stop - start:
                 break
@@ -129,6 +132,18 @@ def _ends(
             raise UnmatchedError("what it returned does not begin with what it was given")
         ends.append(end)
     return ends
+
+
+def _candidates(stream: Stream, text: int, texts: int) -> tuple[int, list[int]]:
+    """Return which item of the first pass a text probably continues, and all that it may."""
+    likely = text * stream.batch // texts
+    if stream.beams:
+        # Every beam of a prompt descends from the first one.
+        first = likely - likely % stream.beams
+        return first, list(range(first, first + stream.beams))
+    if stream.ids is None and texts <= stream.batch:
+        return likely, [likely]
+    return likely, list(range(stream.batch))
 
 
 def _shift(stream: Stream, returned: torch.Tensor, given: int | None) -> int | None:
@@ -178,6 +193,7 @@ def _path(
 ) -> Path:
     lengths = [end.length for end in ends]
     longest = max(lengths)
+    chosen_until = _chosen_until(stream, ends, items)
     segments = []
     for step, start, stop in spans:
         if start >= longest:
@@ -192,20 +208,31 @@ def _path(
     if returned is not None:
         rows = returned.tolist()
         tails = [row[max(0, prompt - shift) :] for row in rows]
-        if shift < prompt:
+        if shift < prompt and stream.ids is not None:
             before = stream.start - shift
             context = [row[:before] for row in rows] if before else None
             ids = [row[before:] for row in rows]
         elif ids is not None:
             given = prompt - stream.start
             ids = [row[:given] + tail for row, tail in zip(ids, tails, strict=True)]
-        return Path(segments, stream.start, prompt, lengths, ids, context, tails)
+        return Path(segments, stream.start, prompt, lengths, chosen_until, ids, context, tails)
     written = (
         _ids_of(stream, [part for part in segments if part.start >= prompt], len(ends))
         if ids is None
         else [row[prompt - stream.start :] for row in ids]
     )
-    return Path(segments, stream.start, prompt, lengths, ids, context, written or [[]] * len(ends))
+    written = written or [[]] * len(ends)
+    return Path(segments, stream.start, prompt, lengths, chosen_until, ids, context, written)
+
+
+def _chosen_until(stream: Stream, ends: list[_End], items: dict[int, list[int]]) -> list[int]:
+    """Return, by text, the number of tokens that it was given or that were chosen for it."""
+    # One more token was chosen after the last one that was passed to the model.
+    counts = [end.length + 1 for end in ends]
+    if any(step.parents is not None for step in stream.steps):
+        return counts  # The rows changed places; what was filled in was not passed to the model.
+    rows = items[FIRST]
+    return [min(count, stream.endings.of(row)) for count, row in zip(counts, rows, strict=True)]
 
 
 def _ids_of(stream: Stream, segments: list[Segment], texts: int) -> list[list[int]] | None:

@@ -6,15 +6,16 @@ until then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
 
+from attnlab.capture.generate.came_tokens import CameTokens
 from attnlab.capture.record.predictions import BestTokens, Predictions, chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from attnlab.capture.generate.returned_texts import Path, Segment
 
@@ -31,30 +32,18 @@ class PassPredictions:
         The best tokens, by item and predicted token.
     processed
         The best tokens after logits processors, for the last predicted token.
+    has_processors
+        Whether logits processors changed what it predicted.
+    finishing
+        By id, the probabilities of tokens that finish a text in each item, for the last predicted
+        token.
     """
 
     start: int
     best: BestTokens
     processed: BestTokens | None = None
-
-
-@dataclass(eq=False)
-class CameTokens:
-    """The probabilities of tokens that came, by item of the pass that was given them.
-
-    Attributes
-    ----------
-    log_probability
-        Shape (items,), float32.
-    rank
-        Shape (items,), int64, from 1.
-    processed
-        Shape (items,), float32: the log probability after logits processors; None without them.
-    """
-
-    log_probability: torch.Tensor
-    rank: torch.Tensor
-    processed: torch.Tensor | None = None
+    has_processors: bool = False
+    finishing: dict[int, CameTokens] = field(default_factory=dict)
 
 
 class StreamPredictions:
@@ -65,6 +54,7 @@ class StreamPredictions:
         self._came: dict[tuple[int, int], CameTokens] = {}
         self._logits: torch.Tensor | None = None
         self._processed: torch.Tensor | None = None
+        self._sums_log_probabilities: bool | None = None
 
     def begin(
         self, step: int, start: int, ids: torch.Tensor | None, parents: torch.Tensor | None
@@ -72,24 +62,9 @@ class StreamPredictions:
         """Note which tokens a step was given, after the last pass predicted the first of them."""
         if self._logits is None or ids is None or not self._passes:
             return
-        last, logits, processed = self._passes[-1], self._logits, self._processed
-        index = start - last.start
-        if not 0 <= index < logits.shape[1]:
-            return
-        rows = logits[:, index : index + 1]
-        if parents is not None:
-            rows = rows.index_select(0, parents)
-        best = last.best.at(slice(index, index + 1), parents)
-        probability, rank = chosen(rows, best, ids[:, :1])
-        came = CameTokens(probability[:, 0], rank[:, 0])
-        if processed is not None and last.processed is not None and index == logits.shape[1] - 1:
-            normalizer = last.processed.normalizer[:, 0]
-            if parents is not None:
-                processed, normalizer = (
-                    part.index_select(0, parents) for part in (processed, normalizer)
-                )
-            came.processed = _log_probability(processed, normalizer, ids[:, 0])
-        self._came[step, start] = came
+        index = start - self._passes[-1].start
+        if 0 <= index < self._logits.shape[1]:
+            self._came[step, start] = self._read(self._logits, index, ids[:, 0], parents)
 
     def end(self, step: int, stop: int, ids: torch.Tensor | None, logits: torch.Tensor) -> None:
         """Reduce the logits of a pass that has ended, of shape (items, positions, vocabulary)."""
@@ -106,6 +81,21 @@ class StreamPredictions:
                 self._came.setdefault((step, position), came)
         self._logits, self._processed = logits, None
 
+    def begin_processing(self, scores: torch.Tensor) -> None:
+        """Note what the logits processors are given: logits, or log probabilities.
+
+        Beam search adds up what they make of log probabilities, other methods choose by a softmax.
+        """
+        if not self._passes or self._logits is None:
+            return
+        self._passes[-1].has_processors = True
+        if self._sums_log_probabilities is None and scores.shape == self._logits[:, -1].shape:
+            logits = self._logits[:, -1].to(scores)
+            if torch.equal(scores, logits):
+                self._sums_log_probabilities = False
+            elif torch.allclose(scores, logits.log_softmax(-1), atol=1e-4):
+                self._sums_log_probabilities = True
+
     def process(self, scores: torch.Tensor) -> None:
         """Note the scores after logits processors, (items, vocabulary)."""
         if self._passes and self._logits is not None and len(scores) == len(self._logits):
@@ -115,6 +105,15 @@ class StreamPredictions:
                 last.best.at(slice(-1, None)) if same else BestTokens.of(scores[:, None])
             )
             self._processed = scores.detach()
+
+    def finish(self, ids: Iterable[int]) -> None:
+        """Note tokens that finish texts of a beam search: no step is given these tokens."""
+        if self._logits is None or not self._passes:
+            return
+        rows, device = self._logits.shape[0], self._logits.device
+        for token in ids:
+            tokens = torch.full((rows,), token, device=device)
+            self._passes[-1].finishing[token] = self._read(self._logits, -1, tokens)
 
     def of(self, path: Path) -> Predictions | None:
         """Return the predictions of the generated tokens of the returned texts."""
@@ -139,15 +138,56 @@ class StreamPredictions:
             torch.stack([one.log_probability for one in came], dim=1),
             torch.stack([one.rank for one in came], dim=1),
             _together([part for part in processed if part is not None]) if has_processed else None,
-            torch.stack([_processed(one) for one in came], dim=1) if has_processed else None,
+            torch.stack([_known(one.processed, one) for one in came], dim=1)
+            if has_processed
+            else None,
+            torch.stack([_known(one.score, one) for one in came], dim=1),
         )
+
+    def _read(
+        self,
+        logits: torch.Tensor,
+        index: int,
+        ids: torch.Tensor,
+        rows: torch.Tensor | None = None,
+    ) -> CameTokens:
+        """Read the probabilities of tokens that the last pass predicted.
+
+        Parameters
+        ----------
+        logits
+            Those of the last pass, (items, positions, vocabulary).
+        index
+            The position.
+        ids
+            Shape (rows,): the tokens.
+        rows
+            Shape (rows,): the items of the pass that they continue; None for all.
+        """
+        last = self._passes[-1]
+        index %= int(logits.shape[1])
+        best = last.best.at(slice(index, index + 1), _on(last.best.ids, rows))
+        came = CameTokens.of(_selected(logits[:, index], rows), best, ids)
+        newest = index == logits.shape[1] - 1
+        if not newest or self._processed is None or last.processed is None:
+            return came
+        normalizer = _selected(last.processed.normalizer[:, 0], rows)
+        processed = _selected(self._processed, rows)
+        found = processed.gather(-1, ids[:, None].to(processed.device))[:, 0]
+        log_probability = found.float() - normalizer
+        score = torch.full_like(log_probability, torch.nan)
+        if self._sums_log_probabilities is not None:
+            # Beam search adds what the processors returned, which need not sum to 1.
+            score = log_probability + normalizer * self._sums_log_probabilities
+        device = came.rank.device
+        return replace(came, processed=log_probability.to(device), score=score.to(device))
 
     def _at(
         self, position: int, path: Path, owners: Mapping[int, Segment]
     ) -> tuple[list[torch.Tensor], list[torch.Tensor] | None, CameTokens] | None:
         """Return what was predicted for a token of all texts, and which one came."""
         # If all passes have ended before, the texts are padded to one length.
-        before, own = owners.get(position - 1, path.segments[-1]), owners.get(position)
+        before, segment = owners.get(position - 1, path.segments[-1]), owners.get(position)
         predicted = self._passes[before.step + 1]
         index = min(position - predicted.start, int(predicted.best.ids.shape[1]) - 1)
         if index < 0:
@@ -158,94 +198,55 @@ class StreamPredictions:
         last = index == predicted.best.ids.shape[1] - 1
         if predicted.processed is not None and last:
             processed = predicted.processed.selected(items, 0)
-        given = None if own is None else self._came.get((own.step, position))
+        given = None if segment is None else self._came.get((segment.step, position))
         ids = torch.tensor([row[position - path.prompt] for row in path.written])
-        came = self._last(ids, best, processed, before, items)
-        if given is not None and own is not None:
+        came = self._last(ids, best, before, items)
+        if given is not None and segment is not None:
             # Texts that have ended were not given this token.
             running = torch.tensor([position < length for length in path.lengths])
-            came = _merged(_chosen(given, _items(own, path)), came, running)
-        ended = torch.tensor([position > length for length in path.lengths])
-        came = _hidden(came, ended)
-        return best, processed, came
+            came = given.selected(_items(segment, path)).merged(came, running)
+        probability = came.log_probability
+        unprocessed = torch.full_like(probability, torch.nan)
+        came = came.scored(unprocessed if predicted.has_processors else probability)
+        # What generate() filled in was not chosen.
+        return best, processed, came.hidden(torch.tensor([position >= end for end in path.ends]))
 
     def _last(
-        self,
-        ids: torch.Tensor,
-        best: list[torch.Tensor],
-        processed: list[torch.Tensor] | None,
-        before: Segment,
-        items: torch.Tensor,
+        self, ids: torch.Tensor, best: list[torch.Tensor], before: Segment, items: torch.Tensor
     ) -> CameTokens:
         """Return the probabilities of tokens that no pass was given, e.g. the last of a text."""
         newest = before.step + 2 == len(self._passes)
         if newest and self._logits is not None:
-            rows = self._logits[:, -1:].index_select(0, items.to(self._logits.device))
-            at = BestTokens(*(tensor[:, None] for tensor in best))
-            probability, rank = chosen(rows, at, ids[:, None])
-            came = CameTokens(probability[:, 0], rank[:, 0])
-            if processed is not None and self._processed is not None:
-                scores = self._processed.index_select(0, items.to(self._processed.device))
-                came.processed = _log_probability(scores, processed[3], ids)
-            return came
-        # The logits are gone: the token is among the best, or its probability is unknown.
+            rows = items.to(self._logits.device)
+            return self._read(self._logits, -1, ids.to(self._logits.device), rows)
+        # The logits are gone: the token finished a text or is among the best, or its probability
+        # is unknown.
         same = best[0] == ids[:, None].to(best[0].device)
         known = same.any(dim=-1)
         nothing = torch.full_like(best[2], torch.nan)
         probability = torch.where(known, (best[1].nan_to_num() * same).sum(-1), nothing)
-        rank = torch.where(known, same.int().argmax(-1) + 1, 0)
-        return CameTokens(probability, rank)
-
-
-def _log_probability(
-    scores: torch.Tensor, normalizer: torch.Tensor, ids: torch.Tensor
-) -> torch.Tensor:
-    """Return the log probabilities of tokens, (items,), by scores over the vocabulary."""
-    return scores.gather(-1, ids[:, None].to(scores.device))[:, 0].float() - normalizer
+        came = CameTokens(probability, torch.where(known, same.int().argmax(-1) + 1, 0))
+        for token, finishing in self._passes[before.step + 1].finishing.items():
+            came = finishing.selected(items).merged(came, ids == token)
+        return came
 
 
 def _items(segment: Segment, path: Path) -> torch.Tensor:
     return torch.arange(path.texts) if segment.items is None else segment.items
 
 
-def _chosen(came: CameTokens, items: torch.Tensor) -> CameTokens:
-    chosen_items = items.to(came.rank.device)
-    processed = None if came.processed is None else came.processed.index_select(0, chosen_items)
-    return CameTokens(
-        came.log_probability.index_select(0, chosen_items),
-        came.rank.index_select(0, chosen_items),
-        processed,
-    )
+def _selected(tensor: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
+    return tensor if rows is None else tensor.index_select(0, rows.to(tensor.device))
 
 
-def _merged(one: CameTokens, other: CameTokens, where: torch.Tensor) -> CameTokens:
-    """Take the texts of one where it is True, and of another one elsewhere."""
-    where = where.to(one.rank.device)
-    processed = one.processed
-    if processed is not None:
-        processed = torch.where(where, processed, _processed(other))
-    return CameTokens(
-        torch.where(where, one.log_probability, other.log_probability),
-        torch.where(where, one.rank, other.rank),
-        processed,
-    )
+def _on(tensor: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor | None:
+    """Return rows on the device of a tensor."""
+    return None if rows is None else rows.to(tensor.device)
 
 
-def _hidden(came: CameTokens, where: torch.Tensor) -> CameTokens:
-    """Mark the tokens of some texts as unknown: padding after their end."""
-    where = where.to(came.rank.device)
-    processed = came.processed
-    return CameTokens(
-        came.log_probability.masked_fill(where, torch.nan),
-        came.rank.masked_fill(where, 0),
-        None if processed is None else processed.masked_fill(where, torch.nan),
-    )
-
-
-def _processed(came: CameTokens) -> torch.Tensor:
-    if came.processed is None:
-        return torch.full_like(came.log_probability, torch.nan)
-    return came.processed
+def _known(values: torch.Tensor | None, came: CameTokens) -> torch.Tensor:
+    """Return values of tokens that came; NaN if they were not seen."""
+    return torch.full_like(came.log_probability, torch.nan) if values is None else values
 
 
 def _together(parts: list[list[torch.Tensor]]) -> BestTokens:

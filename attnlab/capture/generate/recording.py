@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attnlab.capture.feed.caches import cached_tokens, caches
 from attnlab.capture.feed.image_inputs import ImageInputs
 from attnlab.capture.feed.model_inputs import arguments, rows
+from attnlab.capture.generate.given_texts import GivenTexts
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.guards.modes import without_user_modes
 from attnlab.capture.inspection.contents import is_tensor
@@ -53,6 +54,8 @@ class GenerateRecording:
 
     Attributes
     ----------
+    given
+        What ``generate`` was given.
     streams
         The passes of the model, those that continue one another together.
     parts
@@ -93,7 +96,7 @@ class GenerateRecording:
 
         self._vocabulary = vocabulary_size(model)
         self._nested = 0
-        self.given = given_tokens(args, kwargs)
+        self.given = GivenTexts.of(args, kwargs)
         self.images: ImageInputs | None = self._safely(lambda: _images(model, args, kwargs))
         self.progress: Callable[[], None] | None = None
         self._began = self._returned = self._shown = time.perf_counter()
@@ -255,7 +258,8 @@ class GenerateRecording:
                     return
                 stream = Stream(first, filled, before, ids, count)
                 # With the prompt, an assistant's first guesses may be given.
-                guesses = 0 if self.given is None else max(0, stream.stop - self.given)
+                given = self.given.tokens
+                guesses = 0 if given is None else max(0, stream.stop - given)
                 self._predicted(stream, ids, result, 1 + (guesses if not before else 0))
                 self.streams.append(stream)
 
@@ -281,9 +285,14 @@ class GenerateRecording:
 
         return step, end
 
+    def processing(self, scores: Any) -> None:
+        """Note what the logits processors are given after a pass of the model."""
+        if self._between_passes and is_tensor(scores):
+            self._safely(lambda: self.streams[0].predictions.begin_processing(scores))
+
     def processed(self, scores: Any) -> None:
         """Note what the logits processors returned after a pass of the model."""
-        if self._nested or self._current is not None or not self.streams or not is_tensor(scores):
+        if not self._between_passes or not is_tensor(scores):
             return
 
         def note() -> None:
@@ -291,6 +300,23 @@ class GenerateRecording:
                 self.streams[0].predictions.process(scores)
 
         self._safely(note)
+
+    def decided(self, criteria: Any, ids: Any, finished: Any) -> None:
+        """Note which of some texts, (texts, tokens), the stopping criteria finished."""
+        if not self._between_passes or not is_tensor(ids) or not is_tensor(finished):
+            return
+
+        def note() -> None:
+            from attnlab.capture.generate.decisions import note_decision
+
+            note_decision(self.streams[0], criteria, ids, finished, self.given.texts)
+
+        self._safely(note)
+
+    @property
+    def _between_passes(self) -> bool:
+        """Whether what is chosen now is chosen from the last pass of the first stream."""
+        return not self._nested and self._current is None and bool(self.streams)
 
     @contextlib.contextmanager
     def nested(self, model: Any) -> Iterator[None]:
@@ -308,9 +334,9 @@ class GenerateRecording:
 
         logits = logits_of(result, self._vocabulary)
         if logits is not None and logits.shape[0] == stream.batch:
-            last = logits[:, -count:]
-            if logits.shape[1] > count:
-                last = last.clone()  # A view would keep the logits of the whole prompt.
+            # A view would keep the logits of the whole prompt. And in assisted decoding, generate()
+            # writes what logits processors return into the model's logits.
+            last = logits[:, -count:].clone()
             stream.predictions.end(len(stream.steps) - 1, stream.stop, ids, last)
 
     def _stream(self, cache: Any, ids: torch.Tensor | None) -> Stream | None:
@@ -356,12 +382,3 @@ def _images(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ImageI
     given = (kwargs.get("input_ids"), kwargs.get("inputs"), *args[:1])
     ids = next((rows(value) for value in given if value is not None), None)
     return ImageInputs.of(model, kwargs, ids)
-
-
-def given_tokens(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
-    """Return the number of tokens that ``generate`` was given; None if unknown."""
-    named = ("decoder_input_ids", "input_ids", "inputs", "inputs_embeds")
-    for value in (*(kwargs.get(name) for name in named), *args[:1]):
-        if is_tensor(value) and value.ndim >= 2:
-            return int(value.shape[1])
-    return None

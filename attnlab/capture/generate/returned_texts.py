@@ -54,6 +54,9 @@ class Path:
     lengths
         By text, the number of tokens, from the beginning, that were passed to the model. Each text
         ends with one or more further tokens.
+    ends
+        By text, the number of tokens that it was given or that were chosen for it. ``generate``
+        filled in those behind, up to `stop`.
     ids
         By text, the ids of all tokens from `start` on; None if those of the prompt are unknown.
     context
@@ -66,6 +69,7 @@ class Path:
     start: int
     prompt: int
     lengths: list[int]
+    ends: list[int]
     ids: list[list[int]] | None
     context: list[list[int]] | None
     written: list[list[int]]

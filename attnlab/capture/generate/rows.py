@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from attnlab.capture.record.terms import Term
 
 
-@dataclass(frozen=True, eq=False)
-class FirstRows:
-    """Rows of the first pass.
+@dataclass(eq=False, slots=True)
+class ComputedRows:
+    """Rows of one pass.
 
     Attributes
     ----------
-    record
-        The call.
+    call
+        The attention call.
     first, count
         The queries of the call that are meant.
     start
@@ -39,111 +39,12 @@ class FirstRows:
         As in `Segment`.
     """
 
-    record: AttentionRecord
+    call: AttentionRecord | StepCall
     first: int
     count: int
     start: int
     stop: int
     items: torch.Tensor | None
-
-    @property
-    def query(self) -> torch.Tensor | None:
-        """Shape (texts, heads, queries, width)."""
-        return _queries(_selected(self.record.query, self.items), self)
-
-    @property
-    def key(self) -> torch.Tensor | None:
-        """All keys of the call, (texts, groups, keys, width)."""
-        return _selected(self.record.key, self.items)
-
-    @property
-    def value(self) -> torch.Tensor | None:
-        """All values of the call, (texts, groups, keys, width)."""
-        return _selected(self.record.value, self.items)
-
-    @property
-    def weights(self) -> torch.Tensor | None:
-        """Shape (items, heads, all queries, keys); None if they follow from queries and keys."""
-        return self.record.weights
-
-    @property
-    def keys(self) -> int:
-        """Number of keys that the call was given."""
-        return self.record.keys
-
-    @property
-    def of(self) -> int:
-        """Number of queries of the call."""
-        return self.record.queries
-
-    @property
-    def terms(self) -> tuple[Term, ...]:
-        """The terms of the call."""
-        return self.record.terms
-
-    @property
-    def outputs(self) -> tuple[list[int], torch.Tensor] | None:
-        """The kept outputs, and their queries, counted from the first that is meant."""
-        output = self.record.output
-        if output is None or (self.items is not None and int(self.items.max()) >= len(output)):
-            return None  # Those of later items were not kept.
-        chosen = {
-            index: query - self.first
-            for index, query in enumerate(self.record.rows)
-            if self.first <= query < self.first + self.count
-        }
-        selected = _selected(output, self.items)
-        assert selected is not None
-        return list(chosen.values()), selected[:, list(chosen)]
-
-
-@dataclass(eq=False, slots=True)
-class StepRows:
-    """Rows of a step; the attributes are those of `FirstRows`.
-
-    Attributes
-    ----------
-    block, index
-        Its tensors, and its index on their first axis.
-    call
-        The call.
-    key, value
-        Those that the step added for these rows; None if it added none.
-    """
-
-    block: Block
-    index: int
-    call: StepCall
-    first: int
-    count: int
-    start: int
-    stop: int
-    items: torch.Tensor | None
-
-    @property
-    def query(self) -> torch.Tensor | None:
-        """Shape (texts, heads, queries, width)."""
-        return _queries(self._tensor(self.block.query), self)
-
-    @property
-    def key(self) -> torch.Tensor | None:
-        """Shape (texts, groups, queries, width)."""
-        return _queries(self._tensor(self.block.key), self)
-
-    @property
-    def value(self) -> torch.Tensor | None:
-        """Shape (texts, groups, queries, width)."""
-        return _queries(self._tensor(self.block.value), self)
-
-    @property
-    def changed(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """All keys and values of the call, if they are not those of the passes before."""
-        if self.call.changed is None:
-            return None
-        key, value = (_selected(tensor, self.items) for tensor in self.call.changed)
-        assert key is not None
-        assert value is not None
-        return key, value
 
     @property
     def weights(self) -> torch.Tensor | None:
@@ -156,6 +57,106 @@ class StepRows:
         return self.call.keys
 
     @property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms of the call."""
+        return self.call.terms
+
+    def _selected(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
+        """Select the items of the returned texts."""
+        if tensor is None or self.items is None:
+            return tensor
+        return tensor.index_select(0, self.items.to(tensor.device))
+
+    def _queries(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
+        """Select the items of the returned texts, and the queries that are meant."""
+        selected = self._selected(tensor)
+        return None if selected is None else selected[:, :, self.first : self.first + self.count]
+
+
+@dataclass(eq=False, slots=True)
+class FirstRows(ComputedRows):
+    """Rows of the first pass."""
+
+    call: AttentionRecord
+
+    @property
+    def query(self) -> torch.Tensor | None:
+        """Shape (texts, heads, queries, width)."""
+        return self._queries(self.call.query)
+
+    @property
+    def key(self) -> torch.Tensor | None:
+        """All keys of the call, (texts, groups, keys, width)."""
+        return self._selected(self.call.key)
+
+    @property
+    def value(self) -> torch.Tensor | None:
+        """All values of the call, (texts, groups, keys, width)."""
+        return self._selected(self.call.value)
+
+    @property
+    def of(self) -> int:
+        """Number of queries of the call."""
+        return self.call.queries
+
+    @property
+    def outputs(self) -> tuple[list[int], torch.Tensor] | None:
+        """The kept outputs, and their queries, counted from the first that is meant."""
+        output = self.call.output
+        if output is None or (self.items is not None and int(self.items.max()) >= len(output)):
+            return None  # Those of later items were not kept.
+        chosen = {
+            index: query - self.first
+            for index, query in enumerate(self.call.rows)
+            if self.first <= query < self.first + self.count
+        }
+        selected = self._selected(output)
+        assert selected is not None
+        return list(chosen.values()), selected[:, list(chosen)]
+
+
+@dataclass(eq=False, slots=True)
+class StepRows(ComputedRows):
+    """Rows of a step.
+
+    Attributes
+    ----------
+    block, index
+        The tensors of the call, and its index on their first axis.
+    key, value
+        Those that the step added for these rows; None if it added none.
+    """
+
+    call: StepCall
+    block: Block
+    index: int
+
+    @property
+    def query(self) -> torch.Tensor | None:
+        """Shape (texts, heads, queries, width)."""
+        return self._queries(self._of_call(self.block.query))
+
+    @property
+    def key(self) -> torch.Tensor | None:
+        """Shape (texts, groups, queries, width)."""
+        return self._queries(self._of_call(self.block.key))
+
+    @property
+    def value(self) -> torch.Tensor | None:
+        """Shape (texts, groups, queries, width)."""
+        return self._queries(self._of_call(self.block.value))
+
+    @property
+    def changed(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """All keys and values of the call, if they are not those of the passes before."""
+        if self.call.changed is None:
+            return None
+        key, value = map(self._selected, self.call.changed)
+        assert key is not None
+        assert value is not None
+        return key, value
+
+    @property
     def of(self) -> int:
         """Number of new queries of the step."""
         tensor = self.block.query
@@ -164,22 +165,17 @@ class StepRows:
         return self.count if self.weights is None else int(self.weights.shape[2])
 
     @property
-    def terms(self) -> tuple[Term, ...]:
-        """The terms of the call."""
-        return self.call.terms
-
-    @property
     def outputs(self) -> tuple[list[int], torch.Tensor] | None:
         """The kept output, that of the step's last query."""
         outputs = self.block.outputs
         if outputs is None or self.first + self.count < self.of:
             return None
-        selected = _selected(outputs[self.index], self.items)
+        selected = self._selected(outputs[self.index])
         assert selected is not None
         return [self.count - 1], selected
 
-    def _tensor(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
-        return None if tensor is None else _selected(tensor[self.index], self.items)
+    def _of_call(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
+        return None if tensor is None else tensor[self.index]
 
 
 Rows = FirstRows | StepRows
@@ -211,9 +207,8 @@ def rows_of(stream: Stream, path: Path, site: SiteKey, record: AttentionRecord) 
         block = step.find(site)
         if block is None:
             raise UnreadableError("it was not called in every step of generate()")
-        yield StepRows(
-            block, block.sites[site], block.at(site), offset, count, start, step.stop, segment.items
-        )
+        call, index = block.at(site), block.sites[site]
+        yield StepRows(call, offset, count, start, step.stop, segment.items, block, index)
 
 
 def part_of(rows: Rows, start: int, oldest: int | None, keys: int) -> Part:
@@ -241,14 +236,3 @@ def part_of(rows: Rows, start: int, oldest: int | None, keys: int) -> Part:
         rows.items,
         rows.terms,
     )
-
-
-def _selected(tensor: torch.Tensor | None, items: torch.Tensor | None) -> torch.Tensor | None:
-    """Select the items of the returned texts."""
-    if tensor is None or items is None:
-        return tensor
-    return tensor.index_select(0, items.to(tensor.device))
-
-
-def _queries(tensor: torch.Tensor | None, rows: Rows) -> torch.Tensor | None:
-    return None if tensor is None else tensor[:, :, rows.first : rows.first + rows.count]

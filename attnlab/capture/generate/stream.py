@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from attnlab.capture.generate.beams import parents_of
+from attnlab.capture.generate.endings import Endings
 from attnlab.capture.generate.interface_calls import InterfaceCalls
 from attnlab.capture.generate.predicted import StreamPredictions
 from attnlab.capture.generate.step import Attention, Step
@@ -53,6 +54,10 @@ class Stream:
         The steps, in order.
     predictions
         What its passes predicted.
+    endings
+        Where its texts end.
+    beams
+        Number of items for each prompt in a beam search; 0 for other methods.
     faults
         By site, why its keys cannot be determined.
     """
@@ -63,6 +68,8 @@ class Stream:
         self.first, self.cache, self.start, self.ids, self.count = first, cache, start, ids, count
         self.steps: list[Step] = []
         self.predictions = StreamPredictions()
+        self.endings = Endings()
+        self.beams = 0
         self.faults: dict[SiteKey, str] = {}
         self.nbytes = 0
         self.recomputed = False
@@ -175,9 +182,11 @@ class Stream:
             for site, attention in sites
             if attention.key is not None
         }
-        own = [site for site, _ in sites if site not in self.crossing]
-        # The step's own number is counted after it was added.
-        following = {own[(len(self.steps) + 1) % len(own)], own[-1]} if own else set()
+        reading = [site for site, _ in sites if site not in self.crossing]
+        following = set()
+        if reading:
+            # This step is not among the steps yet.
+            following = {reading[(len(self.steps) + 1) % len(reading)], reading[-1]}
         kept = {site for site, _ in sites} if self._inexact else following
         # Static caches are written in place, so what is compared later is copied.
         self._last = {site: _with_copied_keys(one) for site, one in sites if site in kept}
@@ -208,7 +217,7 @@ class Stream:
         if self.batch == 1:
             return None
         if self.recomputed and given is not None:
-            return parents_of(given[:, : -step.count], self.all_ids)
+            return parents_of(given[:, : -step.count], self.all_ids, self.beams)
         # Only in a deep layer does the key of a token depend on the text before it.
         for site, record in reversed(sites):
             last = self._last.get(site)
@@ -220,7 +229,7 @@ class Stream:
             if sum(other not in self.crossing for other, _ in sites) > 1:
                 new, old = new[:, :, -1], old[:, :, -1]
             # In a single layer, only all keys together show which text an item continues.
-            return parents_of(new, old)
+            return parents_of(new, old, self.beams)
         return None
 
     def _changed(self, step: Step, sites: list[tuple[SiteKey, Attention]]) -> set[SiteKey]:
@@ -230,11 +239,11 @@ class Stream:
         compared in each step, else one. In the end, the keys of the last step are compared with all
         that were recorded.
         """
-        own = [(site, record) for site, record in sites if site not in self.crossing]
-        if not own:
+        reading = [(site, record) for site, record in sites if site not in self.crossing]
+        if not reading:
             return set()
         everything = self._inexact or not self.steps
-        chosen = own if everything else [own[len(self.steps) % len(own)]]
+        chosen = reading if everything else [reading[len(self.steps) % len(reading)]]
         differing = {
             site
             for site, record in chosen

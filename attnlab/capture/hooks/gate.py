@@ -217,10 +217,24 @@ class Gate:
         self, original: UserCall, processors: Any, /, *args: Any, **kwargs: Any
     ) -> Any:
         """Run the logits processors of ``generate``, and note the resulting scores."""
-        result = original(processors, *args, **kwargs)
         listener = self._direct_calls.listener()
-        if isinstance(listener, GenerateRecording) and len(processors):
-            listener.processed(result)
+        if not isinstance(listener, GenerateRecording) or not len(processors):
+            return original(processors, *args, **kwargs)
+        # Read now, since processors may write to the scores that they are given.
+        listener.processing(kwargs["scores"] if "scores" in kwargs else args[1])
+        result = original(processors, *args, **kwargs)
+        listener.processed(result)
+        return result
+
+    @hidden_frame
+    def stopping_decided(
+        self, original: UserCall, criteria: Any, /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run the stopping criteria of ``generate``, and note which texts are finished."""
+        result = original(criteria, *args, **kwargs)
+        listener = self._direct_calls.listener()
+        if isinstance(listener, GenerateRecording):
+            listener.decided(criteria, kwargs.get("input_ids", args[0] if args else None), result)
         return result
 
     # --- a method that was called directly ------------------------------------------------

@@ -54,6 +54,9 @@ class Listener(Protocol):
     ) -> Any:
         """Run ``call(processors, *args, **kwargs)``, the logits processors of ``generate``."""
 
+    def stopping_decided(self, call: UserCall, criteria: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Run ``call(criteria, *args, **kwargs)``, the stopping criteria of ``generate``."""
+
     def tokenizer_called(
         self, method: str, call: UserCall, tokenizer: Any, /, *args: Any, **kwargs: Any
     ) -> Any:
@@ -114,9 +117,13 @@ class Interposition:
         elif name == "transformers.generation.utils":
             if hasattr(module, "GenerationMixin"):
                 self._place(name, module.GenerationMixin, generate=listener.generate_called)
-                processors = getattr(module, "LogitsProcessorList", None)
-                if processors is not None:
-                    self._place(name, processors, __call__=listener.scores_processed)
+                lists = {
+                    "LogitsProcessorList": listener.scores_processed,
+                    "StoppingCriteriaList": listener.stopping_decided,
+                }
+                for kind, call in lists.items():
+                    if (owner := getattr(module, kind, None)) is not None:
+                        self._place(name, owner, __call__=call)
         elif name == "threading":
             self._place(name, module.Thread, start=listener.thread_started)
         elif name == "concurrent.futures._base":

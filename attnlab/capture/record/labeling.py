@@ -99,6 +99,9 @@ class Labeling:
     def _spread(self, rows: Several[tuple[str, ...]]) -> list[tuple[str, ...]] | None:
         """Return the labels of the texts of ``generate``, which are several for each prompt."""
         prompt, ids = self.inputs.prompt, self.inputs.decoder or self.inputs.ids
+        if self.inputs.written is not None and not self.inputs.batch % len(rows):
+            share = self.inputs.batch // len(rows)
+            return [row for row in rows for _ in range(share)]
         if prompt is None or not ids:
             return None
         groups = [list(group) for _, group in groupby(ids, lambda text: text[:prompt])]

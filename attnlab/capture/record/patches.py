@@ -63,5 +63,9 @@ class Patches:
         return Sequence("patches", [Tokens(tokens)])
 
     def _positions(self, length: int) -> Sequence:
-        tokens = [TokenInfo(id=-1, text=str(index), piece="") for index in range(length)]
-        return Sequence("positions", [Tokens(tokens)])
+        return Sequence("positions", [Tokens(positions(length))])
+
+
+def positions(length: int) -> list[TokenInfo]:
+    """Return tokens that are named by their index."""
+    return [TokenInfo(id=-1, text=str(index), piece="") for index in range(length)]

@@ -131,6 +131,9 @@ class Predictions:
         none, or outside ``generate``.
     processed_log_probabilities
         As `log_probabilities`, after logits processors; None without them.
+    scores
+        Shape (items, positions), float32: what each token adds to the score of its text, as in
+        `GenerationStep`; NaN if unknown or not chosen. None outside ``generate``.
     vocabulary
         The vocabulary's entries of all best tokens; None if the tokenizer is unknown.
     """
@@ -141,6 +144,7 @@ class Predictions:
     ranks: torch.Tensor
     processed: BestTokens | None = None
     processed_log_probabilities: torch.Tensor | None = None
+    scores: torch.Tensor | None = None
     vocabulary: VocabularyExcerpt | None = None
 
     @property
@@ -161,9 +165,8 @@ class Predictions:
         for best in (self.best, self.processed):
             if best is not None:
                 tensors += best.tensors
-        if self.processed_log_probabilities is not None:
-            tensors.append(self.processed_log_probabilities)
-        return tensors
+        optional = (self.processed_log_probabilities, self.scores)
+        return [*tensors, *(tensor for tensor in optional if tensor is not None)]
 
 
 def predictions_of(

@@ -24,11 +24,25 @@ class GenerationStep:
         Its tokens, as indices in the main sequence: the queries from `start` to before `stop`.
     rows
         By returned text, the row of the batch that computed it; with beams, that of its ancestor.
+        None for a beam that had ended before.
+    parents
+        By returned text, the row of the step before that this row continues; None in the first
+        step, and for a beam that had ended before.
+    scores
+        By returned text, the sum of the log probabilities, in nats and after logits processors, of
+        the generated tokens up to the one that this step predicted. After the end of a text it does
+        not change. In beam search it is the score before the length penalty, so that of the last
+        step is ``sequences_scores * length**length_penalty``. Like beam search, it adds what the
+        processors return; for other methods, this is normalized to probabilities first. NaN if the
+        logits or what the processors returned was not observed, e.g. for groups of beams or
+        accepted guesses.
     """
 
     start: int
     stop: int
-    rows: tuple[int, ...]
+    rows: tuple[int | None, ...]
+    parents: tuple[int | None, ...]
+    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)

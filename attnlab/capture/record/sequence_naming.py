@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.record.embedded_prompts import BY_POSITION, embedded_sequence
 from attnlab.capture.record.image_tokens import ImageTokens, after, note_resampled
 from attnlab.capture.record.labeling import Labeling
 from attnlab.capture.record.patches import Patches
@@ -112,9 +114,7 @@ class SequenceNaming:
         if predictions is None:
             return call
         ids = [token.id for token in call.sequences[0].items[0].tokens]
-        tokenizer = tokenizer_of(
-            ids, self.encodings, self.namespace, model, call.generated, self.given.tokenizer
-        )
+        tokenizer = self._tokenizer(model, ids, call.generated)
         if tokenizer is None:
             return call
         vocabulary, note = excerpt_of(tokenizer, predictions.best_ids)
@@ -172,6 +172,7 @@ class SequenceNaming:
         # The text model is the one with as many queries as ids or labels; else the first.
         lengths = [record.queries for record in records]
         known = len(ids[0]) if ids else len(labels.rows[0]) if labels else -1
+        known = next((length for length in lengths if inputs.embeds(length)), known)
         length = known if known in lengths else lengths[0]
         if ids and inputs.context and known == length:
             return self._continued(model, inputs, ids, inputs.context, notes)
@@ -272,6 +273,8 @@ class SequenceNaming:
             return sequence
         count, reason = labeling.fit(sequence)
         # If every position has a label, it does not matter where the tokens came from.
+        if count and BY_POSITION in found:
+            found.remove(BY_POSITION)
         token_notes += found if count < length else []
         notes += [reason] if reason else []
         return labeling.sequence(sequence, count, name)
@@ -286,6 +289,9 @@ class SequenceNaming:
         notes: list[str],
     ) -> Sequence:
         """Return the tokens of one axis; patches or positions if the number of ids differs."""
+        if inputs.embeds(length):
+            find = partial(self._tokenizer, model)
+            return embedded_sequence(inputs, find, name, notes)
         if not ids or len(ids[0]) != length:
             patches = Patches(model, inputs).named(length)
             if patches.name == "positions":
@@ -305,6 +311,12 @@ class SequenceNaming:
                 notes.append(note)
             items.append(Tokens(inputs.padded(tokens, index, name), text))
         return Sequence(name, items)
+
+    def _tokenizer(self, model: Any, ids: list[int], prompt: int | None = 0) -> Any | None:
+        """Return the tokenizer that ids are named with, the first `prompt` of them tokenized."""
+        return tokenizer_of(
+            ids, self.encodings, self.namespace, model, prompt, self.given.tokenizer
+        )
 
     def _recall(self, caches: list[Any]) -> list[Tokens]:
         for cache in caches:

@@ -187,21 +187,26 @@ def resolve(
             spans = [*spans, *[(-1, -1)] * len(rest)]
         return describe(found.tokenizer, [*found.ids, *rest], spans), text, ""
     tokenizer = tokenizer_of(ids, encodings, namespace, model, prompt, given)
-    if tokenizer is not None and not is_of_transformers(tokenizer):
-        tokens, note = OtherTokenizer(tokenizer).describe(ids)
-        return tokens, None, note
-    if tokenizer is not None:
+    tokens, note = described(ids, tokenizer)
+    if tokenizer is not None and is_of_transformers(tokenizer):
         note = (
             "The text was tokenized outside the watched cell, so its original characters are "
             "unknown."
         )
-        return describe(tokenizer, ids), None, note
-    tokens = [TokenInfo(id=number, text=str(number), piece=str(number)) for number in ids]
-    return (
-        tokens,
-        None,
-        "These ids are not from a tokenizer of the notebook: tokens are shown as ids.",
-    )
+    return tokens, None, note
+
+
+def described(ids: Sequence[int], tokenizer: Any | None) -> tuple[list[TokenInfo], str]:
+    """Return tokens as a tokenizer of any library names them, and a note if it does not."""
+    if tokenizer is None:
+        tokens = [TokenInfo(id=number, text=str(number), piece=str(number)) for number in ids]
+        return (
+            tokens,
+            "These ids are not from a tokenizer of the notebook: tokens are shown as ids.",
+        )
+    if not is_of_transformers(tokenizer):
+        return OtherTokenizer(tokenizer).describe(ids)
+    return describe(tokenizer, ids), ""
 
 
 def tokenizer_of(

@@ -65,6 +65,7 @@ def token_positions(
     tokens: Tokens,
     namespace: Mapping[str, Any],
     budget: Budget,
+    generated: int | None = None,
 ) -> TokenPositions:
     """Find the positions of the tokens of a batch item.
 
@@ -82,11 +83,14 @@ def token_positions(
         The kernel's namespace.
     budget
         Limits the evaluation of the cell's expressions.
+    generated
+        Index of the first token that ``generate`` added; None if it added none.
     """
     characters = _characters(script, repeat, item, tokens.text or "", namespace, budget)
     spans = [_span(characters, token.start, token.end) for token in tokens.tokens]
     tokenizer = repeat.feed.tokenized[0].tokenizer
-    return TokenPositions(spans, list(_diagnostics(characters, spans, tokens, tokenizer)))
+    diagnostics = _diagnostics(characters, spans, tokens, tokenizer, generated)
+    return TokenPositions(spans, list(diagnostics))
 
 
 def _characters(
@@ -161,7 +165,11 @@ def _span(characters: Sequence[Range | None], start: int, end: int) -> Range:
 
 
 def _diagnostics(
-    characters: Sequence[Range | None], spans: Sequence[Range], tokens: Tokens, tokenizer: Any
+    characters: Sequence[Range | None],
+    spans: Sequence[Range],
+    tokens: Tokens,
+    tokenizer: Any,
+    generated: int | None,
 ) -> Iterator[TokenDiagnostic]:
     unknown = getattr(tokenizer, "unk_token_id", None)
     for token, span in zip(tokens.tokens, spans, strict=True):
@@ -174,7 +182,7 @@ def _diagnostics(
     if text[read_until:].strip() and truncated and read_until:
         message = "The tokenizer has truncated this text: the model does not read it."
         yield TokenDiagnostic("truncated", (truncated[0][0], truncated[-1][1]), message)
-    padding = sum(token.padding for token in tokens.tokens)
+    padding = sum(token.padding for token in tokens.tokens[:generated])
     written = [origin for origin in characters if origin is not None]
     if padding and written:
         count = "1 token" if padding == 1 else f"{padding} tokens"

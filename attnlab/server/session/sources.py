@@ -42,7 +42,13 @@ def source_of(document: CellDocument, traces: Sequence[Trace]) -> Source:
             main_items = trace.sequences[0].items
             for item, tokens in enumerate(main_items[:ITEMS] if trace.index in repeats else ()):
                 positions = token_positions(
-                    script, repeats[trace.index], item, tokens, document.names, budget
+                    script,
+                    repeats[trace.index],
+                    item,
+                    tokens,
+                    document.names,
+                    budget,
+                    trace.generated,
                 )
                 spans = [offset for token_span in positions.spans for offset in token_span]
                 origins.append(Origin(trace=trace.id, item=item, spans=spans))

@@ -137,6 +137,17 @@ def test_padding_after_a_finished_beam_was_not_predicted():
     assert min(counts) < max(counts)
 
 
+def test_padding_after_a_finished_text_of_a_batch_was_not_predicted():
+    trace, result = generated(llama(), ids(4, 5), **ENDS)
+    counts = []
+    for item, row in enumerate(result.sequences[:, 5:].tolist()):
+        count = next((n + 1 for n, token in enumerate(row) if 20 <= token < 40), len(row))
+        logits = torch.stack([step[item] for step in result.logits[:count]])
+        check(trace.predictions(item=item), logits, result.sequences[item, 5 : 5 + count])
+        counts.append(count)
+    assert min(counts) < max(counts)
+
+
 def test_padding_before_a_text_predicts_nothing():
     family = gpt2()
     trace = recorded(family, lambda model: model(**family.inputs))

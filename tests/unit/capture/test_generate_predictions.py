@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers
 
 from attnlab.capture.record.recorded_call import RecordedCall
 from tests.unit.tiny_models import bert, ids, llama
@@ -13,12 +14,13 @@ MANY = {"max_new_tokens": 5, "do_sample": False, "eos_token_id": None, "pad_toke
 SAYING = {"return_dict_in_generate": True, "output_scores": True, "output_logits": True}
 
 
-def generated(how):
+def generated(how, prompt=None):
     """Generate with a watched model; return the result and the predictions."""
     results = []
+    prompt = ids(2, 5) if prompt is None else prompt
 
     def call(model):
-        results.append(model.generate(ids(2, 5), **MANY | SAYING | how))
+        results.append(model.generate(prompt, **MANY | SAYING | how))
         return results[-1]
 
     outcome = unnoticed(llama().model, call)[-1]
@@ -121,3 +123,21 @@ def test_a_model_without_a_vocabulary_at_its_end_predicts_nothing():
     outcome = unnoticed(family.model, lambda model: model(**family.inputs))[0]
     assert isinstance(outcome, RecordedCall)
     assert outcome.predictions is None
+
+
+class Doubling(transformers.LogitsProcessor):
+    """Doubles all scores."""
+
+    def __call__(self, input_ids, scores):
+        return scores * 2
+
+
+@pytest.mark.parametrize("processors", [[], [Doubling()]], ids=["plain", "processed"])
+def test_predictions_beside_guesses_are_those_before_logits_processors(processors):
+    # `generate` writes what processors return into the logits of a pass with guesses.
+    prompt = ids(1, 4).repeat(1, 3)
+    how = {"prompt_lookup_num_tokens": 3, "max_new_tokens": 12, "logits_processor": processors}
+    result, found = generated(how, prompt)
+    expected = probabilities(result.logits)
+    theirs = expected.gather(-1, result.sequences[:, 12:, None])[..., 0]
+    torch.testing.assert_close(found.log_probabilities, theirs, rtol=0, atol=1e-5)
