@@ -115,8 +115,16 @@ class SiteAssembly:
         # Without the unused keys of a static cache, and without guesses that were rejected.
         unused = max(0, first.keys - first.stop)
         filled = first.keys - unused - (first.stop - first.start - first.count)
-        versions: list[Version] = [(0, [_until(key, filled)], [_until(value, filled)])]
         steps = [row for row in rows[1:] if isinstance(row, StepRows)]
+        if steps and all(row.call.changed is None for row in steps):
+            missing = count - filled - sum(row.count for row in steps)
+            changes: dict[str, Any] = {"key": key, "value": value}
+            if key is not None:
+                changes["key"] = self._joined.after(key[:, :, :filled], steps, "key", missing)
+            if value is not None:
+                changes["value"] = self._joined.after(value[:, :, :filled], steps, "value", missing)
+            return changes
+        versions: list[Version] = [(0, [_until(key, filled)], [_until(value, filled)])]
         while steps:
             row = steps[0]
             if row.changed is not None:
@@ -131,8 +139,8 @@ class SiteAssembly:
                 continue
             end = next((n for n, step in enumerate(steps) if step.call.changed is not None), None)
             same, steps = steps[:end], steps[len(steps) if end is None else end :]
-            versions[-1][1].append(self._joined.of(same, "key"))
-            versions[-1][2].append(self._joined.of(same, "value"))
+            versions[-1][1].append(self._joined.after(None, same, "key"))
+            versions[-1][2].append(self._joined.after(None, same, "value"))
         joined = [
             (begin, _joined(keys, count), _joined(values, count))
             for begin, keys, values in versions
@@ -149,19 +157,23 @@ class SiteAssembly:
     def _query(self, rows: Sequence[Rows], queries: int) -> torch.Tensor:
         """Put the queries of all passes together; NaN where no pass computed a row."""
         steps = [row for row in rows if isinstance(row, StepRows)]
-        tensors = [row.query for row in rows if isinstance(row, FirstRows)]
-        if steps:
-            tensors.append(self._joined.of(steps, "query"))
-        found = [tensor for tensor in tensors if tensor is not None]
+        found = [
+            tensor
+            for row in rows
+            if isinstance(row, FirstRows) and (tensor := row.query) is not None
+        ]
         # Rows follow one another without gaps: only some before the first may not be computed.
         before = rows[0].start - self._path.start
-        after = queries - before - sum(int(tensor.shape[2]) for tensor in found)
-        for position, count in ((0, before), (len(found) + 1, after)):
-            if count:
-                items, heads, _, width = found[0].shape
-                nothing = found[0].new_full((items, heads, count, width), torch.nan)
-                found.insert(position, nothing)
-        result = torch.cat(found, dim=2)
+        after = queries - before - sum(row.count for row in rows)
+        some = found[0] if found else steps[0].query
+        assert some is not None
+        if before:
+            found.insert(0, _filled(some, before, torch.nan))
+        leading = torch.cat(found, dim=2) if found else None
+        result = self._joined.after(leading, steps, "query", after, torch.nan) if steps else leading
+        if not steps and after:
+            result = torch.cat([*found, _filled(some, after, torch.nan)], dim=2)
+        assert result is not None
         for text, length in enumerate(self._path.lengths):
             if length < self._path.stop:
                 result[text, :, length - self._path.start :] = torch.nan
@@ -226,6 +238,11 @@ def _joined(tensors: Sequence[torch.Tensor | None], count: int) -> torch.Tensor 
         return None
     missing = count - sum(int(tensor.shape[2]) for tensor in present)
     if missing:
-        items, groups, _, width = present[0].shape
-        present.append(present[0].new_zeros((items, groups, missing, width)))
+        present.append(_filled(present[0], missing, 0))
     return torch.cat(present, dim=2)
+
+
+def _filled(tensor: torch.Tensor, count: int, value: float) -> torch.Tensor:
+    """Return rows of one value beside a tensor, (items, heads, rows, width)."""
+    items, heads, _, width = tensor.shape
+    return tensor.new_full((items, heads, count, width), value)

@@ -139,16 +139,17 @@ class Form:
         _, query, key, value, mask = call.args
         output = call.output
         first, keys, values, outputs = self.shapes
-        if type(query) is not torch.Tensor or query.shape != first or query.dtype != self.dtype:
+        for tensor in (query, key, value, output):
+            if type(tensor) is not torch.Tensor:
+                return None
+        if query.shape != first or query.dtype != self.dtype or query.device != self.device:
             return None
-        if type(key) is not torch.Tensor or type(value) is not torch.Tensor:
+        if output.shape != outputs:
             return None
-        one, two = key.shape, value.shape
-        if one[:2] != keys[:2] or one[3:] != keys[3:] or two[:2] != values[:2]:
+        if not _grown(key.shape, keys) or not _grown(value.shape, values):
             return None
-        if two[3:] != values[3:] or one[2] != two[2] or type(output) is not torch.Tensor:
-            return None
-        if output.shape != outputs or query.device != self.device:
+        count = key.shape[2]
+        if value.shape[2] != count:
             return None
         terms = self.terms
         if self.mask is not None:
@@ -157,7 +158,7 @@ class Form:
                 return None
             shared = id(terms), id(mask)
             if shared not in masked:
-                cut = Mask(mask[..., : one[2]])
+                cut = Mask(mask[..., :count])
                 masked[shared] = tuple(cut if isinstance(term, Mask) else term for term in terms)
             terms = masked[shared]
         elif mask is not None:
@@ -223,6 +224,14 @@ def _interpreted(recorder: AttentionRecorder, module: Any, call: InterfaceCall) 
         return None
     noted = recorder.noted[before:]
     return Attention.of(noted[-1].record) if noted else None
+
+
+def _grown(shape: torch.Size, before: torch.Size) -> bool:
+    """Whether keys or values have the shape of those before, but for their number."""
+    if len(shape) != 4:
+        return False
+    items, groups, _, width = shape
+    return items == before[0] and groups == before[1] and width == before[3]
 
 
 def _same_options(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -24,22 +24,69 @@ class JoinedSteps:
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], torch.Tensor | None] = {}
 
-    def of(self, rows: Sequence[StepRows], name: Name) -> torch.Tensor | None:
-        """Return a tensor of a site for successive steps: (texts, heads or groups, rows, width).
+    def after(
+        self,
+        before: torch.Tensor | None,
+        rows: Sequence[StepRows],
+        name: Name,
+        missing: int = 0,
+        filling: float = 0.0,
+    ) -> torch.Tensor | None:
+        """Return a tensor of a site for the passes before some steps, the steps, and later tokens.
 
-        None if the steps have none.
+        Parameters
+        ----------
+        before
+            Shape (texts, heads or groups, rows, width): that of the passes before; None without
+            any.
+        rows
+            The steps; not empty.
+        missing
+            Number of rows after them.
+        filling
+            The value of these rows.
+
+        Returns
+        -------
+        torch.Tensor or None
+            As `before`, with all rows; a part of a tensor that sites of one shape share. None if
+            the steps have none.
         """
         index = rows[0].index
-        counts = {_count(row.block) for row in rows}
-        if len(counts) > 1 or any(row.index != index for row in rows):
-            tensors = [getattr(row, name) for row in rows]
-            return None if tensors[0] is None else torch.cat(tensors, dim=2)
+        alike = all(row.index == index for row in rows)
+        if not alike or len({_count(row.block) for row in rows}) > 1:
+            return _separately(before, [getattr(row, name) for row in rows], missing, filling)
+        count = 0 if before is None else int(before.shape[2])
         # The blocks are kept by the steps as long as this object exists.
-        identity = name, *((id(row.block), row.first, row.count, id(row.items)) for row in rows)
+        blocks = ((id(row.block), row.first, row.count, id(row.items)) for row in rows)
+        identity = name, count, missing, *blocks
         if identity not in self._known:
-            self._known[identity] = _joined(rows, name)
+            self._known[identity] = _joined(rows, name, count, missing, filling)
         joined = self._known[identity]
-        return None if joined is None else joined[index]
+        if joined is None:
+            return None
+        if before is not None:
+            if before.dtype != joined.dtype or before.device != joined.device:
+                return _separately(before, [getattr(row, name) for row in rows], missing, filling)
+            joined[index, :, :, :count] = before
+        return joined[index]
+
+
+def _separately(
+    before: torch.Tensor | None,
+    tensors: Sequence[torch.Tensor | None],
+    missing: int,
+    filling: float,
+) -> torch.Tensor | None:
+    """Join the tensors of one site."""
+    present = [tensor for tensor in tensors if tensor is not None]
+    if len(present) < len(tensors):
+        return None
+    present = [*([] if before is None else [before]), *present]
+    if missing:
+        items, heads, _, width = present[0].shape
+        present.append(present[0].new_full((items, heads, missing, width), filling))
+    return torch.cat(present, dim=2)
 
 
 def _count(block: Block) -> int:
@@ -48,8 +95,13 @@ def _count(block: Block) -> int:
     return 0 if some is None else int(some.shape[0])
 
 
-def _joined(rows: Sequence[StepRows], name: Name) -> torch.Tensor | None:
-    """Return the tensors of all calls of the blocks, (calls, texts, heads, rows, width)."""
+def _joined(
+    rows: Sequence[StepRows], name: Name, before: int, missing: int, filling: float
+) -> torch.Tensor | None:
+    """Return the tensors of all calls of the blocks, (calls, texts, heads, rows, width).
+
+    The rows of the passes before are not filled.
+    """
     parts = []
     for row in rows:
         tensor: torch.Tensor | None = getattr(row.block, name)
@@ -60,4 +112,9 @@ def _joined(rows: Sequence[StepRows], name: Name) -> torch.Tensor | None:
         if row.first or row.count < tensor.shape[3]:
             tensor = tensor.narrow(3, row.first, row.count)
         parts.append(tensor)
-    return torch.cat(parts, dim=3)
+    calls, texts, heads, _, width = parts[0].shape
+    stop = before + sum(int(part.shape[3]) for part in parts)
+    whole = parts[0].new_empty((calls, texts, heads, stop + missing, width))
+    torch.cat(parts, dim=3, out=whole[:, :, :, before:stop])
+    whole[:, :, :, stop:] = filling
+    return whole

@@ -209,8 +209,8 @@ class Step:
             crosses = names[0] in crossing
             block = Block(
                 _stacked([self._new(record.query) for record in records]),
-                None if crosses else _stacked([self._added(record.key) for record in records]),
-                None if crosses else _stacked([self._added(record.value) for record in records]),
+                None if crosses else self._added([record.key for record in records]),
+                None if crosses else self._added([record.value for record in records]),
                 [output for record in records if (output := record.output) is not None] or None,
                 indices[names],
                 self._call(records[0], copies),
@@ -248,13 +248,14 @@ class Step:
             return tensor
         return tensor[:, :, -self.count :]
 
-    def _added(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
-        """Return the keys or values that the step added."""
-        if tensor is None:
+    def _added(self, tensors: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
+        """Copy the keys or values that the step added to tensors of one shape."""
+        present = [tensor for tensor in tensors if tensor is not None]
+        if not present:
             return None
-        stop = min(self.stop, int(tensor.shape[2]))
+        stop = min(self.stop, int(present[0].shape[2]))
         count = min(self.count, stop)
-        return tensor.narrow(2, stop - count, count)
+        return torch.stack([tensor.narrow(2, stop - count, count) for tensor in present])
 
     def _copied(self, term: Term, queries: int, copies: dict[int, torch.Tensor]) -> Term:
         """Copy a term for the new queries; its tensor once for all terms that share it."""
@@ -275,11 +276,17 @@ class Step:
 
 
 def _shape(record: Attention, crosses: bool) -> tuple[object, ...]:
-    tensors = (record.query, record.key, record.value, record.output)
-    shapes = (None if tensor is None else tensor.shape for tensor in tensors)
-    some = record.query if record.query is not None else record.value
-    # Parts of a model may be on several devices.
-    return crosses, *shapes, None if some is None else (some.dtype, some.device)
+    query, key, value, output = record.query, record.key, record.value, record.output
+    some = query if query is not None else value
+    return (
+        crosses,
+        None if query is None else query.shape,
+        None if key is None else key.shape,
+        None if value is None else value.shape,
+        None if output is None else output.shape,
+        # Parts of a model may be on several devices.
+        None if some is None else (some.dtype, some.device),
+    )
 
 
 def _stacked(tensors: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
