@@ -13,6 +13,7 @@ from attnlab.capture.feed.matching import (
     is_recomputed,
     matching_result,
     placeholder,
+    repetitions,
     replaced_ids,
 )
 from attnlab.capture.feed.model_inputs import arguments
@@ -64,7 +65,8 @@ class Feed:
     device: torch.device
     _model: weakref.ref[Any]
     _kept: KeptArguments
-    _slots: dict[str | int, tuple[int, ResultKey]] = field(default_factory=dict)
+    _slots: dict[str | int, tuple[int, ResultKey, int]] = field(default_factory=dict)
+    """By argument: index of the tokenizer call, its result, and how often each text is repeated."""
     written: list[list[TokenInfo]] = field(default_factory=list)
 
     @classmethod
@@ -101,7 +103,14 @@ class Feed:
             else:
                 loose[name] = value
         used = [call for call in known if any(call is source for source, _ in slots.values())]
-        bound = {slot: (used.index(source), key) for slot, (source, key) in slots.items()}
+        bound = {
+            slot: (
+                used.index(source),
+                key,
+                1 if prompt is None else repetitions(given[slot], source.numbers[key]),
+            )
+            for slot, (source, key) in slots.items()
+        }
         held = caches(args, kwargs)
         refusal = _refusal(arguments(model, args, kwargs), held, loose, slots, given)
         # Arguments of a call that cannot be repeated are not copied.
@@ -164,9 +173,9 @@ class Feed:
         given = self._kept.read()
         refed = dict(given)
         before = _before(given, self.prompt)
-        for slot, (index, key) in self._slots.items():
+        for slot, (index, key, times) in self._slots.items():
             new = tokenized[index].tensors[key]
-            refed[slot] = replaced_ids(given[slot], new, before, "mask" in str(key))
+            refed[slot] = replaced_ids(given[slot], new, before, "mask" in str(key), times)
         self._check_batch(given, refed)
         masks = [
             mask
@@ -178,6 +187,10 @@ class Feed:
         if self.prompt is not None and not all(all(row) for mask in masks for row in rows_of(mask)):
             raise ValueError("the prompts are of several lengths")
         return _args(refed), _kwargs(refed)
+
+    def text_of(self, item: int) -> int:
+        """Return which text a batch item has: ``generate`` repeats each text for its results."""
+        return item // max((times for _, _, times in self._slots.values()), default=1)
 
     def lengthened(self, kwargs: Mapping[str, Any]) -> int:
         """Return how many more ids a prompt has than the prompt of the original call."""

@@ -21,7 +21,11 @@ def matching_result(
     used: Sequence[Tokenized],
     prompt: int | None,
 ) -> tuple[Tokenized, ResultKey] | None:
-    """Find the tokenizer result that an argument equals."""
+    """Find the tokenizer result that an argument equals.
+
+    ``generate`` repeats each text for beams and for several returned sequences; `prompt` is the
+    number of prompt ids, None outside ``generate``.
+    """
     if value.ndim not in (1, 2) or value.is_meta:
         return None
     prompt_ids = value if prompt is None or value.ndim < 2 else value[:, :prompt]
@@ -36,13 +40,27 @@ def matching_result(
         (call, key)
         for call in reversed(known)
         for key, numbers in call.numbers.items()
-        if _equal(prompt_ids, numbers)
+        if _equal(prompt_ids, numbers, repeated=prompt is not None)
     ]
     best = max(equal, key=rank, default=None)  # the newest one if there are several
     return best if best is not None and any((*rank(best)[:2], best[1] in IDS)) else None
 
 
-def _equal(value: torch.Tensor, other: Any) -> bool:
+def repetitions(value: torch.Tensor, numbers: Any) -> int:
+    """Return how often each text of a tokenizer result is repeated in an argument."""
+    if value.ndim != 2:
+        return 1
+    rows = numbers.reshape(-1, numbers.shape[-1]) if is_tensor(numbers) else rows_of(numbers)
+    return max(1, value.shape[0] // max(1, len(rows)))
+
+
+def _equal(value: torch.Tensor, other: Any, *, repeated: bool) -> bool:
+    times = repetitions(value, other) if repeated else 1
+    if times > 1 and value.shape[0] % times == 0:
+        texts = value[::times]
+        if not bool((texts.repeat_interleave(times, dim=0) == value).all()):
+            return False
+        value = texts
     if not is_tensor(other):
         rows = rows_of(other)
         first = len(rows) * len(rows[0])
@@ -69,8 +87,10 @@ def placeholder(ids: torch.Tensor) -> torch.Tensor:
     return ids.new_zeros(()).expand(ids.shape)
 
 
-def replaced_ids(old: torch.Tensor, new: Any, prompt: int | None, mask: bool) -> torch.Tensor:
-    """Convert new ids or a new mask to the form of the old ones.
+def replaced_ids(
+    old: torch.Tensor, new: Any, prompt: int | None, mask: bool, times: int = 1
+) -> torch.Tensor:
+    """Convert new ids or a new mask to the form of the old ones, each text repeated `times`.
 
     The ids that the model generated stay after the new prompt.
     """
@@ -85,6 +105,8 @@ def replaced_ids(old: torch.Tensor, new: Any, prompt: int | None, mask: bool) ->
         converted = converted[None]
     elif converted.ndim > old.ndim and converted.shape[0] == 1:
         converted = converted[0]
+    if times > 1:
+        converted = converted.repeat_interleave(times, dim=0)
     if prompt is None or old.ndim != 2 or old.shape[1] == prompt:
         return converted
     written = old[:, prompt:]

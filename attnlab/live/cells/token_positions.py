@@ -76,7 +76,7 @@ def token_positions(
     repeat
         The model call.
     item
-        Index of the text in its batch.
+        Index of the batch item.
     tokens
         The tokens of the text.
     namespace
@@ -86,7 +86,8 @@ def token_positions(
     generated
         Index of the first token that ``generate`` added; None if it added none.
     """
-    characters = _characters(script, repeat, item, tokens.text or "", namespace, budget)
+    given = repeat.feed.text_of(item)
+    characters = _characters(script, repeat, given, tokens.text or "", namespace, budget)
     spans = [_span(characters, token.start, token.end) for token in tokens.tokens]
     tokenizer = repeat.feed.tokenized[0].tokenizer
     diagnostics = _diagnostics(characters, spans, tokens, tokenizer, generated)

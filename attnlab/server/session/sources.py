@@ -52,7 +52,10 @@ def source_of(document: CellDocument, traces: Sequence[Trace]) -> Source:
                 )
                 spans = [offset for token_span in positions.spans for offset in token_span]
                 origins.append(Origin(trace=trace.id, item=item, spans=spans))
-                diagnostics += map(_token_diagnostic, positions.diagnostics)
+                feed = repeats[trace.index].feed
+                # Once for all items that `generate` returned for one text.
+                if not item or feed.text_of(item) != feed.text_of(item - 1):
+                    diagnostics += map(_token_diagnostic, positions.diagnostics)
     return Source(
         cell=document.cell,
         execution=document.execution,

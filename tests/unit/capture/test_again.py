@@ -114,6 +114,45 @@ def test_the_generated_tokens_of_the_run_follow_an_edited_prompt(names):
         torch.testing.assert_close(actual, true, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        "do_sample=True, num_return_sequences=3",
+        "num_beams=2",
+        "num_beams=4, num_return_sequences=2",
+        "num_beams=2, num_return_sequences=2, use_cache=False",
+    ],
+)
+@pytest.mark.parametrize(
+    ("texts", "edited"),
+    [("'the cat'", "the black cat sat"), ("['the cat', 'a dog']", ["the black cat", "a dog sat"])],
+    ids=["one prompt", "two prompts"],
+)
+def test_an_edited_prompt_of_several_returned_texts_is_computed_for_each(names, how, texts, edited):
+    code = (
+        "writer.generate(tok({}, return_tensors='pt').input_ids, max_new_tokens=3, "
+        f"eos_token_id=None, {how})"
+    )
+    call = only_call(ran(code.format(texts), names))
+    made = called(call.feed, [{"text": edited}], names).call
+    prompts = [edited] if isinstance(edited, str) else edited
+    returned = len(call.sequences[0].items)
+    assert len(made.sequences[0].items) == returned
+    for index, (item, before) in enumerate(
+        zip(made.sequences[0].items, call.sequences[0].items, strict=True)
+    ):
+        text = prompts[index * len(prompts) // returned]
+        ids = names["tok"](text, return_tensors="pt").input_ids
+        assert [token.id for token in item.tokens[: made.generated]] == ids[0].tolist()
+        written = [token.id for token in before.tokens[call.generated :]]
+        assert [token.id for token in item.tokens[made.generated :]] == written
+        expected = only_call(ran("writer(ids)", names | {"ids": ids}))
+        for record, true in zip(made.records, expected.records, strict=True):
+            heads, queries = slice(0, true.heads), slice(0, made.generated)
+            actual = weights(record, heads, queries, item=index)[..., : made.generated]
+            torch.testing.assert_close(actual, weights(true, heads, queries), rtol=0, atol=1e-6)
+
+
 def test_stale_tokens_have_no_rows_and_no_query_attends_to_them(names):
     call = only_call(ran(GENERATED.format('"the cat"'), names))
     made = called(call.feed, [{"text": "the black cat sat"}], names).call
