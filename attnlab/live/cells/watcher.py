@@ -220,8 +220,12 @@ class CellWatcher:
 
 def _error(result: Any) -> str:
     """Return the name of the exception with which a cell ended; empty if it succeeded."""
-    errors = (getattr(result, name, None) for name in ("error_before_exec", "error_in_exec"))
-    return next((type(error).__name__ for error in errors if error is not None), "")
+    # Not in a generator: an interrupt that comes while Python closes one is lost.
+    for name in ("error_before_exec", "error_in_exec"):
+        error = getattr(result, name, None)
+        if error is not None:
+            return type(error).__name__
+    return ""
 
 
 def _missed(run: Run, observations: list[Observation], error: str) -> Refusal | None:
