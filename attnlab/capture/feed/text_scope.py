@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from attnlab.capture.torch_internals import is_functorch_wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import torch
 
     from attnlab.capture.feed.model_inputs import ModelInputs, Rows
@@ -64,17 +62,17 @@ class TextScope:
         return self.known and not self.mixed
 
     @property
-    def around(self) -> Iterator[TextScope]:
-        """Yield the scope and those around it, the outermost last."""
-        scope: TextScope | None = self
-        while scope is not None:
-            yield scope
-            scope = scope.parent
+    def around(self) -> list[TextScope]:
+        """The scope and those around it, the outermost last."""
+        return [self] if self.parent is None else [self, *self.parent.around]
 
     @property
     def nearest(self) -> TextScope:
         """The innermost of these scopes whose ids are known; else the outermost."""
-        return next(scope for scope in self.around if scope.known or scope.parent is None)
+        scope = self
+        while not scope.known and scope.parent is not None:
+            scope = scope.parent
+        return scope
 
     @property
     def repeats(self) -> bool:

@@ -232,6 +232,8 @@ def _missed(run: Run, observations: list[Observation], error: str) -> Refusal | 
     """Explain why nothing was recorded; None if something was, or no call was expected."""
     if run.calls or any(observation.missed.reported for observation in observations):
         return None
+    if not observations:
+        return None  # The run was interrupted before it was observed.
     # A cell without the tag is not expected to call a watched model.
     expected = next((observation for observation in observations if observation.missed.asked), None)
     if expected is None and not run.tagged:

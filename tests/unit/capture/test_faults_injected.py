@@ -293,7 +293,7 @@ def test_a_fault_of_attnlab_reaches_the_panel_and_not_the_cell(
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_an_interrupt_inside_attnlab_is_raised_and_everything_is_restored(
-    name: str, notebook: Watched
+    name: str, notebook: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
     scenario, watched = SCENARIOS[name], watcher(name, notebook)
     run(scenario, plain)
@@ -311,6 +311,8 @@ def test_an_interrupt_inside_attnlab_is_raised_and_everything_is_restored(
     assert astray == []
     agree(run(scenario, notebook.execute), expected)
     assert "interrupted" not in notebook.messages()
+    # The next cell is followed wherever the one before was interrupted.
+    assert "could not follow a cell" not in caplog.text
 
 
 def agree(found: Outcome, expected: Outcome) -> None:
