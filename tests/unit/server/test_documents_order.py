@@ -59,6 +59,7 @@ def document_of(cell: str, execution: int, word: str) -> CellDocument:
     inner = outer.args[0]
     arguments = TextArguments(tree, path_to(tree, inner), {"text": path_to(tree, inner.args[0])})
     feed: Any = SimpleNamespace(
+        text_of=lambda item: item,
         model=MODEL,
         refusal="",
         gone="",

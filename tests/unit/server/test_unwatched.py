@@ -175,7 +175,12 @@ def document_of(
     texts = {"text": f"{held['name']} {word}"}
     tokenized = [SimpleNamespace(tokenizer=None, texts=texts)]
     feed: Any = SimpleNamespace(
-        model=model, refusal="", gone="", callsite=None, tokenized=tokenized
+        text_of=lambda item: item,
+        model=model,
+        refusal="",
+        gone="",
+        callsite=None,
+        tokenized=tokenized,
     )
     wording = TextArguments(tree, path_to(tree, inner), {"text": path_to(tree, inner.args[0])})
     document.repeats = [Repeat(0, feed, [wording], path_to(tree, outer), [texts], revision(model))]
