@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from attnlab.capture.generate.joined_steps import JoinedSteps
+from attnlab.capture.generate.joined_steps import JoinedSteps, filled, joined
 from attnlab.capture.generate.merged_terms import MergedTerms, Part, admit
 from attnlab.capture.generate.rows import FirstRows, Rows, StepRows, part_of, rows_of
 from attnlab.capture.reading.errors import UnreadableError
@@ -114,17 +114,17 @@ class SiteAssembly:
             return {"key": key, "value": value}
         # Without the unused keys of a static cache, and without guesses that were rejected.
         unused = max(0, first.keys - first.stop)
-        filled = first.keys - unused - (first.stop - first.start - first.count)
+        used = first.keys - unused - (first.stop - first.start - first.count)
         steps = [row for row in rows[1:] if isinstance(row, StepRows)]
         if steps and all(row.call.changed is None for row in steps):
-            missing = count - filled - sum(row.count for row in steps)
+            missing = count - used - sum(row.count for row in steps)
             changes: dict[str, Any] = {"key": key, "value": value}
             if key is not None:
-                changes["key"] = self._joined.after(key[:, :, :filled], steps, "key", missing)
+                changes["key"] = self._joined.after(key[:, :, :used], steps, "key", missing)
             if value is not None:
-                changes["value"] = self._joined.after(value[:, :, :filled], steps, "value", missing)
+                changes["value"] = self._joined.after(value[:, :, :used], steps, "value", missing)
             return changes
-        versions: list[Version] = [(0, [_until(key, filled)], [_until(value, filled)])]
+        versions: list[Version] = [(0, [_until(key, used)], [_until(value, used)])]
         while steps:
             row = steps[0]
             if row.changed is not None:
@@ -141,12 +141,12 @@ class SiteAssembly:
             same, steps = steps[:end], steps[len(steps) if end is None else end :]
             versions[-1][1].append(self._joined.after(None, same, "key"))
             versions[-1][2].append(self._joined.after(None, same, "value"))
-        joined = [
-            (begin, _joined(keys, count), _joined(values, count))
+        found = [
+            (begin, _of_count(keys, count), _of_count(values, count))
             for begin, keys, values in versions
         ]
-        *before, (_, key, value) = joined
-        stops = [begin for begin, _, _ in joined[1:]]
+        *before, (_, key, value) = found
+        stops = [begin for begin, _, _ in found[1:]]
         earlier = tuple(
             EarlierKeys(stop, keys, values)
             for stop, (_, keys, values) in zip(stops, before, strict=True)
@@ -168,11 +168,11 @@ class SiteAssembly:
         some = found[0] if found else steps[0].query
         assert some is not None
         if before:
-            found.insert(0, _filled(some, before, torch.nan))
+            found.insert(0, filled(some, before, torch.nan))
         leading = torch.cat(found, dim=2) if found else None
         result = self._joined.after(leading, steps, "query", after, torch.nan) if steps else leading
         if not steps and after:
-            result = torch.cat([*found, _filled(some, after, torch.nan)], dim=2)
+            result = torch.cat([*found, filled(some, after, torch.nan)], dim=2)
         assert result is not None
         for text, length in enumerate(self._path.lengths):
             if length < self._path.stop:
@@ -231,18 +231,6 @@ def _until(tensor: torch.Tensor | None, stop: int) -> torch.Tensor | None:
     return None if tensor is None else tensor[:, :, :stop]
 
 
-def _joined(tensors: Sequence[torch.Tensor | None], count: int) -> torch.Tensor | None:
+def _of_count(tensors: Sequence[torch.Tensor | None], count: int) -> torch.Tensor | None:
     """Join keys or values along the text; zeros for tokens that no query attends to."""
-    present = [tensor for tensor in tensors if tensor is not None]
-    if not present or len(present) < len(tensors):
-        return None
-    missing = count - sum(int(tensor.shape[2]) for tensor in present)
-    if missing:
-        present.append(_filled(present[0], missing, 0))
-    return torch.cat(present, dim=2)
-
-
-def _filled(tensor: torch.Tensor, count: int, value: float) -> torch.Tensor:
-    """Return rows of one value beside a tensor, (items, heads, rows, width)."""
-    items, heads, _, width = tensor.shape
-    return tensor.new_full((items, heads, count, width), value)
+    return joined(tensors, count - sum(int(one.shape[2]) for one in tensors if one is not None))

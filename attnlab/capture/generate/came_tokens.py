@@ -71,8 +71,12 @@ class CameTokens:
         return self if self.score is not None else replace(self, score=score)
 
     def _mapped(self, function: Callable[[torch.Tensor], torch.Tensor]) -> CameTokens:
-        tensors = (self.log_probability, self.rank, self.processed, self.score)
-        return CameTokens(*(None if one is None else function(one) for one in tensors))  # type: ignore[arg-type]
+        return CameTokens(
+            function(self.log_probability),
+            function(self.rank),
+            None if self.processed is None else function(self.processed),
+            None if self.score is None else function(self.score),
+        )
 
 
 def _merged(

@@ -54,39 +54,44 @@ class JoinedSteps:
         """
         index = rows[0].index
         alike = all(row.index == index for row in rows)
+        leading = [] if before is None else [before]
         if not alike or len({_count(row.block) for row in rows}) > 1:
-            return _separately(before, [getattr(row, name) for row in rows], missing, filling)
+            return joined([*leading, *(getattr(row, name) for row in rows)], missing, filling)
         count = 0 if before is None else int(before.shape[2])
         # The blocks are kept by the steps as long as this object exists.
         blocks = ((id(row.block), row.first, row.count, id(row.items)) for row in rows)
         identity = name, count, missing, *blocks
         if identity not in self._known:
             self._known[identity] = _joined(rows, name, count, missing, filling)
-        joined = self._known[identity]
-        if joined is None:
+        shared = self._known[identity]
+        if shared is None:
             return None
         if before is not None:
-            if before.dtype != joined.dtype or before.device != joined.device:
-                return _separately(before, [getattr(row, name) for row in rows], missing, filling)
-            joined[index, :, :, :count] = before
-        return joined[index]
+            if before.dtype != shared.dtype or before.device != shared.device:
+                return joined([*leading, *(getattr(row, name) for row in rows)], missing, filling)
+            shared[index, :, :, :count] = before
+        return shared[index]
 
 
-def _separately(
-    before: torch.Tensor | None,
-    tensors: Sequence[torch.Tensor | None],
-    missing: int,
-    filling: float,
+def joined(
+    tensors: Sequence[torch.Tensor | None], missing: int, filling: float = 0.0
 ) -> torch.Tensor | None:
-    """Join the tensors of one site."""
+    """Join tensors of one site along the text, with rows of one value after them.
+
+    Returns None if one of them is None.
+    """
     present = [tensor for tensor in tensors if tensor is not None]
-    if len(present) < len(tensors):
+    if not present or len(present) < len(tensors):
         return None
-    present = [*([] if before is None else [before]), *present]
     if missing:
-        items, heads, _, width = present[0].shape
-        present.append(present[0].new_full((items, heads, missing, width), filling))
+        present.append(filled(present[0], missing, filling))
     return torch.cat(present, dim=2)
+
+
+def filled(tensor: torch.Tensor, count: int, value: float) -> torch.Tensor:
+    """Return rows of one value beside a tensor, (items, heads, rows, width)."""
+    items, heads, _, width = tensor.shape
+    return tensor.new_full((items, heads, count, width), value)
 
 
 def _count(block: Block) -> int:
