@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from attnlab.live.findings import Finding
 from attnlab.live.source.magics import check_transformers, code_of
 from attnlab.live.source.offsets import offset, utf16_length
+from attnlab.live.source.parsing import parse
+
+if TYPE_CHECKING:
+    import ast
 
 Transform = Callable[[str], str]
 """Converts a cell to Python: magics and shell commands become calls."""
@@ -56,9 +59,7 @@ class Script:
         """
         try:
             code = transform(text)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Python warns when the cell runs.
-                return cls(text, code, ast.parse(code))
+            return cls(text, code, parse(code))
         except SyntaxError as error:
             # The column counts characters from 1; line and column may be missing.
             line = error.lineno or 1
