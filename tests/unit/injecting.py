@@ -73,7 +73,8 @@ def profiled(entered: Callable[[Step, FrameType], None], everywhere: bool = True
     known: dict[CodeType, Step | None] = {}
 
     def profile(frame: FrameType, event: str, _: Any) -> None:
-        # A generator that continues was entered before: its `finally` is active.
+        # A generator that continues was entered before: its `finally` is active. One that is
+        # deleted before it was entered is reported, too, but runs no code.
         if event != "call":
             return
         code = frame.f_code
@@ -82,7 +83,7 @@ def profiled(entered: Callable[[Step, FrameType], None], everywhere: bool = True
         known_names = known[code]
         if (
             known_names is not None
-            and frame.f_lasti <= _entry(code)
+            and frame.f_lasti == _entry(code)
             and not threading.current_thread().name.startswith(OWN)
         ):
             entered(known_names, frame)

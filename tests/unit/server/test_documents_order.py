@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ from attnlab.live.cells.document import CellDocument
 from attnlab.live.cells.repeat import Repeat, revision
 from attnlab.live.cells.run import Run
 from attnlab.live.passes.scheduler import PassScheduler
+from attnlab.live.source.parsing import parse
 from attnlab.live.texts.arguments import TextArguments
 from attnlab.live.texts.paths import path_to
 from attnlab.server.messages import PROTOCOL, ErrorCode
@@ -54,7 +54,7 @@ def document_of(cell: str, execution: int, word: str) -> CellDocument:
     """Create the document of a run."""
     text = cell_of(word)
     document = CellDocument(cell, execution, text, lambda value: value, {})
-    tree = ast.parse(text)
+    tree = parse(text)
     outer = tree.body[0].value  # type: ignore[attr-defined]
     inner = outer.args[0]
     arguments = TextArguments(tree, path_to(tree, inner), {"text": path_to(tree, inner.args[0])})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +21,7 @@ from attnlab.live.cells.document import CellDocument
 from attnlab.live.cells.repeat import Repeat, revision
 from attnlab.live.cells.run import Run
 from attnlab.live.findings import Finding
+from attnlab.live.source.parsing import parse
 from attnlab.live.texts.arguments import TextArguments
 from attnlab.live.texts.paths import path_to
 from attnlab.server.messages import ErrorCode
@@ -169,7 +169,7 @@ def document_of(
     """Create the document of a run."""
     text = cell_of(word)
     document = CellDocument(cell, execution, text, lambda value: value, held)
-    tree = ast.parse(text)
+    tree = parse(text)
     outer: Any = tree.body[0].value  # type: ignore[attr-defined]
     inner = outer.args[0]
     texts = {"text": f"{held['name']} {word}"}
