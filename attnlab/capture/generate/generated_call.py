@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.reading.noted_attention import NotedAttention
     from attnlab.capture.record.attention_record import AttentionRecord
-    from attnlab.capture.record.sequence_naming import SequenceNaming
+    from attnlab.capture.record.sequence_naming import SequenceLayout, SequenceNaming
 
 RECORDED = (
     "Each row was recorded in its own step of generate(). The last token was not passed through "
@@ -158,18 +158,35 @@ class GeneratedCall:
             layout = sequences.layout(records, owners, notes)
         finally:
             root.inputs = given  # The call may still be running, and be shown again.
-        predictions = self._stream.predictions.of(path)
-        return RecordedCall(
+        call = RecordedCall(
             refusals.name_of(model),
             records,
             layout.sequences,
             layout.axes,
             milliseconds,
             path.texts,
-            path.prompt - path.start,
-            list(dict.fromkeys(notes)),
+            notes=list(dict.fromkeys(notes)),
+        )
+        if not self._shows_text(noted, layout):
+            return call  # E.g. only the attention of the encoder could be read.
+        predictions = self._stream.predictions.of(path)
+        return replace(
+            call,
+            generated=path.prompt - path.start,
             predictions=predictions,
             steps=generation_steps(path, predictions),
+        )
+
+    def _shows_text(
+        self, noted: list[tuple[NotedAttention, AttentionRecord]], layout: SequenceLayout
+    ) -> bool:
+        """Whether the main sequence is the text that ``generate`` continued."""
+        steps, sites = self._stream.steps, self._stream.sites.items()
+        stepped = {site for step in steps for site in step.sites}
+        reading = {id(call) for site, call in sites if not steps or site in stepped}
+        return any(
+            queries == 0 and id(call) in reading
+            for (call, _), (queries, _) in zip(noted, layout.axes, strict=True)
         )
 
     def _inputs(self, given: ModelInputs, path: Path) -> ModelInputs:
