@@ -55,6 +55,8 @@ SOME_WAYS = [
     ("gemma3, a picture that attends to itself", STATIC),
     ("paligemma, a prompt that attends to itself", STATIC),
     ("mllama, cross attention to a picture", STATIC),
+    # Its tower has as many patches as one of the passes has tokens.
+    ("mllama, cross attention to a picture", {"use_cache": False}),
     ("qwen3_vl, pictures enter several layers", STATIC),
     ("whisper", STATIC),
     ("bamba", CHUNKS),

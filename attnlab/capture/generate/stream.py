@@ -161,11 +161,11 @@ class Stream:
 
     def _continues_text(self, site: SiteKey, attention: Attention, step: Step) -> bool:
         """Whether a call is one of the text, and not of a tower that runs in each pass."""
-        if site in self.crossing:
-            return True
         if self.recomputed:
-            return attention.keys == step.stop
-        return attention.queries <= step.count
+            # A tower may have as many queries as one of the passes has tokens, but not as each.
+            first = Attention.of(self.sites[site].record)
+            return (first.queries, attention.queries) == (self.count, step.stop - self.start)
+        return site in self.crossing or attention.queries <= step.count
 
     def newest_keys(self, site: SiteKey) -> torch.Tensor | None:
         """Return the keys that a site was given in the last step, if its cache still has them."""
