@@ -70,7 +70,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return of_this_checkout(tmp_path_factory.mktemp("archives"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("jupyter")
     for package in ("attnlab", "torch", "transformers"):
@@ -117,9 +117,9 @@ def lab(
     server.shut_down_kernels()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def worker_page(browser: Browser, server: Server) -> Iterator[SharedPage]:
-    """A page and kernels for all tests that need no others and run in this process."""
+    """A page and kernels for the tests of this folder that need no others, in each process."""
     shared = SharedPage(browser, server)
     yield shared
     shared.discard()
