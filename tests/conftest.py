@@ -18,6 +18,7 @@ TESTS = Path(__file__).parent
 LONG = (
     "test_habits.py",
     "test_path.py",
+    "test_faults_injected.py",
     "lab",
     "zoo",
     "web",
