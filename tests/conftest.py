@@ -14,6 +14,21 @@ pytest_plugins = ["tests.browser"]
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+TESTS = Path(__file__).parent
+LONG = (
+    "test_habits.py",
+    "test_path.py",
+    "test_faults_injected.py",
+    "lab",
+    "zoo",
+    "web",
+    "kernel",
+    "docs",
+    "conformance",
+    "server",
+)
+"""Files and folders, by the time that their tests take."""
+
 
 @pytest.fixture(scope="session")
 def minilm_path() -> Path:
@@ -30,5 +45,13 @@ def smollm_path() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what takes longest first, so that all workers end together."""
-    items.sort(key=lambda item: item.path.parent.name not in ("lab", "zoo"))
+    """Run what takes longest first, so that all workers end together.
+
+    A worker takes the next file when it has ended one. What takes seconds comes last.
+    """
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    names = (item.path.name, item.path.relative_to(TESTS).parts[0])
+    return next((rank for rank, name in enumerate(LONG) if name in names), len(LONG))

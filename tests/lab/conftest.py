@@ -1,7 +1,9 @@
 """A real JupyterLab with a real model, once for all tests; a fresh notebook for each.
 
-A test that restarts a kernel, opens several pages or looks at a start uses `lab`, and has pages
-and a kernel of its own. Others use `shared` or `ran`, and share a page and a kernel by module.
+To load a page and to import a model's packages take most of the time of a test. So tests share a
+page and a kernel (`shared`, `ran`) as far as they can. A test of the first run of a kernel uses
+`open_fresh`, one of the load of a page `new_page`, and one of both `lab`. `lab` also opens a
+second page on a notebook.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return of_this_checkout(tmp_path_factory.mktemp("archives"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("jupyter")
     for package in ("attnlab", "torch", "transformers"):
@@ -104,7 +106,7 @@ def notebook(server: Server, request: pytest.FixtureRequest) -> Callable[..., st
 def lab(
     browser: Browser, server: Server, notebook: Callable[..., str]
 ) -> Iterator[Callable[..., Lab]]:
-    """Open pages: ``lab()`` on a new notebook, ``lab(name)`` on one that is there."""
+    """Open pages: ``lab()`` on a new notebook with a new kernel, ``lab(name)`` on an old one."""
     context = browser.new_context(viewport=VIEWPORT)
 
     def page(name: str | None = None, *, kernel: str = "python3", app: str = LAB) -> Lab:
@@ -115,23 +117,55 @@ def lab(
     server.shut_down_kernels()
 
 
-@pytest.fixture(scope="module")
-def shared_page(browser: Browser, server: Server) -> Iterator[SharedPage]:
-    """A page and a kernel for the tests of a module that need no others."""
+@pytest.fixture(scope="package")
+def worker_page(browser: Browser, server: Server) -> Iterator[SharedPage]:
+    """A page and kernels for the tests of this folder that need no others, in each process."""
     shared = SharedPage(browser, server)
     yield shared
     shared.discard()
 
 
 @pytest.fixture
-def shared(
-    shared_page: SharedPage, notebook: Callable[..., str], request: pytest.FixtureRequest
-) -> Iterator[Lab]:
-    """A new notebook in the page and the kernel that the tests of a module share."""
-    yield shared_page.open(notebook())
+def shared_page(worker_page: SharedPage, request: pytest.FixtureRequest) -> Iterator[SharedPage]:
+    """The page and the kernels that tests share, new ones after a failure."""
+    yield worker_page
     if request.node.stash.get(FAILED, False):
         # The test may have been stopped anywhere.
-        shared_page.discard()
+        worker_page.discard()
+
+
+@pytest.fixture
+def open_shared(shared_page: SharedPage, notebook: Callable[..., str]) -> Callable[..., Lab]:
+    """Open a new notebook in the shared page, with the shared kernel of a kind."""
+    return lambda kernel="python3": shared_page.open(notebook(kernel), kernel)
+
+
+@pytest.fixture
+def open_fresh(shared_page: SharedPage, notebook: Callable[..., str]) -> Callable[..., Lab]:
+    """Open a new notebook in the shared page, with a new kernel."""
+    return lambda kernel="python3": shared_page.open_fresh(notebook(kernel))
+
+
+@pytest.fixture
+def new_page(
+    browser: Browser, server: Server, shared_page: SharedPage, notebook: Callable[..., str]
+) -> Iterator[Callable[..., Lab]]:
+    """Make a page, to be opened, for a new notebook with the shared kernel."""
+    context = browser.new_context(viewport=VIEWPORT)
+
+    def page(app: str = LAB) -> Lab:
+        name = notebook()
+        shared_page.lend(name)
+        return page_on(context, server, name, app)
+
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def shared(open_shared: Callable[..., Lab]) -> Lab:
+    """A new notebook in the page and with the kernel that tests share."""
+    return open_shared()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A page and a kernel that several tests share; each test has a notebook of its own."""
+"""A page and kernels that tests share; each test has a notebook of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from tests.lab.jupyter import Server
 from tests.lab.lab import Lab
+from tests.lab.shared_kernels import SharedKernels
 from tests.lab.waiting import evaluate
 
 LAB = "lab/tree"
@@ -23,11 +24,6 @@ CLOSE_ALL = """() => {
 
 LOADED = "performance.timeOrigin"
 
-FORGET = """async () => {
-  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
-  await kernel.requestExecute({ code: '%reset -f', silent: true, store_history: false }).done;
-}"""
-
 
 def page_on(context: BrowserContext, server: Server, name: str, app: str = LAB) -> Lab:
     """Return a new page for a notebook; `Lab.open` opens it."""
@@ -40,7 +36,7 @@ def workspace(name: str) -> str:
 
 
 class SharedPage:
-    """A page of JupyterLab and a kernel that has imported its packages.
+    """A page of JupyterLab, and kernels that have imported their packages.
 
     Nothing of a test is left for the next one: a notebook of another name has its own cells,
     panels, selection and documents. What does not belong to a notebook is reset: the tabs, the
@@ -52,58 +48,54 @@ class SharedPage:
     def __init__(self, browser: Browser, server: Server) -> None:
         self._browser = browser
         self._server = server
-        self._lab: Lab | None = None
-        self._session = ""
+        self._kernels = SharedKernels(server)
+        self._page: Page | None = None
         self._loaded = 0.0
 
-    def open(self, name: str) -> Lab:
-        """Open a new notebook, and end the sessions of all others."""
-        if self._lab is None:
-            self._lab = self._begin(name)
-            self._loaded = float(self._lab.page.evaluate(LOADED))
-        else:
-            try:
-                self._lab = self._turn_to(name, self._lab.page)
-                self._loaded = float(self._lab.page.evaluate(LOADED))
-            except Exception:
-                self.discard()
-                raise
-        return self._lab
+    def open(self, name: str, kernel: str = "python3") -> Lab:
+        """Open a new notebook with the shared kernel of its kind, and end all other kernels."""
+        self.lend(name, kernel)
+        return self._show(name)
 
-    def _begin(self, name: str) -> Lab:
-        lab = self._new_page(name)
-        self._session = str(lab.notebook("panel.sessionContext.session.id"))
-        self._server.kept.add(self._session)
-        return lab
-
-    def _new_page(self, name: str) -> Lab:
-        context = self._browser.new_context(viewport=VIEWPORT)
-        return page_on(context, self._server, name).open()
-
-    def _turn_to(self, name: str, page: Page) -> Lab:
-        loaded_again = float(page.evaluate(LOADED)) != self._loaded
-        if loaded_again:
-            page.context.close()
-        else:
-            evaluate(page, CLOSE_ALL, what="Closing the tabs")
-            # Else what is drawn under the pointer would be pointed at.
-            page.mouse.move(0, 0)
-        # JupyterLab connects a notebook to the session of its name.
-        self._server.ask(f"sessions/{self._session}", "PATCH", {"path": name, "name": name})
+    def open_fresh(self, name: str) -> Lab:
+        """Open a new notebook, whose kernel is its own; all but the shared kernels end."""
+        self._clear()
         self._server.shut_down_kernels()
-        if loaded_again:
-            lab = self._new_page(name)
-        else:
-            lab = Lab(page, self._server.url, name, app=workspace(name))
-            lab.do("docmanager:open", {"path": name})
-            lab.is_usable()
-        evaluate(lab.page, FORGET, what="Deleting the names in the kernel")
-        return lab
+        return self._show(name)
+
+    def lend(self, name: str, kernel: str = "python3") -> None:
+        """Give the shared kernel to a notebook that another page will open."""
+        self._clear()
+        self._kernels.lend(name, kernel)
 
     def discard(self) -> None:
-        """Close the page and end the kernel; the next test gets new ones."""
-        if self._lab is not None:
-            self._lab.page.context.close()
-            self._lab = None
-            self._server.kept.discard(self._session)
-            self._server.shut_down_kernels()
+        """Close the page and end the kernels; the next test gets new ones."""
+        self._close()
+        self._kernels.discard()
+
+    def _clear(self) -> None:
+        """Close all tabs, or the page if a test has loaded it again."""
+        if self._page is None:
+            return
+        if float(self._page.evaluate(LOADED)) != self._loaded:
+            self._close()
+            return
+        evaluate(self._page, CLOSE_ALL, what="Closing the tabs")
+        # Else what is drawn under the pointer would be pointed at.
+        self._page.mouse.move(0, 0)
+
+    def _show(self, name: str) -> Lab:
+        if self._page is None:
+            context = self._browser.new_context(viewport=VIEWPORT)
+            lab = page_on(context, self._server, name).open()
+            self._page = lab.page
+            self._loaded = float(lab.page.evaluate(LOADED))
+            return lab
+        lab = Lab(self._page, self._server.url, name, app=workspace(name))
+        lab.do("docmanager:open", {"path": name})
+        return lab.is_usable()
+
+    def _close(self) -> None:
+        if self._page is not None:
+            self._page.context.close()
+            self._page = None

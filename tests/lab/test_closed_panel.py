@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.lab.jupyter import Server
 from tests.lab.lab import Lab
 from tests.lab.quickstart import CELL, SETUP, SOURCE
 
-NO_REVEAL = "window.jupyterapp.serviceManager.settings.save('attnlab:panel', arg)"
 KIND = re.compile(rb'"msg_type":\s*"(comm_open|comm_msg|comm_close)"')
 COMM = re.compile(rb'"comm_id":\s*"([^"]+)"')
 
@@ -46,14 +45,12 @@ class Frames:
 
 
 def test_a_run_sends_nothing_to_a_closed_panel_which_then_opens_on_it(
-    lab: Callable[..., Lab], oracle: Callable[[str], Any]
+    lab: Callable[..., Lab], server: Server, oracle: Callable[[str], Any]
 ) -> None:
     page = lab()
     frames = Frames(page.page)
-    page.open()
-    page.notebook(NO_REVEAL, json.dumps({"openOnRun": False}))
-    try:
-        page.open()  # Settings are read as the page is loaded.
+    with server.setting("attnlab:panel", openOnRun=False):
+        page.open()
         page.run(SETUP)
         page.run(CELL)
         # The hub itself is sent when the backend starts, once a kernel; a run adds nothing.
@@ -77,5 +74,3 @@ def test_a_run_sends_nothing_to_a_closed_panel_which_then_opens_on_it(
         seen = len(frames.of_hub)
         page.run(CELL)
         assert frames.of_hub[seen:] == []
-    finally:
-        page.notebook(NO_REVEAL, "{}")

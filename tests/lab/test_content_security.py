@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Response, expect
+from playwright.sync_api import Browser, Response, expect
 
 from tests.lab.jupyter import Server, jupyterlab
 from tests.lab.lab import Lab
+from tests.lab.shared import SharedPage
 
 SETUP, CELL = 1, 2
 POLICY = "script-src 'self' 'unsafe-eval' 'unsafe-inline'"
@@ -22,20 +23,31 @@ BLOB = """async () => {
 }"""
 
 
-@pytest.fixture(scope="module", params=[("anywidget",), ()], ids=["without anywidget", "with it"])
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, minilm_path: Path
-) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path) -> Iterator[Server]:
     """A JupyterLab whose pages may load no script but the server's own."""
     home = tmp_path_factory.mktemp("policy")
-    with jupyterlab(home, minilm_path, without=request.param, policy=POLICY) as running:
+    with jupyterlab(home, minilm_path, policy=POLICY) as running:
         yield running
 
 
+@pytest.fixture(scope="module")
+def worker_page(browser: Browser, server: Server) -> Iterator[SharedPage]:
+    """The kernel of this server."""
+    shared = SharedPage(browser, server)
+    yield shared
+    shared.discard()
+
+
+@pytest.mark.parametrize("without", [["anywidget"], []], ids=["without anywidget", "with it"])
 def test_the_panel_shows_and_follows_a_cell_without_blob_scripts_and_without_anywidget(
-    lab: Callable[..., Lab], server: Server, oracle: Callable[[str], Any]
+    new_page: Callable[..., Lab],
+    server: Server,
+    oracle: Callable[[str], Any],
+    without: list[str],
 ) -> None:
-    page = lab()
+    server.disable(*without)
+    page = new_page()
     answers: dict[str, str] = {}
     asked: list[str] = []
 
@@ -45,6 +57,7 @@ def test_the_panel_shows_and_follows_a_cell_without_blob_scripts_and_without_any
     page.page.on("request", lambda own: asked.append(own.url))
     page.page.on("response", answered)
     page.open()
+    assert page.page.evaluate("jupyterapp.hasPlugin('anywidget:plugin')") == (not without)
     page.run(SETUP)
     page.run(CELL)
     page.sees_tokens(11)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,10 +40,9 @@ def enough(server: Server) -> Path:
 
 
 @pytest.fixture
-def page(lab: Callable[..., Lab], enough: Path) -> Lab:
+def page(shared: Lab, enough: Path) -> Lab:
     """A notebook with a language model that is slow until a file exists."""
-    page = lab().open()
-    page.show_panel()
+    page = shared.show_panel()
     page.run(SETUP)
     page.run(page.add(MODEL.format(enough=str(enough))))
     return page

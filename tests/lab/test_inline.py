@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.lab.jupyter import Server, jupyterlab
 from tests.lab.lab import PATIENCE, Lab
+from tests.lab.shared import SharedPage
 
 TEXT = "the quick brown fox jumps over the lazy dog"
 LOAD, SHOW = 0, 1
@@ -55,19 +56,22 @@ def server(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path) -> Itera
         yield running
 
 
+@pytest.fixture(scope="module")
+def worker_page(browser: Browser, server: Server) -> Iterator[SharedPage]:
+    """A page of this server and its kernel."""
+    shared = SharedPage(browser, server)
+    yield shared
+    shared.discard()
+
+
 @pytest.fixture
-def lab(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """A page on a new notebook."""
+def lab(shared_page: SharedPage, server: Server, request: pytest.FixtureRequest) -> Lab:
+    """A new notebook in the page that the tests of this module share."""
     path = server.folder / f"{request.node.name[:40]}.ipynb"
     write(path)
-    context = browser.new_context(viewport={"width": 1200, "height": 1000})
-    # A workspace of its own: the page restores no tab of another test.
-    app = f"lab/workspaces/{path.stem}/tree"
-    lab = Lab(context.new_page(), server.url, path.name, app=app).open()
+    lab = shared_page.open(path.name)
     lab.where = ".attnlab-inline"
-    yield lab
-    context.close()
-    server.shut_down_kernels()
+    return lab
 
 
 def test_without_the_extension_a_cell_shows_the_panel_with_the_models_weights(

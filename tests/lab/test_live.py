@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.lab.jupyter import Server
 from tests.lab.lab import Lab
-from tests.lab.quickstart import CELL, SOURCE, caret, editor, sentence_runs
+from tests.lab.quickstart import CELL, SOURCE, caret, editor
 
 
 def count(page: Lab) -> int:
@@ -106,23 +107,17 @@ def test_a_painted_word_can_be_read_whatever_its_weight_in_every_theme(ran: Lab)
 
 
 def test_token_boundaries_are_drawn_where_the_settings_ask_for_them(
-    lab: Callable[..., Lab],
+    ran: Lab, lab: Callable[..., Lab], server: Server
 ) -> None:
-    # A page reads settings that are set from outside only as it loads, so it has a page of its own.
-    ran = sentence_runs(lab())
-    settings = "window.jupyterapp.serviceManager.settings.save('attnlab:live', arg)"
     ran.write(CELL, str(ran.notebook(SOURCE, CELL)).replace("lazy", "tokenization"))
     ran.sees_tokens(12)
     joined = editor(ran).locator(".attnlab-in-cell-joined")
     expect(joined).to_have_count(0)
     ran.save()
-    ran.notebook(settings, '{"boundaries": true}')
-    try:
-        ran.open().show_panel()
-        ran.sees_tokens(12)
-        expect(joined).to_have_text("ization")
-    finally:
-        ran.notebook(settings, "{}")
+    with server.setting("attnlab:live", boundaries=True):
+        other = lab(ran.name).open().show_panel()
+        other.sees_tokens(12)
+        expect(editor(other).locator(".attnlab-in-cell-joined")).to_have_text("ization")
 
 
 def test_pointing_at_a_token_in_the_panel_marks_its_word_in_the_editor(ran: Lab) -> None:

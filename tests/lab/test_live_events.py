@@ -16,7 +16,6 @@ from tests.lab.quickstart import (
     caret,
     editor,
     replace,
-    sentence_runs,
     stale,
     status,
 )
@@ -71,10 +70,7 @@ def test_an_interrupt_while_typing_blocks_nothing(ran: Lab) -> None:
     expect(status(ran)).to_contain_text("live")
 
 
-def test_a_restart_while_typing_keeps_the_last_view_until_the_cell_runs(
-    lab: Callable[..., Lab],
-) -> None:
-    ran = sentence_runs(lab())
+def test_a_restart_while_typing_keeps_the_last_view_until_the_cell_runs(ran: Lab) -> None:
     caret(ran, "lazy")
     ran.page.keyboard.type("very ", delay=20)
     ran.sees_tokens(12)
@@ -94,12 +90,11 @@ def test_a_restart_while_typing_keeps_the_last_view_until_the_cell_runs(
 
 
 def test_the_page_edited_last_is_shown_and_the_other_one_reports_that(
-    lab: Callable[..., Lab], notebook: Callable[..., str]
+    ran: Lab, lab: Callable[..., Lab]
 ) -> None:
-    name = notebook()
-    one = sentence_runs(lab(name))
+    one = ran
     one.save()
-    two = lab(name).open().show_panel()
+    two = lab(one.name).open().show_panel()
     two.select(CELL)
     two.sees_tokens(11)
     replace(one, "lazy", "very lazy")
@@ -119,8 +114,8 @@ def test_the_page_edited_last_is_shown_and_the_other_one_reports_that(
     expect(stale(one)).to_have_count(0)
 
 
-def test_a_page_of_notebook_7_is_live_too(lab: Callable[..., Lab]) -> None:
-    page = lab(app="notebooks").open()
+def test_a_page_of_notebook_7_is_live_too(new_page: Callable[..., Lab]) -> None:
+    page = new_page(app="notebooks").open()
     page.run(SETUP)
     page.run(CELL)
     page.show_panel()

@@ -65,9 +65,8 @@ def test_a_third_panel_opens_from_the_second_and_closing_one_leaves_the_others(
     sees_head(tab, 5, 5)
 
 
-def test_a_panel_in_the_main_area_is_restored_after_a_reload(shared: Lab) -> None:
-    # Loaded again, the page has the workspace of this notebook, which `stored` reads.
-    page, tab = two_panels(shared.open())
+def test_a_panel_in_the_main_area_is_restored_after_a_reload(new_page: OpenLab) -> None:
+    page, tab = two_panels(new_page().open())
     tab.focus(3, 4)
     tab.one("pin").click()
     page.focus(0, 1)
@@ -91,8 +90,8 @@ def test_a_panel_closes_with_its_notebook(shared: Lab) -> None:
     expect(title).to_have_count(0)
 
 
-def test_notebook_7_offers_no_second_panel(lab: OpenLab) -> None:
-    page = lab(app="notebooks").open()
+def test_notebook_7_offers_no_second_panel(new_page: OpenLab) -> None:
+    page = new_page(app="notebooks").open()
     page.run(SETUP)
     page.run(CELL)
     page.show_panel()

@@ -29,9 +29,9 @@ Oracle = Callable[[str], list[list[list[list[float]]]]]
 
 @pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])
 def test_the_panel_prints_the_weights_of_an_eager_forward_pass(
-    lab: OpenLab, oracle: Oracle, kernel: str
+    open_shared: OpenLab, oracle: Oracle, kernel: str
 ) -> None:
-    page = sentence_runs(lab(kernel=kernel))
+    page = run_sentence(open_shared(kernel))
     assert page.tokens() == FOX_TOKENS
     expect(page.one("thumb")).to_have_count(72)
     truth = oracle(FOX)
@@ -64,9 +64,8 @@ def test_an_edited_text_redraws_and_keeps_the_selection(shared: Lab, oracle: Ora
     assert page.weights() == pytest.approx(oracle("attention is all you need")[4][2][4], abs=2e-6)
 
 
-def test_a_reload_restores_trace_and_selection(shared: Lab, oracle: Oracle) -> None:
-    # Loaded again, the page has the workspace of this notebook, which `stored` reads.
-    page = sentence_runs(shared)
+def test_a_reload_restores_trace_and_selection(new_page: OpenLab, oracle: Oracle) -> None:
+    page = sentence_runs(new_page())
     page.focus(3, 7)
     page.one("token", index=8).click()
     page.stored(site=3, head=7, query=8)
@@ -80,12 +79,12 @@ def test_closing_and_opening_the_notebook_restores_the_trace(shared: Lab) -> Non
     page = run_sentence(shared)
     page.save()
     page.do("application:close")
-    page.do("docmanager:open", {"path": page.address.rsplit("/", 1)[1]})
+    page.do("docmanager:open", {"path": page.name})
     page.sees_tokens(11)
 
 
-def test_after_a_restart_the_panel_asks_to_run_the_cell_and_then_works(lab: OpenLab) -> None:
-    page = sentence_runs(lab())
+def test_after_a_restart_the_panel_asks_to_run_the_cell_and_then_works(shared: Lab) -> None:
+    page = run_sentence(shared)
     page.restart()
     page.says("The kernel was restarted; run the cell again")
     page.run(SETUP)
@@ -94,14 +93,14 @@ def test_after_a_restart_the_panel_asks_to_run_the_cell_and_then_works(lab: Open
     page.sees_tokens(5)
 
 
-def test_the_first_run_is_not_missed_in_run_all(lab: OpenLab) -> None:
-    page = lab().open()
+def test_the_first_run_is_not_missed_in_run_all(open_fresh: OpenLab) -> None:
+    page = open_fresh()
     page.run_all()
     page.sees_tokens(17)  # the pair, which ran last
 
 
-def test_a_cell_that_imports_and_runs_in_one_is_not_missed(lab: OpenLab) -> None:
-    page = lab().open()
+def test_a_cell_that_imports_and_runs_in_one_is_not_missed(open_fresh: OpenLab) -> None:
+    page = open_fresh()
     load = page.notebook("panel.content.widgets[1].model.sharedModel.getSource()")
     page.write(CELL, load + "\n" + cell_with("all in one"))
     page.run(CELL)
@@ -132,10 +131,10 @@ def test_each_model_call_of_a_cell_is_a_trace_and_a_picker_offers_them(shared: L
 
 
 def test_two_notebooks_never_mix_and_the_panel_follows_the_active_one(
-    lab: OpenLab, notebook: Callable[..., str]
+    shared: Lab, notebook: Callable[..., str]
 ) -> None:
-    page = sentence_runs(lab())
-    first = page.address.rsplit("/", 1)[1]
+    page = run_sentence(shared)
+    first = page.name
     second = notebook()
     page.do("docmanager:open", {"path": second})
     page.page.wait_for_function(
@@ -155,9 +154,11 @@ def test_two_notebooks_never_mix_and_the_panel_follows_the_active_one(
     page.sees_tokens(11)
 
 
-def test_two_pages_on_one_notebook_both_show_the_trace(lab: OpenLab, oracle: Oracle) -> None:
-    one = sentence_runs(lab())
-    two = lab(one.address.rsplit("/", 1)[1]).open().show_panel()
+def test_two_pages_on_one_notebook_both_show_the_trace(
+    shared: Lab, lab: OpenLab, oracle: Oracle
+) -> None:
+    one = run_sentence(shared)
+    two = lab(one.name).open().show_panel()
     two.sees_tokens(11)
     two.focus(1, 1)
     one.focus(5, 5)
@@ -170,9 +171,9 @@ def test_two_pages_on_one_notebook_both_show_the_trace(lab: OpenLab, oracle: Ora
 
 @pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])
 def test_while_a_cell_runs_for_long_the_panel_answers(
-    lab: OpenLab, oracle: Oracle, kernel: str
+    open_shared: OpenLab, oracle: Oracle, kernel: str
 ) -> None:
-    page = sentence_runs(lab(kernel=kernel))
+    page = run_sentence(open_shared(kernel))
     with page.busy():
         page.focus(5, 3)
         page.one("token", index=1).click()
@@ -180,12 +181,14 @@ def test_while_a_cell_runs_for_long_the_panel_answers(
 
 
 @pytest.mark.parametrize("kernel", ["python3", "ipykernel6"])
-def test_a_page_opened_while_the_kernel_is_busy_gets_the_trace(lab: OpenLab, kernel: str) -> None:
-    page = sentence_runs(lab(kernel=kernel))
+def test_a_page_opened_while_the_kernel_is_busy_gets_the_trace(
+    open_shared: OpenLab, lab: OpenLab, kernel: str
+) -> None:
+    page = run_sentence(open_shared(kernel))
     page.save()
     with page.busy():
-        page.open(idle=False).show_panel()
-        page.sees_tokens(11)
+        other = lab(page.name).open(idle=False).show_panel()
+        other.sees_tokens(11)
 
 
 def test_opening_a_notebook_imports_nothing(lab: OpenLab) -> None:
@@ -205,9 +208,9 @@ def test_opening_a_notebook_imports_nothing(lab: OpenLab) -> None:
     ],
 )
 def test_a_missing_package_is_reported_with_how_to_install_it(
-    lab: OpenLab, package: str, remedy: str
+    open_fresh: OpenLab, package: str, remedy: str
 ) -> None:
-    page = lab(kernel=f"without-{package}").open().show_panel()
+    page = open_fresh(f"without-{package}").show_panel()
     page.run(CELL)
     page.says("pip install")
     page.says(remedy)
@@ -235,7 +238,7 @@ def test_an_error_in_the_cell_keeps_the_last_trace_and_is_shown(shared: Lab) -> 
 
 def test_the_notebook_file_does_not_grow_with_reruns(shared: Lab, server: Server) -> None:
     page = run_sentence(shared)
-    file = server.folder / page.address.rsplit("/", 1)[1]
+    file = server.folder / page.name
 
     def saved() -> dict[str, Any]:
         """What is in the file, but for the counters and times of JupyterLab itself."""
@@ -292,8 +295,8 @@ def test_no_message_is_sent_and_nothing_starts_without_a_tag(lab: OpenLab) -> No
     assert not [frame for frame in sent if "attnlab" in frame]
 
 
-def test_the_panel_works_in_notebook_7(lab: OpenLab) -> None:
-    page = lab(app="notebooks").open()
+def test_the_panel_works_in_notebook_7(new_page: OpenLab) -> None:
+    page = new_page(app="notebooks").open()
     page.run(SETUP)
     page.run(CELL)
     page.show_panel()

@@ -25,15 +25,11 @@ KERNEL = "panel.sessionContext.session.kernel.id"
 
 
 @pytest.fixture
-def pages(lab: Callable[..., Lab], notebook: Callable[..., str]) -> tuple[Lab, Lab]:
+def pages(ran: Lab, lab: Callable[..., Lab]) -> tuple[Lab, Lab]:
     """Open a notebook in two pages, both live on its tagged cell."""
-    name = notebook()
-    one = lab(name).open()
-    one.run(SETUP)
-    one.run(CELL)
-    one.sees_tokens(11)
+    one = ran
     one.save()
-    two = lab(name).open().show_panel()
+    two = lab(one.name).open().show_panel()
     for page in (one, two):
         is_live(page, 11)
     return one, two

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.web.page import bundle
+from tests.web.pages import Opened, Pages, opened
 from tests.web.panel import Panel
 
 if TYPE_CHECKING:
     from tests.web.served import Kernel
-
-TIMEOUT = 10_000
-"""Milliseconds that a page may take to show something."""
 
 
 @pytest.fixture(scope="session")
@@ -28,93 +25,47 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return into
 
 
-def opened(context: BrowserContext, address: str, errors: list[str]) -> Panel:
-    """Open a page, and note what its scripts complain of."""
-    page = context.new_page()
-    page.set_default_timeout(TIMEOUT)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda said: errors.append(said.text) if said.type in ("error", "warning") else None,
-    )
-    page.goto(address)
-    return Panel(page)
+@pytest.fixture(scope="session")
+def pages(browser: Browser, folder: Path) -> Iterator[Pages]:
+    """Pages that tests use one after the other."""
+    pages = Pages(browser, f"file://{folder}/page.html")
+    yield pages
+    pages.close()
 
 
 @pytest.fixture
-def open_panel(browser: Browser, folder: Path) -> Iterator[Callable[..., Panel]]:
-    """Open panels of a given width; an error or a warning of a script fails the test."""
-    contexts = []
-    errors: list[str] = []
+def open_panel(pages: Pages) -> Iterator[Callable[..., Panel]]:
+    """Open panels of a given width; an error or a warning of a script fails the test.
 
-    def open_(width: int = 480, height: int = 900, **context: Any) -> Panel:
-        made = browser.new_context(viewport={"width": width, "height": height}, **context)
-        contexts.append(made)
-        return opened(made, f"file://{folder}/page.html", errors)
+    A test that changes more of a page than a new load resets asks for it with ``keep=False``.
+    """
+    used: list[Opened] = []
+    closed: list[Opened] = []
+
+    def open_(width: int = 480, height: int = 900, *, keep: bool = True, **options: Any) -> Panel:
+        taken = pages.take(width, height, **options)
+        (used if keep else closed).append(taken)
+        return taken.panel
 
     yield open_
-    for context in contexts:
-        context.close()
+    errors = [error for taken in (*used, *closed) for error in taken.errors]
+    for taken in used:
+        pages.put_back(taken)
+    for taken in closed:
+        taken.panel.page.context.close()
     assert errors == []
 
 
-Shared = Callable[[int, int], AbstractContextManager[Panel]]
-
-
-@pytest.fixture(scope="session")
-def shared(browser: Browser, folder: Path) -> Iterator[Shared]:
-    """Pages by their size, each created once and reloaded for each test.
-
-    Making one takes four times as long as loading it.
-    """
-    address = f"file://{folder}/page.html"
-    pages: dict[tuple[int, int], tuple[Panel, list[str]]] = {}
-
-    def made(width: int, height: int) -> tuple[Panel, list[str]]:
-        errors: list[str] = []
-        context = browser.new_context(viewport={"width": width, "height": height})
-        context.set_default_navigation_timeout(30_000)
-        return opened(context, address, errors), errors
-
-    @contextmanager
-    def shared_(width: int, height: int) -> Iterator[Panel]:
-        if (width, height) not in pages:
-            pages[width, height] = made(width, height)
-        panel, errors = pages[width, height]
-        page = panel.page
-        for other in page.context.pages:
-            if other is not page:
-                other.close()
-        page.bring_to_front()
-        page.evaluate("localStorage.clear()")
-        # Not a reload, which would fill in what was typed, and scroll to where it was.
-        page.goto("about:blank")
-        page.mouse.move(0, 0)
-        page.keyboard.up("Control")
-        page.set_viewport_size({"width": width, "height": height})
-        page.set_default_timeout(TIMEOUT)
-        errors.clear()
-        page.goto(address)
-        yield panel
-        assert errors == []
-
-    yield shared_
-    for panel, _ in pages.values():
-        panel.page.context.close()
-
-
 @pytest.fixture
-def panel(shared: Shared) -> Iterator[Panel]:
+def panel(open_panel: Callable[..., Panel]) -> Panel:
     """A panel 480 pixels wide, without a kernel yet."""
-    with shared(480, 900) as panel:
-        yield panel
+    return open_panel()
 
 
 @pytest.fixture
-def tall_panel(shared: Shared) -> Iterator[Panel]:
+def tall_panel(open_panel: Callable[..., Panel]) -> Panel:
     """A panel in which all views are in sight at once."""
-    with shared(900, 1500) as panel:
-        yield panel
+    return open_panel(900, 1500)
 
 
 @pytest.fixture(scope="session")

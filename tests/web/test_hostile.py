@@ -30,7 +30,7 @@ class Watch:
         self.done: list[str] = []
         page.on("request", self._ask)
         page.on("dialog", self._say)
-        page.on("popup", lambda _: self.done.append("a window"))
+        page.on("popup", self._open)
 
     def saw_nothing(self) -> None:
         """No script has run, and nothing was asked for."""
@@ -41,6 +41,15 @@ class Watch:
         )
         assert self.page.evaluate("window.hacked") is None
         assert self.done == []
+
+    def stop(self) -> None:
+        """Note nothing more."""
+        self.page.remove_listener("request", self._ask)
+        self.page.remove_listener("dialog", self._say)
+        self.page.remove_listener("popup", self._open)
+
+    def _open(self, _: Page) -> None:
+        self.done.append("a window")
 
     def _ask(self, request: Any) -> None:
         if not request.url.startswith(OWN):
@@ -57,7 +66,10 @@ def watched(open_panel: Callable[..., Panel]) -> Iterator[Panel]:
     panel = open_panel(width=1400, height=3000)
     watch = Watch(panel.page)
     yield panel
-    watch.saw_nothing()
+    try:
+        watch.saw_nothing()
+    finally:
+        watch.stop()
 
 
 def hand_over(panel: Panel, strings: list[str]) -> None:

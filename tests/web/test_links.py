@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.web.conftest import opened
+from tests.web.pages import opened
 from tests.web.panel import Panel
 from tests.web.seen import FIRST, SECOND, START, Want, all_show, of, python_hears, tokens
 

@@ -223,7 +223,7 @@ def test_several_calls_of_a_cell_are_picked_from(panel: Panel) -> None:
 def test_a_change_of_theme_draws_the_thumbnails_again(
     open_panel: Callable[..., Panel], scheme: str
 ) -> None:
-    panel = open_panel()
+    panel = open_panel(keep=False)
     if scheme == "system":
         panel.page.evaluate(
             """() => { document.querySelector('link').remove();

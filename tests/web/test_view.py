@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.web.conftest import opened
 from tests.web.page import ROOT
+from tests.web.pages import opened
 
 WORDS = ["a", "</script>", "b"]
 """The second would end the script that it is written into."""

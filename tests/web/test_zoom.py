@@ -33,10 +33,10 @@ OUTSIDE = """() => {
 }"""
 
 
-def zoomed(open_panel: Callable[..., Panel], zoom: float) -> Panel:
+def zoomed(open_panel: Callable[..., Panel], zoom: float, *, keep: bool = True) -> Panel:
     """A panel that fills a window of fixed size, whose page is zoomed, with a head shown."""
     width, height = (round(side / zoom) for side in WINDOW)
-    panel = open_panel(width, height, device_scale_factor=zoom)
+    panel = open_panel(width, height, keep=keep, device_scale_factor=zoom)
     panel.show()
     panel.find("token", 4).click()
     panel.page.wait_for_selector('[data-testid="attnlab-neuron"][data-query="4"]')
@@ -97,7 +97,7 @@ def test_a_page_that_is_zoomed_while_it_is_looked_at_is_drawn_again(
     open_panel: Callable[..., Panel],
 ) -> None:
     """From 100 to 200 %, as the browser does it: half the room, twice the pixels."""
-    panel = zoomed(open_panel, 1)
+    panel = zoomed(open_panel, 1, keep=False)
     before = panel.layer(0).height
     width, height = (side // 2 for side in WINDOW)
     session = panel.page.context.new_cdp_session(panel.page)
