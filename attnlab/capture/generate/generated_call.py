@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from attnlab.capture.generate.assembly import SiteAssembly
-from attnlab.capture.generate.generation_steps import generation_steps
+from attnlab.capture.generate.choices.generation_steps import generation_steps
 from attnlab.capture.generate.path import path_of
 from attnlab.capture.generate.prompt_pass import prompt_arguments
 from attnlab.capture.generate.returned_texts import UnmatchedError

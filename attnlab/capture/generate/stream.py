@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from attnlab.capture.generate.beams import parents_of
-from attnlab.capture.generate.endings import Endings
+from attnlab.capture.generate.choices.endings import Endings
+from attnlab.capture.generate.choices.predicted import StreamPredictions
 from attnlab.capture.generate.interface_calls import InterfaceCalls
-from attnlab.capture.generate.predicted import StreamPredictions
 from attnlab.capture.generate.step import Attention, Step
 from attnlab.capture.reading.layer_positions import LayerPositions
 

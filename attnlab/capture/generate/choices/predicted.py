@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from attnlab.capture.generate.came_tokens import CameTokens
+from attnlab.capture.generate.choices.came_tokens import CameTokens
 from attnlab.capture.record.predictions import BestTokens, Predictions, chosen
 
 if TYPE_CHECKING:
