@@ -25,6 +25,7 @@ BORDER = {
         "UserCall.through", "UserCall.recovers_from", "UserCall.finish", "UserCall.release",
         "without_traceback",
     )),
+    ("capture/generate/noting_function.py", "noting_function.<locals>.noting"),
     ("capture/hooks/interposition.py", "_get_interface"),
     ("capture/tap/mode.py", "Tap.__torch_dispatch__"),
     # Functions that Python and IPython call.

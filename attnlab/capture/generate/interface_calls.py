@@ -46,25 +46,26 @@ class InterfaceCall:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     result: Any
-    versions: int = 0
-
-    def __post_init__(self) -> None:
-        """Note the versions."""
-        self.versions = self._versions()
+    versions: int
 
     @property
     def changed(self) -> bool:
         """Whether its tensors were written to since."""
-        return self.versions != self._versions()
+        return self.versions != versions_of_call(self.args, self.result)
 
     @property
     def output(self) -> Any:
         """The first result."""
-        result = self.result
-        return result[0] if isinstance(result, tuple) and result else result
+        return _output(self.result)
 
-    def _versions(self) -> int:
-        return versions_of((*self.args[1:4], self.output))
+
+def versions_of_call(args: tuple[Any, ...], result: Any) -> int:
+    """Count the in-place changes of queries, keys, values and output of a call."""
+    return versions_of((*args[1:4], _output(result)))
+
+
+def _output(result: Any) -> Any:
+    return result[0] if isinstance(result, tuple) and result else result
 
 
 @dataclass(eq=False, slots=True)

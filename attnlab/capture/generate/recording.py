@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from attnlab.capture.generate.step_recording import StepRecording
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.guards.bypass import Bypass
     from attnlab.capture.passes.known_models import KnownInterfaceModels
@@ -66,6 +67,8 @@ class GenerateRecording:
         The first error in attnlab.
     attention_functions
         The replacements of attention functions, by the function and the default.
+    step
+        The running step, if it is not tapped.
     progress
         Shows what has been computed so far; None if nobody wants it.
     images
@@ -73,6 +76,8 @@ class GenerateRecording:
     limit
         Why no more steps are recorded, a clause; empty if they are.
     """
+
+    step: StepRecording | None = None
 
     def __init__(
         self,
@@ -181,6 +186,8 @@ class GenerateRecording:
         from attnlab.capture.generate.step_recording import StepRecording
 
         self._current = recording
+        if recording.tap is None and isinstance(recording, StepRecording):
+            self.step = recording
         context: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         if recording.tap is not None:
             context = recording.tap
@@ -190,7 +197,7 @@ class GenerateRecording:
             with context:
                 return original(module, *args, **kwargs)
         finally:
-            self._current = None
+            self._current = self.step = None
 
     def _safely(self, function: Callable[[], Any]) -> Any:
         """Run code of attnlab; errors do not affect the user's call."""

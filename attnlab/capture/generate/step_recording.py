@@ -7,9 +7,10 @@ long as the attention itself, so they are copied once the step has ended, for al
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from attnlab.capture.generate.interface_calls import InterfaceCall
+from attnlab.capture.generate.interface_calls import InterfaceCall, versions_of_call
 from attnlab.capture.guards.frames import hidden_frame
 from attnlab.capture.passes.call_recording import CallRecording
 from attnlab.capture.reading.attention_recorder import AttentionRecorder
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
-
-    from attnlab.capture.guards.user_call import UserCall
 
 
 @dataclass
@@ -63,9 +62,12 @@ class StepRecording(CallRecording):
     ----------
     calls
         Its calls of attention functions of the interface, if it is not tapped.
+    thread
+        Identity of the thread in which it runs.
     """
 
     calls: list[InterfaceCall] = field(default_factory=list)
+    thread: int = field(default_factory=get_ident)
 
     @classmethod
     def of_step(
@@ -89,13 +91,16 @@ class StepRecording(CallRecording):
         with self.tap.entered(module):
             return original(module, *args, **kwargs)
 
-    @hidden_frame
-    def attend(self, call: UserCall, default: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Run an attention function of the interface, and keep the call."""
-        if self.tap is not None:
-            return super().attend(call, default, args, kwargs)
-        result = call(*args, **kwargs)
+    def note(
+        self,
+        function: Callable[..., Any],
+        default: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        result: Any,
+    ) -> None:
+        """Keep a call of an attention function of the interface that has returned."""
         # The user's modes must not see what is read of the tensors.
         with without_torch_function():
-            self.calls.append(InterfaceCall(call.original, default, args, kwargs, result))
-        return result
+            versions = versions_of_call(args, result)
+        self.calls.append(InterfaceCall(function, default, args, kwargs, result, versions))

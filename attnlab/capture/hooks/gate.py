@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from attnlab.capture.generate.noting_function import noting_function
 from attnlab.capture.generate.recording import GenerateRecording
 from attnlab.capture.guards.bypass import Bypass
 from attnlab.capture.guards.frames import hidden_frame
@@ -120,10 +121,14 @@ class Gate:
             return found
         # Each step of `generate` has one call for each layer.
         known = listener.attention_functions if isinstance(listener, GenerateRecording) else {}
-        if (found, default) not in known:
+        function = known.get((found, default))
+        if function is None:
             handle = partial(self._attended, listener, default)
-            known[found, default] = guarded(found, handle, self.failed)
-        return known[found, default]
+            function = guarded(found, handle, self.failed)
+            if isinstance(listener, GenerateRecording):
+                function = noting_function(listener, found, default, function, self.failed)
+            known[found, default] = function
+        return function
 
     @hidden_frame
     def _attended(
