@@ -9,7 +9,8 @@ import torch
 
 from attnlab.capture.generate.joined_steps import JoinedSteps, filled, joined
 from attnlab.capture.generate.merged_terms import MergedTerms, Part, admit
-from attnlab.capture.generate.rows import FirstRows, Rows, StepRows, part_of, rows_of
+from attnlab.capture.generate.rows import first_rows, part_of
+from attnlab.capture.generate.shared_steps import SharedSteps
 from attnlab.capture.reading.errors import UnreadableError
 from attnlab.capture.reading.kept_tensors import CERTIFIED_ITEMS
 from attnlab.capture.record.attention_record import EarlierKeys
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from attnlab.capture.generate.returned_texts import Path
+    from attnlab.capture.generate.rows import FirstRows, Rows
+    from attnlab.capture.generate.shared_steps import SiteSteps, StepGroup
     from attnlab.capture.generate.step import SiteKey
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.record.attention_record import AttentionRecord
@@ -38,10 +41,11 @@ class SiteAssembly:
         self._stream, self._path = stream, path
         self._terms = MergedTerms()
         self._joined = JoinedSteps()
-        self._parts: dict[tuple[object, ...], Part] = {}
+        self._steps = SharedSteps(stream, path)
+        self._parts: dict[tuple[object, ...], tuple[StepGroup, list[Part]]] = {}
 
-    def record(self, site: SiteKey, first: AttentionRecord) -> AttentionRecord:
-        """Return the record of a site over the whole text; `first` is the first pass's call.
+    def record(self, site: SiteKey, call: AttentionRecord) -> AttentionRecord:
+        """Return the record of a site over the whole text; `call` is the first pass's call.
 
         Raises
         ------
@@ -49,49 +53,47 @@ class SiteAssembly:
             If the calls cannot be combined.
         """
         stream, path = self._stream, self._path
-        rows = list(rows_of(stream, path, site, first))
+        first, steps = first_rows(stream, path, call), self._steps.of(site)
         queries = path.stop - path.start
         crosses = site in stream.crossing
-        if crosses and any(row.keys != first.keys for row in rows):
+        if crosses and steps.group.key_counts - {call.keys}:
             raise UnreadableError("its keys are neither the text nor those of an encoder")
-        if first.items not in (stream.batch, stream.first.recorder.kept.items):
-            raise UnreadableError(f"it attends over {first.items} items of {stream.batch} texts")
+        if call.items not in (stream.batch, stream.first.recorder.kept.items):
+            raise UnreadableError(f"it attends over {call.items} items of {stream.batch} texts")
         # A sliding cache, or a first pass after tokens in the cache, may not have all keys.
-        oldest = None if crosses else max(0, stream.start + stream.count - first.keys)
-        keys = first.keys if oldest is None else path.stop - oldest
-        parts = [self._part(row, oldest, keys) for row in rows]
-        changes: dict[str, Any] = self._keys(rows, keys, oldest) | self._outputs(rows)
-        if first.query is not None:
+        oldest = None if crosses else max(0, stream.start + stream.count - call.keys)
+        keys = call.keys if oldest is None else path.stop - oldest
+        parts = [part_of(first, path.start, oldest, keys)]
+        parts += self._parts_of(steps.group, oldest, keys)
+        changes: dict[str, Any] = self._keys(first, steps, keys, oldest)
+        changes |= self._outputs(first, steps)
+        if call.query is not None:
             offset = 0 if oldest is None else path.start - oldest
-            changes["query"] = self._query(rows, queries)
+            changes["query"] = self._query(first, steps, queries)
             changes["terms"] = self._terms.of(parts, queries, keys, offset)
-        if first.weights is not None:
+        if call.weights is not None:
+            rows: list[Rows] = [first, *steps.group.rows]
             changes["weights"] = self._weights(rows, parts, queries, keys)
-        calls = [row.call for row in rows if isinstance(row, StepRows)]
-        doubts = [first.doubt, stream.faults.get(site, ""), *(call.doubt for call in calls)]
-        doubts += [changes.pop("doubt", ""), self._changed(site, rows, changes)]
-        return replace(first, **changes, doubt=next(filter(None, doubts), ""))
+        doubts = [call.doubt, stream.faults.get(site, ""), steps.group.doubt]
+        doubts += [changes.pop("doubt", ""), self._changed(site, steps, changes)]
+        return replace(call, **changes, doubt=next(filter(None, doubts), ""))
 
-    def _part(self, row: Rows, oldest: int | None, keys: int) -> Part:
-        """Describe where rows are in the whole call; the same object for sites that are alike."""
-        if isinstance(row, FirstRows):
-            return part_of(row, self._path.start, oldest, keys)
-        # The steps keep these objects as long as this one exists.
-        alike = id(row.block), id(row.call), row.start, oldest, keys
-        part = self._parts.get(alike)
-        if part is None:
-            part = self._parts[alike] = part_of(row, self._path.start, oldest, keys)
-        return part
+    def _parts_of(self, group: StepGroup, oldest: int | None, keys: int) -> list[Part]:
+        """Describe where the rows of steps are in the whole call."""
+        # The group is kept, so that no other one gets the same id.
+        identity = id(group), oldest, keys
+        if identity not in self._parts:
+            parts = [part_of(row, self._path.start, oldest, keys) for row in group.rows]
+            self._parts[identity] = group, parts
+        return self._parts[identity][1]
 
-    def _changed(self, site: SiteKey, rows: Sequence[Rows], changes: Mapping[str, Any]) -> str:
+    def _changed(self, site: SiteKey, steps: SiteSteps, changes: Mapping[str, Any]) -> str:
         """Return a doubt if the keys of the last step are not those that were recorded."""
-        newest, last, key = self._stream.newest_keys(site), rows[-1], changes.get("key")
-        if (
-            newest is None
-            or key is None
-            or not isinstance(last, StepRows)
-            or last.items is not None
-        ):
+        newest, key = self._stream.newest_keys(site), changes.get("key")
+        if newest is None or key is None or not steps:
+            return ""
+        last = steps.group.rows[-1]
+        if last.items is not None:
             return ""
         if last.call.changed is not None or self._stream.recomputed:
             return ""  # They were compared in each step.
@@ -106,18 +108,18 @@ class SiteAssembly:
         same = old.shape == new.shape and torch.equal(old, new.detach())
         return "" if same else "its cache changed earlier keys during generate()"
 
-    def _keys(self, rows: Sequence[Rows], count: int, oldest: int | None) -> dict[str, Any]:
+    def _keys(
+        self, first: FirstRows, steps: SiteSteps, count: int, oldest: int | None
+    ) -> dict[str, Any]:
         """Return the keys and values of the text, and those that earlier queries attended to."""
-        first = rows[0]
         key, value = first.key, first.value
         if oldest is None or (key is None and value is None):
             return {"key": key, "value": value}
         # Without the unused keys of a static cache, and without guesses that were rejected.
         unused = max(0, first.keys - first.stop)
         used = first.keys - unused - (first.stop - first.start - first.count)
-        steps = [row for row in rows[1:] if isinstance(row, StepRows)]
-        if steps and all(row.call.changed is None for row in steps):
-            missing = count - used - sum(row.count for row in steps)
+        if steps and steps.group.changed is None:
+            missing = count - used - steps.group.count
             changes: dict[str, Any] = {"key": key, "value": value}
             if key is not None:
                 changes["key"] = self._joined.after(key[:, :, :used], steps, "key", missing)
@@ -126,7 +128,7 @@ class SiteAssembly:
             return changes
         versions: list[Version] = [(0, [_until(key, used)], [_until(value, used)])]
         while steps:
-            row = steps[0]
+            row = steps.group.rows[0]
             if row.changed is not None:
                 keys, values = row.changed
                 stop = int(keys.shape[2]) - (row.stop - row.start - row.count)
@@ -137,7 +139,7 @@ class SiteAssembly:
                 )
                 steps = steps[1:]
                 continue
-            end = next((n for n, step in enumerate(steps) if step.call.changed is not None), None)
+            end = steps.group.changed
             same, steps = steps[:end], steps[len(steps) if end is None else end :]
             versions[-1][1].append(self._joined.after(None, same, "key"))
             versions[-1][2].append(self._joined.after(None, same, "value"))
@@ -154,25 +156,19 @@ class SiteAssembly:
         )
         return {"key": key, "value": value, "earlier": earlier}
 
-    def _query(self, rows: Sequence[Rows], queries: int) -> torch.Tensor:
+    def _query(self, first: FirstRows, steps: SiteSteps, queries: int) -> torch.Tensor:
         """Put the queries of all passes together; NaN where no pass computed a row."""
-        steps = [row for row in rows if isinstance(row, StepRows)]
-        found = [
-            tensor
-            for row in rows
-            if isinstance(row, FirstRows) and (tensor := row.query) is not None
-        ]
         # Rows follow one another without gaps: only some before the first may not be computed.
-        before = rows[0].start - self._path.start
-        after = queries - before - sum(row.count for row in rows)
-        some = found[0] if found else steps[0].query
-        assert some is not None
+        before = first.start - self._path.start
+        after = queries - before - first.count - steps.group.count
+        result = first.query
+        assert result is not None
         if before:
-            found.insert(0, filled(some, before, torch.nan))
-        leading = torch.cat(found, dim=2) if found else None
-        result = self._joined.after(leading, steps, "query", after, torch.nan) if steps else leading
-        if not steps and after:
-            result = torch.cat([*found, filled(some, after, torch.nan)], dim=2)
+            result = torch.cat([filled(result, before, torch.nan), result], dim=2)
+        if steps:
+            result = self._joined.after(result, steps, "query", after, torch.nan)
+        elif after:
+            result = torch.cat([result, filled(result, after, torch.nan)], dim=2)
         assert result is not None
         for text, length in enumerate(self._path.lengths):
             if length < self._path.stop:
@@ -200,21 +196,21 @@ class SiteAssembly:
             result[text, :, length - self._path.start :] = torch.nan
         return result
 
-    def _outputs(self, rows: Sequence[Rows]) -> dict[str, Any]:
+    def _outputs(self, first: FirstRows, steps: SiteSteps) -> dict[str, Any]:
         """Return the kernels' outputs that were kept, and their queries."""
+        if first.call.output is None:
+            return {"rows": (), "output": None}  # The record has the reason.
         queries: list[int] = []
         outputs: list[torch.Tensor] = []
-        for row in rows:
-            kept = row.outputs
-            # Of a text that ended before the others, later rows belong to another text.
-            if kept is None or min(self._path.lengths) < row.start + row.count:
-                continue
-            positions, output = kept
-            queries += [row.start - self._path.start + index for index in positions]
-            outputs.append(output[:CERTIFIED_ITEMS])
-        first = rows[0]
-        if isinstance(first, FirstRows) and first.call.output is None:
-            return {"rows": (), "output": None}  # The record has the reason.
+        # Of a text that ended before the others, later rows belong to another text.
+        shortest = min(self._path.lengths)
+        if (kept := first.outputs) is not None and first.start + first.count <= shortest:
+            queries += [first.start - self._path.start + index for index in kept[0]]
+            outputs.append(kept[1][:CERTIFIED_ITEMS])
+        for row, index in zip(steps.group.rows, steps.indices, strict=True):
+            if row.has_outputs and row.start + row.count <= shortest:
+                queries.append(row.start - self._path.start + row.count - 1)
+                outputs.append(row.output(index)[:CERTIFIED_ITEMS])
         if not outputs:
             return {"rows": (), "output": None, "doubt": "no output of its rows was kept"}
         return {"rows": tuple(queries), "output": torch.cat(outputs, dim=1)}

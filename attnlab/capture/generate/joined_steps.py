@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from attnlab.capture.generate.rows import StepRows
-    from attnlab.capture.generate.step import Block
+    from attnlab.capture.generate.shared_steps import SiteSteps, StepGroup
 
 Name = Literal["query", "key", "value"]
 
@@ -22,12 +22,12 @@ class JoinedSteps:
     """The queries, keys and values of successive steps, joined along the text."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[object, ...], torch.Tensor | None] = {}
+        self._known: dict[tuple[object, ...], tuple[StepGroup, torch.Tensor | None]] = {}
 
     def after(
         self,
         before: torch.Tensor | None,
-        rows: Sequence[StepRows],
+        steps: SiteSteps,
         name: Name,
         missing: int = 0,
         filling: float = 0.0,
@@ -39,7 +39,7 @@ class JoinedSteps:
         before
             Shape (texts, heads or groups, rows, width): that of the passes before; None without
             any.
-        rows
+        steps
             The steps; not empty.
         missing
             Number of rows after them.
@@ -52,25 +52,32 @@ class JoinedSteps:
             As `before`, with all rows; a part of a tensor that sites of one shape share. None if
             the steps have none.
         """
-        index = rows[0].index
-        alike = all(row.index == index for row in rows)
-        leading = [] if before is None else [before]
-        if not alike or len({_count(row.block) for row in rows}) > 1:
-            return joined([*leading, *(getattr(row, name) for row in rows)], missing, filling)
+        index = steps.index
+        if index is None:
+            return _joined_one(before, steps, name, missing, filling)
         count = 0 if before is None else int(before.shape[2])
-        # The blocks are kept by the steps as long as this object exists.
-        blocks = ((id(row.block), row.first, row.count, id(row.items)) for row in rows)
-        identity = name, count, missing, *blocks
+        # The group is kept, so that no other one gets the same id.
+        identity = name, count, missing, id(steps.group)
         if identity not in self._known:
-            self._known[identity] = _joined(rows, name, count, missing, filling)
-        shared = self._known[identity]
+            rows = steps.group.rows
+            self._known[identity] = steps.group, _joined(rows, name, count, missing, filling)
+        shared = self._known[identity][1]
         if shared is None:
             return None
         if before is not None:
             if before.dtype != shared.dtype or before.device != shared.device:
-                return joined([*leading, *(getattr(row, name) for row in rows)], missing, filling)
+                return _joined_one(before, steps, name, missing, filling)
             shared[index, :, :, :count] = before
         return shared[index]
+
+
+def _joined_one(
+    before: torch.Tensor | None, steps: SiteSteps, name: Name, missing: int, filling: float
+) -> torch.Tensor | None:
+    """Return the tensor of one site."""
+    rows = zip(steps.group.rows, steps.indices, strict=True)
+    found = [getattr(row, name)(index) for row, index in rows]
+    return joined([*([] if before is None else [before]), *found], missing, filling)
 
 
 def joined(
@@ -92,12 +99,6 @@ def filled(tensor: torch.Tensor, count: int, value: float) -> torch.Tensor:
     """Return rows of one value beside a tensor, (items, heads, rows, width)."""
     items, heads, _, width = tensor.shape
     return tensor.new_full((items, heads, count, width), value)
-
-
-def _count(block: Block) -> int:
-    """Return the number of calls of a block."""
-    some = block.query if block.query is not None else block.value
-    return 0 if some is None else int(some.shape[0])
 
 
 def _joined(

@@ -31,6 +31,7 @@ from attnlab.capture.record.terms import (
     Softcap,
     Term,
     Window,
+    identity_of,
     tensor_of,
 )
 
@@ -113,17 +114,10 @@ class MergedTerms:
         """Return what identifies a part; computed once for the sites that share it."""
         known = self._identities.get(id(part))
         if known is None:
-            terms = tuple(map(_identity, part.terms))
+            terms = tuple(map(identity_of, part.terms))
             identity = part.queries, part.keys, part.given, part.first, *terms
             known = self._identities[id(part)] = part, identity
         return known[1]
-
-
-def _identity(term: Term) -> tuple[object, ...]:
-    tensor = tensor_of(term)
-    if tensor is not None:
-        return type(term), id(tensor)
-    return type(term), *vars(term).values()
 
 
 def _merged(parts: Sequence[Part], queries: int, keys: int, offset: int) -> tuple[Term, ...]:

@@ -1,4 +1,4 @@
-"""The rows of one site that the passes of ``generate`` computed for the returned texts."""
+"""The rows of a site that the passes of ``generate`` computed for the returned texts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from attnlab.capture.generate.returned_texts import FIRST
 from attnlab.capture.reading.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import torch
 
     from attnlab.capture.generate.returned_texts import Path
-    from attnlab.capture.generate.step import Block, SiteKey, StepCall
+    from attnlab.capture.generate.step import Block, StepCall
     from attnlab.capture.generate.stream import Stream
     from attnlab.capture.record.attention_record import AttentionRecord
     from attnlab.capture.record.terms import Term
@@ -117,34 +115,30 @@ class FirstRows(ComputedRows):
 
 @dataclass(eq=False, slots=True)
 class StepRows(ComputedRows):
-    """Rows of a step.
+    """Rows of a step, of all sites that share the call.
+
+    Each method takes the index of a site on the first axis of the block's tensors.
 
     Attributes
     ----------
-    block, index
-        The tensors of the call, and its index on their first axis.
-    key, value
-        Those that the step added for these rows; None if it added none.
+    block
+        The tensors of the calls.
     """
 
     call: StepCall
     block: Block
-    index: int
 
-    @property
-    def query(self) -> torch.Tensor | None:
-        """Shape (texts, heads, queries, width)."""
-        return self._queries(self._of_call(self.block.query))
+    def query(self, index: int) -> torch.Tensor | None:
+        """Return the queries, (texts, heads, queries, width)."""
+        return self._of_call(self.block.query, index)
 
-    @property
-    def key(self) -> torch.Tensor | None:
-        """Shape (texts, groups, queries, width)."""
-        return self._queries(self._of_call(self.block.key))
+    def key(self, index: int) -> torch.Tensor | None:
+        """Return the keys that the step added, (texts, groups, queries, width), if it added any."""
+        return self._of_call(self.block.key, index)
 
-    @property
-    def value(self) -> torch.Tensor | None:
-        """Shape (texts, groups, queries, width)."""
-        return self._queries(self._of_call(self.block.value))
+    def value(self, index: int) -> torch.Tensor | None:
+        """Return the values that the step added, (texts, groups, queries, width), if any."""
+        return self._of_call(self.block.value, index)
 
     @property
     def changed(self) -> tuple[torch.Tensor, torch.Tensor] | None:
@@ -165,50 +159,44 @@ class StepRows(ComputedRows):
         return self.count if self.weights is None else int(self.weights.shape[2])
 
     @property
-    def outputs(self) -> tuple[list[int], torch.Tensor] | None:
-        """The kept output, that of the step's last query."""
-        outputs = self.block.outputs
-        if outputs is None or self.first + self.count < self.of:
-            return None
-        selected = self._selected(outputs[self.index])
-        assert selected is not None
-        return [self.count - 1], selected
+    def has_outputs(self) -> bool:
+        """Whether the output of the step's last query was kept, and is one of these rows."""
+        return self.block.outputs is not None and self.first + self.count >= self.of
 
-    def _of_call(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
-        return None if tensor is None else tensor[self.index]
+    def output(self, index: int) -> torch.Tensor:
+        """Return the kept output, that of the step's last query."""
+        assert self.block.outputs is not None
+        selected = self._selected(self.block.outputs[index])
+        assert selected is not None
+        return selected
+
+    def _of_call(self, tensor: torch.Tensor | None, index: int) -> torch.Tensor | None:
+        return None if tensor is None else self._queries(tensor[index])
 
 
 Rows = FirstRows | StepRows
 
 
-def rows_of(stream: Stream, path: Path, site: SiteKey, record: AttentionRecord) -> Iterator[Rows]:
-    """Yield the rows of a site, in the order of the text; `record` is the first pass's call.
+def first_rows(stream: Stream, path: Path, record: AttentionRecord) -> FirstRows:
+    """Return the rows of the first pass; `record` is its call.
 
     Raises
     ------
     UnreadableError
-        If the site was not called in every step.
+        If the call has more queries than the pass has tokens, or none of these rows.
     """
-    for segment in path.segments:
-        offset, count, start = segment.offset, segment.count, segment.start
-        if segment.step == FIRST:
-            # Some layers compute only the rows of the last tokens.
-            missing = stream.count - record.queries
-            if missing < 0:
-                raise UnreadableError("its queries are more than the text")
-            first = max(0, offset - missing)
-            kept = offset + count - missing - first
-            stop = stream.start + stream.count
-            if kept > 0:
-                begin = start + max(0, missing - offset)
-                yield FirstRows(record, first, kept, begin, stop, segment.items)
-            continue
-        step = stream.steps[segment.step]
-        block = step.find(site)
-        if block is None:
-            raise UnreadableError("it was not called in every step of generate()")
-        call, index = block.at(site), block.sites[site]
-        yield StepRows(call, offset, count, start, step.stop, segment.items, block, index)
+    segment = path.segments[0]
+    # Some layers compute only the rows of the last tokens.
+    missing = stream.count - record.queries
+    if missing < 0:
+        raise UnreadableError("its queries are more than the text")
+    first = max(0, segment.offset - missing)
+    kept = segment.offset + segment.count - missing - first
+    if segment.step != FIRST or kept <= 0:
+        raise UnreadableError("its first pass computed no row of the text")
+    begin = segment.start + max(0, missing - segment.offset)
+    stop = stream.start + stream.count
+    return FirstRows(record, first, kept, begin, stop, segment.items)
 
 
 def part_of(rows: Rows, start: int, oldest: int | None, keys: int) -> Part:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from attnlab.capture.record.terms import Causal, Window, mapped, tensor_of
+from attnlab.capture.record.terms import Causal, Window, identity_of, mapped, tensor_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -221,7 +221,7 @@ class Step:
                 for site, record in members
                 if record.weights is not None
                 or site in changed
-                or record.terms is not first.terms
+                or not _same_terms(record.terms, first.terms)
                 or record.keys != first.keys
                 or record.doubt != first.doubt
             }
@@ -287,6 +287,10 @@ def _shape(record: Attention, crosses: bool) -> tuple[object, ...]:
         # Parts of a model may be on several devices.
         None if some is None else (some.dtype, some.device),
     )
+
+
+def _same_terms(one: tuple[Term, ...], other: tuple[Term, ...]) -> bool:
+    return one is other or [*map(identity_of, one)] == [*map(identity_of, other)]
 
 
 def _stacked(tensors: Sequence[torch.Tensor | None]) -> torch.Tensor | None:

@@ -76,6 +76,17 @@ class Window:
 Term = Scale | Softcap | Bias | Mask | Fill | Floor | Causal | Window
 
 
+def identity_of(term: Term) -> tuple[object, ...]:
+    """Return what two terms have in common that do the same: numbers, or one and the same tensor.
+
+    It identifies a term only as long as the term exists.
+    """
+    tensor = tensor_of(term)
+    if tensor is not None:
+        return type(term), id(tensor)
+    return type(term), *vars(term).values()
+
+
 def tensor_of(term: Term) -> torch.Tensor | None:
     """Return the tensor of a term; None if it has none."""
     import torch

@@ -198,18 +198,23 @@ class StreamPredictions:
         last = index == predicted.best.ids.shape[1] - 1
         if predicted.processed is not None and last:
             processed = predicted.processed.selected(items, 0)
+        running = [position < length for length in path.lengths]
         given = None if segment is None else self._came.get((segment.step, position))
-        ids = torch.tensor([row[position - path.prompt] for row in path.written])
-        came = self._last(ids, best, before, items)
-        if given is not None and segment is not None:
-            # Texts that have ended were not given this token.
-            running = torch.tensor([position < length for length in path.lengths])
-            came = given.selected(_items(segment, path)).merged(came, running)
+        if given is None or segment is None or not all(running):
+            ids = torch.tensor([row[position - path.prompt] for row in path.written])
+            came = self._last(ids, best, before, items)
+            if given is not None and segment is not None:
+                # Texts that have ended were not given this token.
+                given = given.selected(_items(segment, path))
+                came = given.merged(came, torch.tensor(running))
+        else:
+            came = given.selected(_items(segment, path))
         probability = came.log_probability
         unprocessed = torch.full_like(probability, torch.nan)
         came = came.scored(unprocessed if predicted.has_processors else probability)
+        filled_in = [position >= end for end in path.ends]
         # What generate() filled in was not chosen.
-        return best, processed, came.hidden(torch.tensor([position >= end for end in path.ends]))
+        return best, processed, came.hidden(torch.tensor(filled_in)) if any(filled_in) else came
 
     def _last(
         self, ids: torch.Tensor, best: list[torch.Tensor], before: Segment, items: torch.Tensor
