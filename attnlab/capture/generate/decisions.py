@@ -34,7 +34,7 @@ def note_decision(
         # If all are finished, generate() returns, and the logits of its last pass are still there.
         if not bool(finished.all()):
             stream.predictions.finish(set(ids[finished.bool(), -1].tolist()))
-    elif fills_after_end(criteria):
+    elif stream.batch > 1 and fills_after_end(criteria):
         stream.endings.decide(stream.stop + 1, finished, stream.batch)
 
 

@@ -16,7 +16,7 @@ from attnlab.capture.passes.call_recording import CallRecording
 from attnlab.capture.reading.attention_recorder import AttentionRecorder
 from attnlab.capture.reading.kept_tensors import KeptTensors
 from attnlab.capture.reading.projection_samples import ProjectionSamples
-from attnlab.capture.torch_internals import without_torch_function
+from attnlab.capture.torch_internals import has_function_modes, without_torch_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,10 @@ class StepRecording(CallRecording):
         result: Any,
     ) -> None:
         """Keep a call of an attention function of the interface that has returned."""
-        # The user's modes must not see what is read of the tensors.
-        with without_torch_function():
+        if has_function_modes():
+            # The user's modes must not see what is read of the tensors.
+            with without_torch_function():
+                versions = versions_of_call(args, result)
+        else:
             versions = versions_of_call(args, result)
         self.calls.append(InterfaceCall(function, default, args, kwargs, result, versions))
