@@ -15,7 +15,7 @@ import torch
 from attnlab.capture.generate.step import Attention
 from attnlab.capture.reading import interface
 from attnlab.capture.reading.errors import UnreadableError
-from attnlab.capture.record.terms import Mask, tensor_of
+from attnlab.capture.record.terms import Mask, identity_of, tensor_of
 from attnlab.capture.torch_internals import versions_of
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class InterfaceCalls:
 
 def _without_mask(term: Term) -> tuple[object, ...]:
     """Return what identifies a term without a tensor; masks differ from step to step."""
-    return (Mask,) if isinstance(term, Mask) else (type(term), *vars(term).values())
+    return (Mask,) if isinstance(term, Mask) else identity_of(term)
 
 
 def _interpreted(recorder: AttentionRecorder, module: Any, call: InterfaceCall) -> Attention | None:

@@ -26,8 +26,7 @@ def noting_function(
 ) -> Function:
     """Return a function that calls an attention function and notes the call in the running step.
 
-    It does no more than that, because the weights of the model have replaced everything in the
-    processor's caches since the last layer: each line of Python takes several times as long.
+    It does as little as possible, since each step calls it once for each layer.
 
     Parameters
     ----------

@@ -77,14 +77,13 @@ Term = Scale | Softcap | Bias | Mask | Fill | Floor | Causal | Window
 
 
 def identity_of(term: Term) -> tuple[object, ...]:
-    """Return what two terms have in common that do the same: numbers, or one and the same tensor.
+    """Return what is equal for terms that do the same: the same numbers and the same tensor.
 
     It identifies a term only as long as the term exists.
     """
     tensor = tensor_of(term)
-    if tensor is not None:
-        return type(term), id(tensor)
-    return type(term), *vars(term).values()
+    values = (id(value) if value is tensor else value for value in vars(term).values())
+    return type(term), *values
 
 
 def tensor_of(term: Term) -> torch.Tensor | None:

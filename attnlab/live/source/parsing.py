@@ -30,7 +30,8 @@ def parse(code: str) -> ast.Module:
             try:
                 return ast.parse(code)
             except SystemError:
-                # Until Python 3.13, threads that parse at the same time disturb each other:
-                # https://github.com/python/cpython/issues/106905
+                # In Python 3.11, the garbage collector may run while a tree is made and let another
+                # thread run. All threads count the depth of their trees in one number, so if that
+                # thread parses as well, this parse fails.
                 continue
         return ast.parse(code)

@@ -45,8 +45,8 @@ def test_a_warning_is_shown_when_the_cell_runs_and_not_before(action: Any) -> No
 
 
 def test_a_text_is_parsed_while_another_thread_parses() -> None:
-    # The garbage collector may run while a tree is made, and then let another thread run. Until
-    # Python 3.13, all threads count the depth of their trees in one number.
+    # In Python 3.11, the garbage collector may run while a tree is made, and let another thread
+    # run. All threads count the depth of their trees in one number.
     def collected(phase: str, _: Any) -> None:
         if phase == "start" and gc.callbacks:
             gc.callbacks.remove(collected)
